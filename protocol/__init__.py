@@ -1,0 +1,1 @@
+"""The vocabulary every part of moot shares. It imports nothing of ours and starts nothing."""

@@ -1,0 +1,68 @@
+"""The control socket between the supervisor and a child: JSON lines, with descriptors riding along.
+
+Rare messages only (links, heartbeats, stop), so both ends write blocking; a child that does not read is killed by the
+supervisor's heartbeat long before 200 kB of them have gathered.
+"""
+
+import socket
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from protocol.ipc import Control, Link
+
+_FDS_PER_LINK: Final = 2
+_MAX_LINE: Final = 64 * 1024
+
+_decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
+
+
+class ControlSocket:
+    """One end. Owns the socket, a Unix stream socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._rest = b""
+        self._fds: deque[int] = deque()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def send(self, message: Control, fds: tuple[int, ...] = ()) -> None:
+        """Send one message. Raises `OSError` when the peer is gone or does not read."""
+        line = msgspec.json.encode(message) + b"\n"
+        if fds:
+            socket.send_fds(self._sock, [line], list(fds))
+        else:
+            self._sock.sendall(line)
+
+    def recv(self) -> list[tuple[Control, list[int]]]:
+        """Return the messages that have come, each with its descriptors; waits for some unless non-blocking.
+
+        Raises `EOFError` when the peer is gone.
+        """
+        try:
+            chunk, fds, _flags, _addr = socket.recv_fds(self._sock, 65536, 16)
+        except BlockingIOError:
+            return []
+        except ConnectionError:
+            raise EOFError from None
+        self._fds.extend(fds)
+        if not chunk:
+            raise EOFError
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > _MAX_LINE:
+            raise EOFError
+        messages: list[tuple[Control, list[int]]] = []
+        for line in lines:
+            message = _decoder.decode(line)
+            count = _FDS_PER_LINK if isinstance(message, Link) else 0
+            messages.append((message, [self._fds.popleft() for _ in range(count)]))
+        return messages
+
+    def setblocking(self, blocking: bool) -> None:
+        self._sock.setblocking(blocking)
+
+    def close(self) -> None:
+        self._sock.close()

@@ -1,0 +1,206 @@
+"""What moot's own processes say to each other: typed, size-capped msgpack batches, never pickle.
+
+Workers and broker exchange batches over a pair of pipes (`protocol.pipes`); every process has a control socket to
+the supervisor. `ConnId` is unique over all workers and never reused: `incarnation of the worker << 32 | counter`.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
+
+ConnId = int
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # a larger frame means a broken or hostile peer
+
+
+def worker_of(conn: ConnId) -> int:
+    """Return the incarnation of the worker that owns ``conn``."""
+    return conn >> 32
+
+
+class _Tagged(Struct, frozen=True, tag=True, array_like=True):
+    pass
+
+
+class Art(Struct, frozen=True, array_like=True):
+    """What a fun command makes. Plain text; clients show it in a fixed-width font."""
+
+    text: str  # the still picture: at most 60x20 cells and 4 KiB unless private
+    kind: str = "fun"  # "fun" (a picture), "text" or "me" (as if the caller had said it)
+    private: bool = False  # for the caller alone, such as a list of animals; at most 16 KiB
+    anim: Anim | None = None
+
+
+# --- worker -> broker
+
+
+class Do(_Tagged):
+    """A connection asks for something. Kept by the worker until the broker has answered `rid`."""
+
+    conn: ConnId
+    rid: int  # the worker's number for this request; grows by one
+    request: Request
+    art: Art | None = None  # for Fun: what the sandbox drew
+    addr: str = ""  # for Hello: the peer's address, as logged
+    dialect: str = ""  # for Hello
+
+
+class Gone(_Tagged):
+    """A connection is closed; nothing more comes from it."""
+
+    conn: ConnId
+    reason: str
+
+
+class Seat(Struct, frozen=True, array_like=True):
+    """One introduced connection, as a worker tells it to a broker that does not know it yet."""
+
+    conn: ConnId
+    hello: Hello
+    nick: str
+    rooms: list[str]
+    addr: str
+    dialect: str
+    since: int  # introduced, milliseconds since 1970, UTC
+
+
+class Attach(_Tagged):
+    """A worker's first words to a broker: who sits here, and the last seq fanned out in each room."""
+
+    worker: int  # incarnation
+    seats: list[Seat]
+    seqs: dict[str, int]
+
+
+Up = Do | Gone | Attach
+
+
+# --- broker -> worker
+
+
+class Answered(_Tagged):
+    """The answer to request `rid` of `conn`."""
+
+    conn: ConnId
+    rid: int
+    event: Event
+
+
+class Told(_Tagged):
+    """An event for one connection that did not ask for it."""
+
+    conn: ConnId
+    event: Event
+
+
+class Posted(_Tagged):
+    """A message on disk, for all members of `msg.room` at this worker."""
+
+    conn: ConnId  # the sender's; 0 when it has none
+    msg: Msg
+
+
+class Announced(_Tagged):
+    """An event for all members of `room` at this worker but `skip`."""
+
+    room: str
+    event: Event
+    skip: ConnId = 0
+
+
+class Entered(_Tagged):
+    """`conn` is a member of `room` from here on."""
+
+    conn: ConnId
+    room: str
+
+
+class Parted(_Tagged):
+    """`conn` is no member of `room` from here on."""
+
+    conn: ConnId
+    room: str
+
+
+class Closed(_Tagged):
+    """Close `conn` when what was told it is written."""
+
+    conn: ConnId
+
+
+Down = Answered | Told | Posted | Announced | Entered | Parted | Closed
+
+
+# --- worker <-> sandbox
+
+
+class Render(_Tagged):
+    """Ask the sandbox to run a fun command."""
+
+    rid: int
+    line: str  # as typed, with its slash
+    seed: int
+    nick: str  # the caller's
+
+
+class Rendered(_Tagged):
+    """The sandbox's answer: art, or an error for the caller."""
+
+    rid: int
+    art: Art | None = None
+    error: str = ""
+
+
+class Catalogue(_Tagged):
+    """The sandbox's first words to a worker: the commands it has."""
+
+    commands: list[FunCommand]
+
+
+FromSandbox = Rendered | Catalogue
+
+
+# --- control socket, supervisor <-> child; one JSON object a line
+
+
+class Link(Struct, frozen=True, tag=True):
+    """Two descriptors follow this: read from the first, write to the second. Replaces an earlier link to `peer`."""
+
+    peer: str  # "broker", "sandbox" or "worker"
+    incarnation: int  # of the peer
+
+
+class Stop(Struct, frozen=True, tag=True):
+    """Finish: clients are told `text` and to come back after `retry` seconds (null: never)."""
+
+    text: str
+    retry: float | None = None
+
+
+class Beat(Struct, frozen=True, tag=True):
+    """Are you alive? The child answers with the same."""
+
+    n: int
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The child can do its work. `text` is for people, such as the sandbox's layers."""
+
+    text: str = ""
+
+
+class Fatal(Struct, frozen=True, tag=True):
+    """The child cannot do its work and trying again will not help; `text` says what to do."""
+
+    text: str
+
+
+class Stuck(Struct, frozen=True, tag=True):
+    """The broker: this worker does not drain its queue."""
+
+    incarnation: int
+
+
+Control = Link | Stop | Beat | Ready | Fatal | Stuck

@@ -1,0 +1,379 @@
+"""The native wire format: one JSON object a line, requests (`op`) up, events (`ev`) down.
+
+Every dialect translates to and from these types, and the processes pass the same types to each other, so this file is
+the vocabulary of the whole program. `docs/protocol.md` is its prose. Unknown fields are ignored on both sides; a
+field that is absent has its default. Names of rooms begin with `#`; the room `@` is a person's own direct messages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+VERSION: Final = 1  # of the wire format; `hello` names the newest a client speaks
+DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range IRC servers use
+INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
+
+Id = int | str | None  # a client's own name for a request; comes back in the answer
+Kind = Literal["text", "me", "fun", "topic"]
+Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
+
+
+class _Request(Struct, frozen=True, tag_field="op", tag=str.lower, omit_defaults=True, kw_only=True):
+    id: Id = None
+
+
+class Hello(_Request):
+    """Introduce oneself; must come first. Answer: `welcome`, or an error (`nick-taken` offers a free one)."""
+
+    nick: str
+    v: int = VERSION
+    token: Annotated[str, Meta(min_length=16, max_length=128)] | None = None
+    """A secret of the client's own making. The same token is the same person: it takes over the old connection."""
+    color: str | None = None  # "#RRGGBB"
+    client: Annotated[str, Meta(max_length=64)] = ""  # program and version, shown by whois
+
+
+class Join(_Request):
+    """Enter a room, making it if need be. Answer: `room`.
+
+    With `after` and the `epoch` they were seen in, the answer carries what came after that seq, oldest first, else
+    the newest messages.
+    """
+
+    room: str
+    after: Annotated[int, Meta(ge=0)] | None = None
+    epoch: str | None = None
+
+
+class Leave(_Request):
+    """Leave a room. Answer: `ok`."""
+
+    room: str
+    reason: Annotated[str, Meta(max_length=400)] = ""
+
+
+class Send(_Request):
+    """Say something in a room (`#room`) or to one person (`@nick`). Answer: `ok` with room, seq and time, once it is on disk.
+
+    The same `cmid` again gets the first answer again; nothing is said twice.
+    """
+
+    cmid: Cmid
+    to: str
+    text: str
+    kind: Literal["text", "me"] = "text"
+    reply: int | None = None  # seq, in the same room, of the message this one answers
+
+
+class Fun(_Request):
+    """Run a fun command. Answer: `ok` when the room got the result, `shown` when it is for the caller alone."""
+
+    cmid: Cmid
+    to: str
+    line: str  # as typed, with its slash: "/cowsay -f tux hi"
+
+
+class Topic(_Request):
+    """Set a room's topic; it is kept as a message of kind `topic`. Answer: `ok` with seq."""
+
+    cmid: Cmid
+    room: str
+    text: str
+
+
+class Nick(_Request):
+    """Take another nick. Answer: `ok` with nick."""
+
+    nick: str
+
+
+class Away(_Request):
+    """Say that one is away (`text`) or back (no text). Answer: `ok`."""
+
+    text: str | None = None
+
+
+class Color(_Request):
+    """Choose the colour of one's nick, `#RRGGBB`, or null for the one derived from the nick. Answer: `ok`."""
+
+    color: str | None = None
+
+
+class Who(_Request):
+    """Ask who is in a room, or (no room) on the server. Answer: `people`."""
+
+    room: str | None = None
+
+
+class Whois(_Request):
+    """Ask about one person. Answer: `person`."""
+
+    nick: str
+
+
+class Rooms(_Request):
+    """Ask which rooms there are. Answer: `rooms`."""
+
+
+class History(_Request):
+    """Ask for kept messages of a room one is in, or of the inbox `@`. Answer: `history`, oldest first.
+
+    `after`: those with a greater seq, from the oldest. `before`: those with a smaller seq, the newest of them.
+    `since`: those whose time is at or after it (milliseconds since 1970, UTC), from the oldest. None: the newest.
+    """
+
+    room: str
+    after: Annotated[int, Meta(ge=0)] | None = None
+    before: Annotated[int, Meta(ge=0)] | None = None
+    since: int | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+class Ping(_Request):
+    """Ask for `pong`, which comes after everything that came before it, through the whole path."""
+
+
+class Quit(_Request):
+    """Go. Answer: `bye`, then the connection is closed."""
+
+    reason: Annotated[str, Meta(max_length=400)] = ""
+
+
+Request = Hello | Join | Leave | Send | Fun | Topic | Nick | Away | Color | Who | Whois | Rooms | History | Ping | Quit
+
+
+class Anim(Struct, frozen=True, omit_defaults=True):
+    """What a client needs to play an animation by itself: the same seed gives the same frames everywhere."""
+
+    name: str  # "train", "eyes", "bubble"
+    seed: int
+    duration: float  # seconds
+
+
+class FunCommand(Struct, frozen=True, omit_defaults=True):
+    """One fun command the server has; clients complete and explain it from this."""
+
+    name: str  # "cowsay"
+    usage: str  # "/cowsay [-f animal] text"
+    help: str  # one sentence
+    aliases: list[str] = []
+
+
+class Person(Struct, frozen=True, omit_defaults=True):
+    """Somebody who is connected."""
+
+    nick: str
+    color: str | None = None
+    away: str | None = None
+
+
+class RoomLine(Struct, frozen=True, omit_defaults=True):
+    """One line of the list of rooms."""
+
+    room: str
+    people: int
+    topic: str = ""
+
+
+class _Event(Struct, frozen=True, tag_field="ev", tag=str.lower, omit_defaults=True, kw_only=True):
+    pass
+
+
+class _Answer(_Event, kw_only=True):
+    id: Id = None  # the request's
+
+
+class Welcome(_Answer):
+    """Answer to `hello`."""
+
+    nick: str  # as the server wrote it
+    server: str
+    version: str  # of the program
+    epoch: str  # of the log; seqs of another epoch mean nothing
+    v: int = VERSION
+    inbox: int = 0  # newest seq of the room `@`
+    motd: str = ""
+    fun: list[FunCommand] = []
+    max_text: int = 4000  # characters in a message
+    resumed: bool = False  # took over this person's earlier connection, rooms included
+
+
+class Ok(_Answer):
+    """It is done; a message is on disk, as `seq` of `room` (of the sender's own inbox `@` for a direct message)."""
+
+    room: str | None = None
+    seq: int | None = None
+    time: int | None = None  # milliseconds since 1970, UTC, by the broker's clock
+    nick: str | None = None
+
+
+class Error(_Answer):
+    """It was not done. `code` is stable; `text` says what happened, what was expected, what to do."""
+
+    code: str
+    text: str
+    free: str | None = None  # with nick-taken: a nick that is free
+    wait: float | None = None  # seconds to wait before trying again
+
+
+class Msg(_Event):
+    """A message, live or from the log. Per room, seq is 1, 2, 3 … without holes."""
+
+    room: str
+    seq: int
+    time: int  # milliseconds since 1970, UTC
+    nick: str = msgspec.field(name="from")
+    text: str
+    kind: Kind = "text"
+    to: str | None = None  # in the inbox: who it was sent to
+    reply: int | None = None
+    cmd: str | None = None  # kind fun: what was typed
+    anim: Anim | None = None  # kind fun: play this; `text` is the still for those who cannot
+
+
+class Room(_Answer):
+    """Answer to `join`: the room as it is now, and the messages asked for, oldest first."""
+
+    room: str
+    seq: int  # newest there is
+    topic: str = ""
+    people: list[Person] = []  # at most 1,000 of them
+    count: int = 0  # of people
+    messages: list[Msg] = []
+    more: bool = False  # messages were left out: after the last of these (resuming), or before the first
+    reset: bool = False  # `after` could not be honoured (another epoch, or the future): start anew
+
+
+class HistoryPage(_Answer, tag="history"):
+    """Answer to `history`, oldest first."""
+
+    room: str
+    messages: list[Msg]
+    more: bool = False  # there are more in the direction asked for
+
+
+class People(_Answer):
+    """Answer to `who`."""
+
+    people: list[Person]  # by nick; at most 1,000
+    count: int  # of all
+    room: str | None = None
+
+
+class Profile(_Answer, tag="person"):
+    """Answer to `whois`."""
+
+    nick: str
+    rooms: list[str]  # those shared with the asker
+    since: int  # connected, milliseconds since 1970, UTC
+    idle: int  # seconds since last said something
+    client: str = ""
+    dialect: str = ""
+    color: str | None = None
+    away: str | None = None
+
+
+class RoomList(_Answer, tag="rooms"):
+    """Answer to `rooms`, fullest first, at most 500."""
+
+    rooms: list[RoomLine]
+    count: int  # of all
+
+
+class Shown(_Answer):
+    """A fun command's result for its caller alone, such as the list of cows."""
+
+    text: str
+
+
+class Pong(_Answer):
+    """Answer to `ping`."""
+
+    time: int  # the server's clock, milliseconds since 1970, UTC
+
+
+class Bye(_Answer):
+    """The connection ends now. `retry`: the server goes away and may be tried again after that many seconds."""
+
+    reason: str
+    retry: float | None = None
+
+
+class Joined(_Event):
+    """Somebody came into a room."""
+
+    room: str
+    who: Person
+
+
+class Left(_Event):
+    """Somebody left a room. `quit`: the server too."""
+
+    room: str
+    nick: str
+    reason: str = ""
+    quit: bool = False
+
+
+class Renamed(_Event):
+    """Somebody in a room has another nick."""
+
+    room: str
+    old: str
+    nick: str
+
+
+class Changed(_Event):
+    """Somebody in a room went away, came back or changed colour."""
+
+    room: str
+    who: Person
+
+
+class Notice(_Event):
+    """The server has something to say to people."""
+
+    text: str
+
+
+Event = (
+    Welcome
+    | Ok
+    | Error
+    | Msg
+    | Room
+    | HistoryPage
+    | People
+    | Profile
+    | RoomList
+    | Shown
+    | Pong
+    | Bye
+    | Joined
+    | Left
+    | Renamed
+    | Changed
+    | Notice
+)
+
+_encoder = msgspec.json.Encoder()
+_request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode(message: Request | Event) -> bytes:
+    """Return ``message`` as one line, newline included. JSON escapes newlines, so a line is always a whole message."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """Return the request in ``line``. Raises `msgspec.DecodeError` (`ValidationError` is one) or `UnicodeDecodeError`."""
+    return _request_decoder.decode(line)
+
+
+def decode_event(line: bytes) -> Event:
+    """Return the event in ``line``. Raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
+    return _event_decoder.decode(line)

@@ -1,0 +1,56 @@
+"""Every setting of the server, once: name, type, default, unit, range and meaning.
+
+`moot.config` fills it from flags, `MOOT_*` environment variables and a TOML file; `--help` and `docs/operating.md`
+are made from it. The limits are those a hostile or broken client meets.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+
+def _m(unit: str, text: str, *, reload: bool = False, **bounds: Any) -> Meta:
+    return Meta(description=text, extra={"unit": unit, "reload": reload}, **bounds)
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `moot serve` can be told. TOML keys are these names; the environment has them as `MOOT_NAME`."""
+
+    listen: Annotated[list[str], _m("HOST:PORT", "addresses to listen on; port 0 takes a free one")] = msgspec.field(
+        default_factory=lambda: ["0.0.0.0:6668", "[::]:6668"]
+    )
+    workers: Annotated[int, _m("processes", "processes that hold connections; 0: one a core, at most 8", ge=0, le=64)] = 0
+    data: Annotated[str, _m("directory", "where the log is kept; empty: the platform's place for user data")] = ""
+    log_format: Annotated[Literal["text", "json"], _m("", "how the server's log is written")] = "text"
+    log_texts: Annotated[bool, _m("", "write what people say into the server's log too", reload=True)] = False
+    limits: Annotated[bool, _m("", "flood and connection limits; --no-limits lifts them")] = True
+    server_name: Annotated[str, _m("", "how the server calls itself", min_length=1, max_length=63)] = "moot"
+    motd: Annotated[str, _m("characters", "said to everyone who comes in", max_length=2000)] = ""
+    lobby: Annotated[str, _m("room", "where people land")] = "#lobby"
+
+    max_line: Annotated[int, _m("bytes", "longest line a client may send", ge=512, le=1 << 20)] = 16 * 1024
+    max_text: Annotated[int, _m("characters", "longest message", ge=1, le=100_000)] = 4000
+    max_rooms: Annotated[int, _m("rooms", "rooms on the server", ge=1)] = 10_000
+    max_rooms_each: Annotated[int, _m("rooms", "rooms one connection may be in", ge=1)] = 100
+    backlog: Annotated[int, _m("messages", "messages shown on joining", ge=0, le=500)] = 50
+    intro_first: Annotated[float, _m("seconds", "from connecting to the first valid line", gt=0)] = 10.0
+    intro_whole: Annotated[float, _m("seconds", "from connecting to being introduced", gt=0)] = 30.0
+    greet_after: Annotated[float, _m("seconds", "silence after which a connection is taken for a person with nc", gt=0)] = 0.7
+    flood_burst: Annotated[int, _m("lines", "lines one may send at once", ge=1)] = 10
+    flood_rate: Annotated[float, _m("lines/s", "lines one may send for long", gt=0)] = 2.0
+    flood_delay: Annotated[float, _m("seconds", "longest a line is held back before it is refused", ge=0)] = 10.0
+    max_unanswered: Annotated[int, _m("requests", "a client's requests under way before reading from it stops", ge=1)] = 32
+    sendq_soft: Annotated[int, _m("bytes", "unsent output above which a client's own requests wait", ge=4096)] = 64 * 1024
+    sendq_hard: Annotated[int, _m("bytes", "unsent output above which a client is dropped", ge=16384)] = 512 * 1024
+    sendq_stall: Annotated[float, _m("seconds", "without progress of a full send queue before a client is dropped", gt=0)] = 10.0
+    max_per_address: Annotated[int, _m("connections", "per IPv4 address or IPv6 /64, loopback exempt", ge=1)] = 64
+    linger: Annotated[float, _m("seconds", "people of a dead worker are kept in place this long", ge=0)] = 30.0
+    coalesce: Annotated[float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)] = 8.0
+
+    fun_time: Annotated[float, _m("seconds", "longest a fun command may run", gt=0, le=10)] = 0.25
+    fun_memory: Annotated[int, _m("bytes", "memory a fun command may use", ge=32 << 20)] = 128 << 20
+    fun_input: Annotated[int, _m("characters", "longest fun command", ge=20, le=4000)] = 200
+
+
+DEFAULTS = Settings()
