@@ -48,7 +48,7 @@ class Do(_Tagged):
 
 
 class Gone(_Tagged):
-    """A connection is closed; nothing more comes from it."""
+    """A connection is closed; nothing more comes from it. Kept by the worker until `Closed` answers it."""
 
     conn: ConnId
     reason: str
@@ -58,12 +58,13 @@ class Seat(Struct, frozen=True, array_like=True):
     """One introduced connection, as a worker tells it to a broker that does not know it yet."""
 
     conn: ConnId
-    hello: Hello
-    nick: str
+    hello: Hello  # with its token; nick and colour as they are now
     rooms: list[str]
     addr: str
     dialect: str
     since: int  # introduced, milliseconds since 1970, UTC
+    away: str | None = None
+    inbox: int = 0  # newest seq of the inbox that was written to it
 
 
 class Attach(_Tagged):
@@ -125,7 +126,7 @@ class Parted(_Tagged):
 
 
 class Closed(_Tagged):
-    """Close `conn` when what was told it is written."""
+    """The broker has forgotten `conn`; close it, if it is open, when what was told it is written."""
 
     conn: ConnId
 

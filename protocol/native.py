@@ -240,7 +240,7 @@ class Room(_Answer):
     room: str
     seq: int  # newest there is
     topic: str = ""
-    people: list[Person] = []  # at most 1,000 of them
+    people: list[Person] = []  # at most 200 of them; `who` has more
     count: int = 0  # of people
     messages: list[Msg] = []
     more: bool = False  # messages were left out: after the last of these (resuming), or before the first

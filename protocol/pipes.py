@@ -23,7 +23,7 @@ except ImportError:  # not Unix; only the server uses pipes
 _LENGTH: Final = struct.Struct("!I")
 _F_SETPIPE_SZ: Final = 1031  # Linux: fcntl.h
 _PIPE_BYTES: Final = 1 << 20  # what Linux lets an unprivileged process have
-_READ_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 128 * 1024
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -79,7 +79,7 @@ class PipeReader:
                     return frames  # the next call finds the end again
                 raise EOFError
             frames += self._cutter.feed(chunk)
-            if len(chunk) < 65536:  # most likely empty now; spare the extra call
+            if len(chunk) < _READ_BYTES:  # empty now; spare the extra call
                 return frames
 
     def close(self) -> None:

@@ -1,0 +1,74 @@
+"""What the broker has to tell the workers, collected over one transaction, one batch for each worker."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from protocol import native
+from protocol.ipc import Answered, ConnId, Down, Posted, Told, worker_of
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Outbox:
+    """Events in order for each worker; the answers to senders stand before them, so an ack precedes its echo."""
+
+    def __init__(self) -> None:
+        self._acks: dict[int, list[Down]] = {}
+        self._events: dict[int, list[Down]] = {}
+
+    def ack(self, conn: ConnId, rid: int, ok: native.Ok) -> None:
+        """Answer a message that this transaction stores, or an earlier one stored."""
+        self._acks.setdefault(worker_of(conn), []).append(Answered(conn, rid, ok))
+
+    def tell(self, worker: int, event: Down) -> None:
+        """Add an event for one worker, after those already there."""
+        try:
+            self._events[worker].append(event)
+        except KeyError:
+            self._events[worker] = [event]
+
+    def refuse_unstored(self, last: Callable[[str], int], error: native.Error) -> None:
+        """The transaction failed: take back whatever tells of its messages.
+
+        ``last`` gives the newest seq of a room that is still stored.
+        """
+        for worker, acks in self._acks.items():
+            self._acks[worker] = [_refused(ack, error) for ack in acks]
+        for worker, events in self._events.items():
+            kept = (_without_unstored(event, last, error) for event in events)
+            self._events[worker] = [event for event in kept if event is not None]
+
+    def batches(self) -> list[tuple[int, bytes]]:
+        """Return and forget what was collected, encoded, a frame for each worker that has something to hear."""
+        if not self._acks and not self._events:
+            return []
+        frames = []
+        for worker in self._acks.keys() | self._events.keys():
+            batch = self._acks.get(worker, []) + self._events.get(worker, [])
+            frames.append((worker, _encoder.encode(batch)))
+        self._acks.clear()
+        self._events.clear()
+        return frames
+
+
+def _refused(answered: Down, error: native.Error) -> Down:
+    assert isinstance(answered, Answered) and isinstance(answered.event, native.Ok)
+    return Answered(answered.conn, answered.rid, msgspec.structs.replace(error, id=answered.event.id))
+
+
+def _without_unstored(event: Down, last: Callable[[str], int], error: native.Error) -> Down | None:
+    match event:
+        case Posted(msg=msg) if msg.seq > last(msg.room):
+            return None
+        case Told(event=native.Msg()):
+            return None  # a direct message, always of this transaction
+        case Answered(event=native.HistoryPage() as page):
+            return Answered(event.conn, event.rid, msgspec.structs.replace(error, id=page.id))
+        case Answered(event=native.Room() as room):
+            newest = last(room.room)
+            stored = [msg for msg in room.messages if msg.seq <= newest]
+            trimmed = msgspec.structs.replace(room, seq=min(room.seq, newest), messages=stored)
+            return Answered(event.conn, event.rid, trimmed)
+        case _:
+            return event

@@ -1,0 +1,215 @@
+"""The broker's process: waits for batches, applies all that wait as one transaction, and answers with one batch each.
+
+One thread and one selector; no client's socket is ever here. Nothing is told before the log has committed.
+"""
+
+import logging
+import selectors
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from broker.log import Log, LogError
+from broker.outbox import Outbox
+from broker.state import Person, State
+from protocol import native
+from protocol.control import ControlSocket
+from protocol.ipc import Attach, Beat, Do, Fatal, Gone, Link, Ready, Stop, Stuck, Up, worker_of
+from protocol.pipes import BadFrame, PipeReader, PipeWriter
+from protocol.settings import Settings
+
+log = logging.getLogger("moot.broker")
+
+LOG_FILE: Final = "moot.db"
+ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
+
+_decoder: msgspec.msgpack.Decoder[list[Up]] = msgspec.msgpack.Decoder(list[Up])
+
+
+class Worker:
+    """The broker's view of one worker: its two pipes and what of it waits to be applied."""
+
+    def __init__(self, incarnation: int, reader: PipeReader, writer: PipeWriter) -> None:
+        self.incarnation = incarnation
+        self.reader = reader
+        self.writer = writer
+        self.attached = False
+
+
+class Broker:
+    """The shell around `State`. Owns the log, the pipes and the control socket."""
+
+    def __init__(self, control: ControlSocket, settings: Settings, directory: Path, workers: int) -> None:
+        self.control = control
+        self.settings = settings
+        self.log = Log(directory / LOG_FILE)
+        self.out = Outbox()
+        self.state = State(settings, self.log, self.out, _note)
+        self.workers: dict[int, Worker] = {}
+        self.awaited = workers  # how many workers are to attach before the first request is served
+        self.serve_at = time.monotonic() + ATTACH_WAIT_S
+        self.held: list[tuple[Worker, list[Up]]] = []  # read before that
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(control, selectors.EVENT_READ)
+        self.stopping = False
+
+    @property
+    def serving(self) -> bool:
+        return self.awaited <= 0 or time.monotonic() >= self.serve_at
+
+    def run(self) -> None:
+        due: float | None = None
+        while not self.stopping:
+            batches = self._wait(due)
+            if not self.serving:
+                self.held += batches
+                due = self.serve_at
+                continue
+            if self.held:
+                batches, self.held = self.held + batches, []
+            due = self.step(batches)
+
+    def _wait(self, due: float | None) -> list[tuple[Worker, list[Up]]]:
+        """Return the batches that wait, after waiting for one at the longest until ``due`` (monotonic)."""
+        timeout = None if due is None else max(0.0, due - time.monotonic())
+        batches: list[tuple[Worker, list[Up]]] = []
+        for key, events in self.selector.select(timeout):
+            if key.fileobj is self.control:
+                self._obey()
+                continue
+            worker: Worker = key.data
+            if events & selectors.EVENT_WRITE:
+                self._flush(worker)
+            if events & selectors.EVENT_READ:
+                batches += self._read(worker)
+        return batches
+
+    def _read(self, worker: Worker) -> list[tuple[Worker, list[Up]]]:
+        try:
+            frames = worker.reader.read()
+            batches = [(worker, _decoder.decode(frame)) for frame in frames]
+        except EOFError:
+            self._lose(worker)
+            return []
+        except (BadFrame, msgspec.DecodeError) as err:
+            log.error("worker %d sent garbage and is cut off: %s", worker.incarnation, err)
+            self.control.send(Stuck(worker.incarnation))
+            self._lose(worker)
+            return []
+        if not worker.attached and batches:
+            worker.attached = True
+            self.awaited -= 1
+        return batches
+
+    def step(self, batches: list[tuple[Worker, list[Up]]]) -> float | None:
+        """Apply batches as one transaction and tell the workers. Return when to step again at the latest."""
+        now_ms = time.time_ns() // 1_000_000
+        try:
+            for worker, batch in batches:
+                for command in batch:
+                    self._apply(worker, command, now_ms)
+            due = self.state.expire(time.monotonic())
+            self.log.commit()
+        except LogError as err:
+            log.error("%s", err)
+            self.log.rollback()
+            due = None
+            error = native.Error(
+                code="storage", text="the server could not store this; it was not said. Try again in a moment", wait=1.0
+            )
+            self.out.refuse_unstored(self.log.last, error)
+        for incarnation, frame in self.out.batches():
+            self._put(incarnation, frame)
+        return due
+
+    def _apply(self, worker: Worker, command: Up, now_ms: int) -> None:
+        if isinstance(command, Do):
+            if worker_of(command.conn) == worker.incarnation:  # a worker speaks for its own connections only
+                self.state.do(command, now_ms)
+        elif isinstance(command, Gone):
+            if worker_of(command.conn) == worker.incarnation:
+                self.state.gone(command)
+        elif isinstance(command, Attach) and command.worker == worker.incarnation:
+            self.state.attach(command, now_ms)
+
+    def _put(self, incarnation: int, frame: bytes) -> None:
+        worker = self.workers.get(incarnation)
+        if worker is None:
+            return  # lost in this very step
+        try:
+            taken = worker.writer.put(frame)
+        except OSError:
+            self._lose(worker)
+            return
+        if not taken:
+            log.error("worker %d does not drain its queue and is cut off", incarnation)
+            self.control.send(Stuck(incarnation))
+            self._lose(worker)
+        elif worker.writer.pending:
+            self._watch_writing(worker)
+
+    def _flush(self, worker: Worker) -> None:
+        try:
+            worker.writer.flush()
+        except OSError:
+            self._lose(worker)
+            return
+        if not worker.writer.pending:
+            self.selector.unregister(worker.writer)
+
+    def _watch_writing(self, worker: Worker) -> None:
+        if worker.writer not in self.selector.get_map():
+            self.selector.register(worker.writer, selectors.EVENT_WRITE, worker)
+
+    def _lose(self, worker: Worker) -> None:
+        if self.workers.pop(worker.incarnation, None) is None:
+            return
+        if not worker.attached:
+            self.awaited -= 1
+        for end in (worker.reader, worker.writer):
+            if end in self.selector.get_map():
+                self.selector.unregister(end)
+            end.close()
+        self.state.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
+
+    def _obey(self) -> None:
+        """Do what the supervisor says."""
+        try:
+            messages = self.control.recv()
+        except EOFError:
+            self.stopping = True
+            return
+        for message, fds in messages:
+            match message:
+                case Link(peer="worker", incarnation=incarnation):
+                    worker = Worker(incarnation, PipeReader(fds[0]), PipeWriter(fds[1]))
+                    self.workers[incarnation] = worker
+                    self.selector.register(worker.reader, selectors.EVENT_READ, worker)
+                case Beat():
+                    self.control.send(message)
+                case Stop():
+                    self.stopping = True
+                case _:
+                    log.warning("unexpected control message %r", message)
+
+
+def _note(what: str, person: Person, details: str) -> None:
+    log.info("%s %s (%s, %s) %s", person.nick, what, person.addr, person.dialect, details)
+
+
+def run(control_sock: socket.socket, settings: Settings, directory: Path, workers: int) -> None:
+    """Be the broker until told to stop, or until the supervisor is gone."""
+    control = ControlSocket(control_sock)
+    try:
+        broker = Broker(control, settings, directory, workers)
+    except LogError as err:
+        control.send(Fatal(str(err)))
+        return
+    control.send(Ready())
+    try:
+        broker.run()
+    finally:
+        broker.log.close()

@@ -1,0 +1,560 @@
+"""Who is here and in which rooms, and what each command does about it.
+
+Pure: no sockets, clocks or randomness; the log is handed in, and what workers must be told goes to the outbox. The
+state changes in place, for the broker is its only owner. Names arrive as people typed them and are checked here.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from broker.log import Extra, Log, Stored, inbox_name
+from broker.outbox import Outbox
+from protocol import __version__, addresses, names, native
+from protocol.ipc import (
+    Announced,
+    Answered,
+    Attach,
+    Closed,
+    ConnId,
+    Do,
+    Entered,
+    Gone,
+    Parted,
+    Posted,
+    Seat,
+    Told,
+    worker_of,
+)
+from protocol.settings import Settings
+
+PEOPLE_ON_JOIN: Final = 200
+PEOPLE_LISTED: Final = 1000
+ROOMS_LISTED: Final = 500
+RESUME_PAGE: Final = 500  # messages in the answer to a join that resumes
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody introduced. Keeps the seat while their worker is replaced."""
+
+    conn: ConnId
+    uid: bytes
+    nick: str
+    key: str  # folded nick
+    addr: str
+    dialect: str
+    client: str
+    since: int  # introduced, milliseconds since 1970, UTC
+    spoke: int  # last said something, same clock
+    color: str | None = None
+    away: str | None = None
+    rooms: "dict[str, Room]" = field(default_factory=dict)
+    lingers_until: float | None = None  # monotonic seconds; None: connected
+    quit_reason: str = ""  # for those who linger
+
+    @property
+    def card(self) -> native.Person:
+        return native.Person(self.nick, self.color, self.away)
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """A room with somebody in it."""
+
+    name: str
+    members: dict[ConnId, Person] = field(default_factory=dict)
+    workers: dict[int, int] = field(default_factory=dict)  # worker -> how many of its connections are members
+
+
+class Refusal(Exception):
+    """A request that is answered with an error; raised inside handlers only."""
+
+    def __init__(self, code: str, text: str, free: str | None = None) -> None:
+        super().__init__(text)
+        self.code, self.text, self.free = code, text, free
+
+
+class State:
+    """Rooms and people."""
+
+    def __init__(self, settings: Settings, log: Log, outbox: Outbox, note: Callable[[str, Person, str], None]) -> None:
+        """``note(what, person, details)`` is called for the operator's log."""
+        self.settings = settings
+        self.log = log
+        self.out = outbox
+        self.note = note
+        self.people: dict[ConnId, Person] = {}
+        self.by_key: dict[str, Person] = {}
+        self.by_uid: dict[bytes, Person] = {}
+        self.skeletons: dict[str, Person] = {}
+        self.rooms: dict[str, Room] = {}
+        self.addresses: dict[str, int] = {}
+        self.now = 0  # the step's time, milliseconds since 1970, UTC
+        self._handlers: dict[type, Callable[[Person, Do], None]] = {
+            native.Send: self._send,
+            native.Fun: self._fun,
+            native.Topic: self._topic,
+            native.Join: self._join,
+            native.Leave: self._leave,
+            native.Nick: self._nick,
+            native.Away: self._away,
+            native.Color: self._color,
+            native.Who: self._who,
+            native.Whois: self._whois,
+            native.Rooms: self._rooms,
+            native.History: self._history,
+            native.Ping: self._ping,
+            native.Quit: self._quit,
+        }
+
+    # --- steps
+
+    def do(self, do: Do, now_ms: int) -> None:
+        """Carry out one request and answer it."""
+        self.now = now_ms
+        request = do.request
+        try:
+            if type(request) is native.Hello:
+                self._hello(do, request)
+                return
+            person = self.people.get(do.conn)
+            if person is None:
+                raise Refusal("not-introduced", "say hello first: this connection has no nick yet")
+            self._handlers[type(request)](person, do)
+        except Refusal as no:
+            self._answer(do, native.Error(id=request.id, code=no.code, text=no.text, free=no.free))
+        except names.BadName as no:
+            code = "bad-nick" if isinstance(request, native.Hello | native.Nick | native.Whois) else "bad-room"
+            self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
+
+    def gone(self, gone: Gone) -> None:
+        """A connection was closed by its client or its worker."""
+        person = self.people.get(gone.conn)
+        if person is not None:
+            self._remove(person, gone.reason)
+        self.out.tell(worker_of(gone.conn), Closed(gone.conn))
+
+    def attach(self, attach: Attach, now_ms: int) -> None:
+        """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet."""
+        self.now = now_ms
+        for seat in attach.seats:
+            if seat.conn not in self.people:
+                self._seat(seat)
+        for name, seq in attach.seqs.items():
+            for msg in self._all_after(name, seq):
+                self.out.tell(attach.worker, Posted(0, msg))
+
+    def worker_lost(self, worker: int, until: float) -> None:
+        """A worker died: its people stay in place until ``until`` (monotonic seconds), for they will come back."""
+        for person in list(self.people.values()):
+            if worker_of(person.conn) == worker:
+                person.lingers_until = until
+                person.quit_reason = "connection lost"
+        for room in self.rooms.values():
+            room.workers.pop(worker, None)
+
+    def expire(self, now: float) -> float | None:
+        """Let go of those who lingered until ``now`` (monotonic seconds); return when the next one is due."""
+        due: float | None = None
+        for person in list(self.people.values()):
+            if person.lingers_until is None:
+                continue
+            if person.lingers_until <= now:
+                self._remove(person, person.quit_reason)
+            else:
+                due = person.lingers_until if due is None else min(due, person.lingers_until)
+        return due
+
+    # --- coming and going
+
+    def _hello(self, do: Do, hello: native.Hello) -> None:
+        if do.conn in self.people:
+            raise Refusal("bad-request", "already introduced; use nick to take another one")
+        if hello.v != native.VERSION:
+            raise Refusal("unsupported-version", f"this server speaks version {native.VERSION}, not {hello.v}")
+        uid = _uid(hello.token or "")
+        earlier = self.by_uid.get(uid)
+        nick = self._free_nick(hello.nick, earlier)
+        limit = self.settings.max_per_address
+        if earlier is None and self.settings.limits and not addresses.is_loopback(do.addr):
+            if self.addresses.get(addresses.counted(do.addr), 0) >= limit:
+                raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
+        if earlier is None:
+            person = Person(
+                do.conn, uid, nick, names.fold_nick(nick), do.addr, do.dialect, hello.client, self.now, self.now, hello.color
+            )
+            self._add(person)
+        else:
+            person = earlier
+            self._take_over(person, do)
+            if nick != person.nick:
+                self._rename(person, nick)
+            person.color = hello.color
+        self.note("introduced", person, "again" if earlier else "")
+        welcome = native.Welcome(
+            id=hello.id,
+            nick=person.nick,
+            server=self.settings.server_name,
+            version=__version__,
+            epoch=self.log.epoch,
+            inbox=self.log.last(inbox_name(uid)),
+            motd=self.settings.motd,
+            max_text=self.settings.max_text,
+            resumed=earlier is not None,
+        )
+        self._answer(do, welcome)
+
+    def _seat(self, seat: Seat) -> None:
+        hello = seat.hello
+        uid = _uid(hello.token or "")
+        earlier = self.by_uid.get(uid)
+        if earlier is not None:  # came back through another worker already
+            self.out.tell(worker_of(seat.conn), Closed(seat.conn))
+            return
+        key = names.fold_nick(hello.nick)
+        if key in self.by_key:
+            self.out.tell(worker_of(seat.conn), Told(seat.conn, native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")))
+            self.out.tell(worker_of(seat.conn), Closed(seat.conn))
+            return
+        person = Person(
+            seat.conn, uid, hello.nick, key, seat.addr, seat.dialect, hello.client, seat.since, seat.since, hello.color, seat.away
+        )
+        self._add(person)
+        for name in seat.rooms:
+            self._enter(person, self._room(name))
+        for msg in self._all_after(inbox_name(uid), seat.inbox):
+            self.out.tell(worker_of(seat.conn), Told(seat.conn, msg))
+
+    def _add(self, person: Person) -> None:
+        self.people[person.conn] = person
+        self.by_uid[person.uid] = person
+        self.by_key[person.key] = person
+        self.skeletons[names.skeleton(person.nick)] = person
+        address = addresses.counted(person.addr)
+        self.addresses[address] = self.addresses.get(address, 0) + 1
+
+    def _take_over(self, person: Person, do: Do) -> None:
+        """The same person on a new connection: rooms stay, nobody hears of it."""
+        old = person.conn
+        if person.lingers_until is None:
+            bye = native.Error(code="replaced", text="you connected from elsewhere; this connection ends")
+            self.out.tell(worker_of(old), Told(old, bye))
+            self.out.tell(worker_of(old), Closed(old))
+        for room in person.rooms.values():
+            self._drop_member(room, old, alive=person.lingers_until is None)
+        del self.people[old]
+        person.lingers_until = None
+        person.conn, person.dialect = do.conn, do.dialect
+        self.people[do.conn] = person
+        for room in person.rooms.values():
+            self._add_member(room, person)
+
+    def _remove(self, person: Person, reason: str) -> None:
+        for room in list(person.rooms.values()):
+            self._exit(person, room, reason, quit_=True)
+        alive = person.lingers_until is None
+        del self.people[person.conn]
+        del self.by_uid[person.uid]
+        del self.by_key[person.key]
+        skeleton = names.skeleton(person.nick)
+        if self.skeletons.get(skeleton) is person:
+            del self.skeletons[skeleton]
+        address = addresses.counted(person.addr)
+        self.addresses[address] -= 1
+        if not self.addresses[address]:
+            del self.addresses[address]
+        self.log.release(inbox_name(person.uid))
+        self.note("left", person, reason if alive else f"{reason}; did not come back")
+
+    def _free_nick(self, wanted: str, mine: Person | None) -> str:
+        """Return ``wanted`` as it will be written. Raises `Refusal` with a free one when it is somebody else's."""
+        nick = names.nick(wanted)
+
+        def taken(candidate: str) -> bool:
+            holder = self.by_key.get(names.fold_nick(candidate)) or self.skeletons.get(names.skeleton(candidate))
+            return holder is not None and holder is not mine
+
+        if taken(nick):
+            free = names.free_nick(nick, taken)
+            raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
+        return nick
+
+    def _rename(self, person: Person, nick: str) -> None:
+        old = person.nick
+        del self.by_key[person.key]
+        self.skeletons.pop(names.skeleton(old), None)
+        person.nick, person.key = nick, names.fold_nick(nick)
+        self.by_key[person.key] = person
+        self.skeletons[names.skeleton(nick)] = person
+        for room in person.rooms.values():
+            self._announce(room, native.Renamed(room=room.name, old=old, nick=nick))
+        self.note("renamed", person, f"from {old}")
+
+    # --- rooms
+
+    def _room(self, name: str) -> Room:
+        room = self.rooms.get(name)
+        if room is None:
+            room = self.rooms[name] = Room(name)
+        return room
+
+    def _enter(self, person: Person, room: Room) -> None:
+        person.rooms[room.name] = room
+        self._add_member(room, person)
+
+    def _add_member(self, room: Room, person: Person) -> None:
+        worker = worker_of(person.conn)
+        room.members[person.conn] = person
+        room.workers[worker] = room.workers.get(worker, 0) + 1
+
+    def _drop_member(self, room: Room, conn: ConnId, *, alive: bool) -> None:
+        worker = worker_of(conn)
+        del room.members[conn]
+        if alive:
+            room.workers[worker] -= 1
+            if not room.workers[worker]:
+                del room.workers[worker]
+            self.out.tell(worker, Parted(conn, room.name))
+
+    def _exit(self, person: Person, room: Room, reason: str, *, quit_: bool = False) -> None:
+        self._drop_member(room, person.conn, alive=person.lingers_until is None)
+        del person.rooms[room.name]
+        if room.members:
+            self._announce(room, native.Left(room=room.name, nick=person.nick, reason=reason, quit=quit_))
+        else:
+            del self.rooms[room.name]
+            self.log.release(room.name)
+
+    def _announce(self, room: Room, event: native.Event, skip: ConnId = 0) -> None:
+        announced = Announced(room.name, event, skip)
+        for worker in room.workers:
+            self.out.tell(worker, announced)
+
+    def _mine(self, person: Person, name: str) -> Room:
+        """Return the room of that name, which ``person`` is in."""
+        room = person.rooms.get(name) or person.rooms.get(names.room(name))
+        if room is None:
+            raise Refusal("not-in-room", f"you are not in {name}; join it first")
+        return room
+
+    def _all_after(self, name: str, seq: int) -> Iterable[native.Msg]:
+        while page := self.log.after(name, seq, RESUME_PAGE):
+            yield from page
+            seq = page[-1].seq
+
+    def _join(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Join)
+        name = names.room(request.room)
+        if name not in person.rooms:
+            if len(person.rooms) >= self.settings.max_rooms_each:
+                raise Refusal("too-many-rooms", f"you are in {len(person.rooms)} rooms, the most allowed; leave one first")
+            if name not in self.rooms and len(self.rooms) >= self.settings.max_rooms:
+                raise Refusal("too-many-rooms", f"this server has {len(self.rooms)} rooms in use, the most allowed")
+            room = self._room(name)
+            if room.members:
+                self._announce(room, native.Joined(room=name, who=person.card))
+            self._enter(person, room)
+            self.note("joined", person, name)
+        self.out.tell(worker_of(do.conn), Entered(do.conn, name))  # again after a take-over: fan-out starts here
+        room = self.rooms[name]
+        last = self.log.last(name)
+        resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
+        if resumes and request.after is not None:
+            messages = self.log.after(name, request.after, RESUME_PAGE)
+            more = bool(messages) and messages[-1].seq < last
+        else:
+            messages = self.log.newest(name, self.settings.backlog)
+            more = bool(messages) and messages[0].seq > 1
+        answer = native.Room(
+            id=request.id,
+            room=name,
+            seq=last,
+            topic=self.log.topic(name),
+            people=[member.card for member in islice(room.members.values(), PEOPLE_ON_JOIN)],
+            count=len(room.members),
+            messages=messages,
+            more=more,
+            reset=request.after is not None and not resumes,
+        )
+        self._answer(do, answer)
+
+    def _leave(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Leave)
+        room = self._mine(person, request.room)
+        self._exit(person, room, request.reason)
+        self.note("left room", person, f"{room.name} {request.reason}".rstrip())
+        self._answer(do, native.Ok(id=request.id, room=room.name))
+
+    # --- saying
+
+    def _send(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Send)
+        extra = Extra(reply=request.reply) if request.reply is not None else None
+        self._say(person, do, request.cmid, request.to, request.kind, request.text, extra)
+
+    def _fun(self, person: Person, do: Do) -> None:
+        request, art = do.request, do.art
+        assert isinstance(request, native.Fun)
+        if art is None:
+            raise Refusal("fun-failed", "this command was not rendered")
+        kind: native.Kind = "me" if art.kind == "me" else "text" if art.kind == "text" else "fun"
+        extra = Extra(cmd=request.line, anim=art.anim)
+        self._say(person, do, request.cmid, request.to, kind, art.text, extra)
+
+    def _topic(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Topic)
+        self._say(person, do, request.cmid, request.room, "topic", request.text, None)
+
+    def _say(
+        self, person: Person, do: Do, cmid: str, to: str, kind: native.Kind, text: str, extra: Extra | None
+    ) -> None:
+        earlier = self.log.find(person.uid, cmid)
+        if earlier is not None:
+            self._say_again(person, do, earlier, kind, text)
+            return
+        if to[:1] == "@":
+            self._say_to(person, do, cmid, to[1:], kind, text, extra)
+            return
+        room = self._mine(person, to)
+        msg = self.log.append(room.name, person.uid, cmid, self.now, person.nick, kind, text, extra)
+        person.spoke = self.now
+        posted = Posted(do.conn, msg)
+        for worker in room.workers:
+            self.out.tell(worker, posted)
+        self.out.ack(do.conn, do.rid, native.Ok(id=do.request.id, room=msg.room, seq=msg.seq, time=msg.time))
+
+    def _say_to(
+        self, person: Person, do: Do, cmid: str, nick: str, kind: native.Kind, text: str, extra: Extra | None
+    ) -> None:
+        other = self._find(nick)
+        extra = msgspec.structs.replace(extra or Extra(), to=other.nick)
+        mine = self.log.append(inbox_name(person.uid), person.uid, cmid, self.now, person.nick, kind, text, extra)
+        person.spoke = self.now
+        self.out.ack(do.conn, do.rid, native.Ok(id=do.request.id, room=mine.room, seq=mine.seq, time=mine.time))
+        self.out.tell(worker_of(do.conn), Told(do.conn, mine))
+        if other is not person:
+            theirs = self.log.append(inbox_name(other.uid), person.uid, None, self.now, person.nick, kind, text, extra)
+            if other.lingers_until is None:
+                self.out.tell(worker_of(other.conn), Told(other.conn, theirs))
+
+    def _say_again(self, person: Person, do: Do, earlier: Stored, kind: native.Kind, text: str) -> None:
+        """A retry gets the first answer. What a fun command drew differs each time, so its line is compared."""
+        msg, request = earlier.msg, do.request
+        same = msg.cmd == request.line if isinstance(request, native.Fun) else (msg.kind, msg.text) == (kind, text)
+        if not same:
+            raise Refusal("cmid-reused", "another message of yours has this cmid; every message needs one of its own")
+        self.out.ack(do.conn, do.rid, native.Ok(id=request.id, room=msg.room, seq=msg.seq, time=msg.time))
+
+    # --- oneself and others
+
+    def _find(self, nick: str) -> Person:
+        other = self.by_key.get(names.fold_nick(names.nick(nick)))
+        if other is None:
+            raise Refusal("no-such-nick", f"nobody here is called {nick}; who lists those who are")
+        return other
+
+    def _nick(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Nick)
+        nick = self._free_nick(request.nick, person)
+        if nick != person.nick:
+            self._rename(person, nick)
+        self._answer(do, native.Ok(id=request.id, nick=nick))
+
+    def _away(self, person: Person, do: Do) -> None:
+        assert isinstance(do.request, native.Away)
+        person.away = do.request.text
+        self._changed(person, do)
+
+    def _color(self, person: Person, do: Do) -> None:
+        assert isinstance(do.request, native.Color)
+        person.color = do.request.color
+        self._changed(person, do)
+
+    def _changed(self, person: Person, do: Do) -> None:
+        for room in person.rooms.values():
+            self._announce(room, native.Changed(room=room.name, who=person.card))
+        self._answer(do, native.Ok(id=do.request.id))
+
+    def _who(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Who)
+        if request.room is None:
+            there, name = self.people, None
+        else:
+            room = self._mine(person, request.room)
+            there, name = room.members, room.name
+        listed = sorted((other.card for other in there.values()), key=lambda card: card.nick.lower())[:PEOPLE_LISTED]
+        self._answer(do, native.People(id=request.id, people=listed, count=len(there), room=name))
+
+    def _whois(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.Whois)
+        other = self._find(request.nick)
+        profile = native.Profile(
+            id=request.id,
+            nick=other.nick,
+            rooms=sorted(other.rooms.keys() & person.rooms.keys()),
+            since=other.since,
+            idle=max(0, self.now - other.spoke) // 1000,
+            client=other.client,
+            dialect=other.dialect,
+            color=other.color,
+            away=other.away,
+        )
+        self._answer(do, profile)
+
+    def _rooms(self, person: Person, do: Do) -> None:
+        topics = dict(self.log.names())
+        lines = [
+            native.RoomLine(name, len(self.rooms[name].members) if name in self.rooms else 0, topics.get(name, ""))
+            for name in self.rooms.keys() | topics.keys()
+        ]
+        lines.sort(key=lambda line: (-line.people, line.room))
+        self._answer(do, native.RoomList(id=do.request.id, rooms=lines[:ROOMS_LISTED], count=len(lines)))
+
+    def _history(self, person: Person, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, native.History)
+        name = inbox_name(person.uid) if request.room == native.INBOX else self._mine(person, request.room).name
+        after = request.after
+        if request.since is not None:
+            after = self.log.seq_since(name, request.since)
+        if after is not None:
+            messages = self.log.after(name, after, request.limit)
+            more = bool(messages) and messages[-1].seq < self.log.last(name)
+        else:
+            if request.before is None:
+                messages = self.log.newest(name, request.limit)
+            else:
+                messages = self.log.before(name, request.before, request.limit)
+            more = bool(messages) and messages[0].seq > 1
+        shown = native.INBOX if request.room == native.INBOX else name
+        self._answer(do, native.HistoryPage(id=request.id, room=shown, messages=messages, more=more))
+
+    def _ping(self, person: Person, do: Do) -> None:
+        self._answer(do, native.Pong(id=do.request.id, time=self.now))
+
+    def _quit(self, person: Person, do: Do) -> None:
+        assert isinstance(do.request, native.Quit)
+        reason = do.request.reason
+        self._answer(do, native.Bye(id=do.request.id, reason=reason or "goodbye"))
+        self._remove(person, reason)
+        self.out.tell(worker_of(do.conn), Closed(do.conn))
+
+    def _answer(self, do: Do, event: native.Event) -> None:
+        self.out.tell(worker_of(do.conn), Answered(do.conn, do.rid, event))
+
+
+def _uid(token: str) -> bytes:
+    """Return who a token's owner is; the token itself is kept nowhere."""
+    return hashlib.blake2b(token.encode(), digest_size=16, person=b"moot uid").digest()
