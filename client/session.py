@@ -4,124 +4,82 @@ Feed it what the socket had, write what `outgoing` returns, and show what `updat
 connections: what was said while offline waits in the outbox, keeps its `cmid`, and goes out once.
 """
 
+import secrets
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final, Literal
 
+import msgspec
+from msgspec.structs import replace
+
+from client.sequence import Sequence
+from client.updates import (
+    Answer,
+    Entered,
+    Exited,
+    Failed,
+    Message,
+    Offline,
+    Online,
+    Presence,
+    Queued,
+    RoomView,
+    Said,
+    Sent,
+    Update,
+)
 from protocol import native
 
+__all__ = [
+    "Answer",
+    "Entered",
+    "Exited",
+    "Failed",
+    "Message",
+    "Offline",
+    "Online",
+    "Outgoing",
+    "Presence",
+    "Queued",
+    "RoomView",
+    "Said",
+    "Sent",
+    "Session",
+    "Update",
+    "typed",
+]
 
-@dataclass(frozen=True, slots=True)
-class Online:
-    """Introduced (again). Rooms follow as `Entered`, one by one."""
-
-    welcome: native.Welcome
-
-
-@dataclass(frozen=True, slots=True)
-class Offline:
-    """The connection is gone. `retry`: seconds the server asked to wait. `final`: do not come back (nick taken, quit)."""
-
-    reason: str
-    retry: float | None = None
-    final: bool = False
-    error: native.Error | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """In a room, for the first time or again. `messages` are new to us, oldest first, each seen once and in order.
-
-    `reset`: forget what was shown of this room; its log is another one, or the gap was too long to fill.
-    """
-
-    room: str
-    messages: list[native.Msg]
-    reset: bool = False
-    more: bool = False  # the server has older ones
+MAX_IN_FLIGHT: Final = 16
+"""Unacknowledged messages on the wire. Half of what a server takes, and few enough that at its usual flood limits it
+delays them instead of refusing some, which could change their order."""
+PAGE: Final = 500  # messages asked for at once to fill a gap
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024  # a longer line comes from no server of ours
+MAX_DEFERRED: Final = 10_000  # events kept back until resent messages are answered
+DEFAULT_WAIT_S: Final = 1.0  # when a server says "later" without a time
+LATER: Final = frozenset({"flood", "offline", "busy", "storage", "fun-busy"})  # error codes worth another try
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
-    """No longer in a room."""
-
-    room: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """The room's next message: seq is exactly one more than the last. `cmid` is set when it is one of ours."""
-
-    msg: native.Msg
-    cmid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """Ours, in the outbox: not yet acknowledged."""
-
-    cmid: str
-    to: str
-    text: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Ours, acknowledged: it is on the server's disk as `seq` of `room`."""
-
-    cmid: str
-    room: str
-    seq: int
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Ours, refused; out of the outbox. `text` is what the person typed, to be given back to them."""
-
-    cmid: str
-    text: str
-    error: native.Error
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a `request`; an `Error` too."""
-
-    id: int
-    request: native.Request
-    event: native.Event
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """Somebody else (or we) joined, left, was renamed, or changed. Already applied to `Session.rooms`."""
-
-    event: native.Joined | native.Left | native.Renamed | native.Changed
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The server speaks to people."""
-
-    text: str
-
-
-Update = (
-    Online | Offline | Entered | Exited | Message | Queued | Sent | Failed | Answer | Presence | Said
-)
+Outgoing = native.Send | native.Fun | native.Topic
 
 
 @dataclass(slots=True)
-class RoomView:
-    """What we know of a room we are in. The inbox `@` is one too."""
+class _Asked:
+    """A request on the wire. `by`: "app" (its answer is reported), "session" (ours), "outbox"."""
 
-    name: str
-    topic: str = ""
-    people: dict[str, native.Person] = field(default_factory=dict)  # by nick
-    count: int = 0
-    last: int = 0  # seq of the newest message seen without a gap before it
-    first: int = 0  # seq of the oldest message seen; 0: none
+    request: native.Request
+    by: str = "app"
+
+
+def typed(request: Outgoing) -> str:
+    """Return the line a person would type in the target's room to make ``request``."""
+    if isinstance(request, native.Fun):
+        return request.line
+    if isinstance(request, native.Topic):
+        return f"/topic {request.text}"
+    if request.kind == "me":
+        return f"/me {request.text}"
+    return "/" + request.text if request.text.startswith("/") else request.text
 
 
 class Session:
@@ -136,42 +94,532 @@ class Session:
         color: str | None = None,
         client: str = "",
         new_id: Callable[[], str] | None = None,  # makes cmids; default: 128 random bits, base64url
-    ) -> None: ...
+    ) -> None:
+        self.nick = nick
+        self.online = False  # introduced and connected
+        self.welcome: native.Welcome | None = None  # the last one
+        self.rooms = {name: RoomView(name) for name in (*rooms, native.INBOX)}  # we are in or want to be in, and "@"
+        self.outbox: dict[str, Outgoing] = {}  # by cmid, oldest first: not yet acknowledged
+        self.retry_after: float | None = None  # seconds after which the owner calls `retry`
+        self.hang_up = False  # the connection is of no more use: close it, then call `disconnected`
+        self.token = secrets.token_urlsafe(24) if token is None else token
+        self._new_id = new_id or (lambda: secrets.token_urlsafe(16))
+        self._color = color
+        self._client = client
+        self._out = bytearray()
+        self._rest = bytearray()  # the start of the next line
+        self._updates: list[Update] = []
+        self._next_id = 1
+        self._asked: dict[int, _Asked] = {}  # by id, on this connection
+        self._flying: set[str] = set()  # cmids on the wire
+        self._waiting: deque[str] = deque()  # cmids not on the wire, in order
+        self._window = MAX_IN_FLIGHT
+        self._seqs = {name: Sequence() for name in self.rooms}
+        self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
+        self._filling: set[str] = set()  # rooms with a `History` of ours under way
+        self._joining: set[str] = set()  # rooms we enter by ourselves, not yet answered
+        self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
+        self._unsure: set[str] = set()  # resent; the server may have taken them before
+        self._deferred: list[native.Event] = []  # what came while some were unsure
+        self._last_error: native.Error | None = None  # not an answer; explains a close
+        self._quitting = False
 
-    nick: str
-    online: bool  # introduced and connected
-    welcome: native.Welcome | None  # the last one
-    rooms: dict[str, RoomView]  # by name, those we are in or want to be in, and "@"
-    outbox: dict[str, native.Send | native.Fun | native.Topic]  # by cmid, oldest first: not yet acknowledged
+    # --- the socket's side
 
-    # the socket's side
     def connected(self) -> None:
         """A connection stands: `outgoing` has the hello."""
+        self._rest.clear()
+        self._out.clear()
+        self.hang_up = False
+        self._last_error = None
+        self._hello()
 
     def disconnected(self, reason: str) -> None:
-        """The connection is gone; requests without answer are answered with an Error `offline`, the outbox stays."""
+        """The connection is gone, or none could be made.
+
+        Requests without answer are answered with an Error `offline`, the outbox stays.
+        """
+        if self.hang_up:  # told already
+            self.hang_up = False
+            return
+        error = self._last_error
+        self._lose(error.text if error else reason, final=self._quitting, error=error)
+        self.hang_up = False
 
     def feed(self, data: bytes) -> None:
         """Take what the socket had. Any cut of the stream gives the same updates."""
+        self._rest += data
+        if b"\n" in data:
+            *lines, rest = bytes(self._rest).split(b"\n")
+            self._rest = bytearray(rest)
+            for line in lines:
+                if self.hang_up:
+                    return
+                if line.strip():
+                    self._line(line)
+        if len(self._rest) > MAX_LINE_BYTES and not self.hang_up:
+            self._lose("the server sent a line that does not end", final=True)
 
     def outgoing(self) -> bytes:
         """Return and forget what is to be written."""
+        data = bytes(self._out)
+        self._out.clear()
+        return data
 
     def updates(self) -> list[Update]:
         """Return and forget what happened, oldest first."""
+        updates, self._updates = self._updates, []
+        return updates
 
-    # the application's side
+    def retry(self) -> None:
+        """`retry_after` seconds have passed: try again what the server refused for the moment."""
+        self.retry_after = None
+        if not self.online:
+            return
+        under_way = {a.request.room for a in self._asked.values() if isinstance(a.request, native.Join)}
+        for room in [name for name in self.rooms if name in self._joining and name not in under_way]:
+            self._enter(room)
+        for room in self.rooms:
+            self._fill(room)
+        self._pump()
+
+    # --- the application's side
+
     def say(self, to: str, text: str, *, kind: str = "text", reply: int | None = None) -> str:
         """Put a message to a room or `@nick` into the outbox; return its cmid. It goes out now or when online."""
+        if kind not in ("text", "me"):
+            raise ValueError(f"kind {kind!r}; expected 'text' or 'me'")
+        kind_: Literal["text", "me"] = "me" if kind == "me" else "text"
+        return self.submit(native.Send(cmid=self._new_id(), to=to, text=text, kind=kind_, reply=reply))
 
-    def submit(self, request: native.Send | native.Fun | native.Topic) -> str:
-        """Put a request that has a cmid into the outbox; return the cmid."""
+    def submit(self, request: Outgoing) -> str:
+        """Put a request that has a cmid into the outbox; return the cmid.
+
+        Raises ValueError for a cmid that is there already.
+        """
+        cmid = request.cmid
+        if cmid in self.outbox:
+            raise ValueError(f"cmid {cmid!r} is in the outbox already")
+        self.outbox[cmid] = request
+        self._waiting.append(cmid)
+        if isinstance(request, native.Topic):
+            self._updates.append(Queued(cmid, request.room, request.text, "topic"))
+        elif isinstance(request, native.Fun):
+            self._updates.append(Queued(cmid, request.to, request.line, "fun"))
+        else:
+            self._updates.append(Queued(cmid, request.to, request.text, request.kind))
+        self._pump()
+        return cmid
 
     def request(self, request: native.Request) -> int:
         """Send any other request now; return the id its `Answer` will have. Offline: the Answer is an Error.
 
         Join, Leave, Nick, Quit are understood: rooms, nick and finality follow their answers.
         """
+        if isinstance(request, native.Quit):
+            self._quitting = True
+        if not self.online:
+            number = self._number()
+            error = native.Error(
+                id=number, code="offline", text="Not connected; try again when the connection is back."
+            )
+            self._updates.append(Answer(number, request, error))
+            return number
+        if isinstance(request, native.Join) and request.room in self._epochs:
+            request = replace(request, after=self.rooms[request.room].last, epoch=self._epochs[request.room])
+        return self._ask(request, "app")
 
     def older(self, room: str, limit: int = 100) -> int:
         """Ask for messages older than the oldest seen in ``room``; they come as the `Answer` (a `HistoryPage`)."""
+        view = self.rooms.get(room)
+        before = None
+        if view is not None and (view.first or view.last):
+            before = view.first or view.last + 1
+        return self.request(native.History(room=room, before=before, limit=limit))
+
+    # --- requests
+
+    def _number(self) -> int:
+        number, self._next_id = self._next_id, self._next_id + 1
+        return number
+
+    def _ask(self, request: native.Request, by: str) -> int:
+        number = self._number()
+        request = replace(request, id=number)
+        self._asked[number] = _Asked(request, by)
+        self._out += native.encode(request)
+        return number
+
+    def _hello(self) -> None:
+        self._ask(native.Hello(nick=self.nick, token=self.token, color=self._color, client=self._client), "session")
+
+    def _enter(self, room: str) -> None:
+        """Ask to enter ``room``, going on where we were."""
+        epoch = self._epochs.get(room)
+        after = None if epoch is None else self.rooms[room].last
+        self._ask(native.Join(room=room, after=after, epoch=epoch), "session")
+
+    def _fill(self, room: str) -> None:
+        """Ask for what is missing in ``room``, unless nothing is or that is under way."""
+        seqs = self._seqs[room]
+        if seqs.gap and self.rooms[room].here and room not in self._filling and self.retry_after is None:
+            self._filling.add(room)
+            self._ask(native.History(room=room, after=seqs.last, limit=PAGE), "session")
+
+    def _pump(self) -> None:
+        """Put as much of the outbox on the wire as may be there, oldest first."""
+        if not self.online or self._joining or self.retry_after is not None:
+            return
+        while self._waiting and len(self._flying) < self._window:
+            cmid = self._waiting.popleft()
+            self._flying.add(cmid)
+            self._ask(self.outbox[cmid], "outbox")
+
+    # --- the connection's end
+
+    def _lose(
+        self, reason: str, *, retry: float | None = None, final: bool = False, error: native.Error | None = None
+    ) -> None:
+        """Nothing more comes from this connection."""
+        self.online = False
+        self.hang_up = True
+        self.retry_after = None
+        self._window = MAX_IN_FLIGHT
+        asked, self._asked = self._asked, {}
+        for number, one in asked.items():
+            if one.by == "app":
+                gone = native.Error(id=number, code="offline", text=f"Connection lost before the answer: {reason}")
+                self._updates.append(Answer(number, one.request, gone))
+        self._unsure |= self._flying
+        self._flying.clear()
+        self._waiting = deque(self.outbox)
+        self._deferred.clear()  # not applied, so asked for again
+        self._joining.clear()
+        self._filling.clear()
+        for name, view in self.rooms.items():
+            view.here = False
+            self._seqs[name].let_go()
+            view.head = view.last
+        self._updates.append(Offline(reason, retry, final, error))
+
+    # --- what the server says
+
+    def _line(self, line: bytes) -> None:
+        try:
+            event = native.decode_event(line)
+        except msgspec.ValidationError:
+            return  # of a newer server; what we must understand is in `v`
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if not self.online:
+                self._lose("the other side does not speak moot's native protocol", final=True)
+            return
+        if not self._unsure or not self.online:
+            self._event(event)
+        elif isinstance(event, native.Bye) or len(self._deferred) >= MAX_DEFERRED:
+            self._deferred.append(event)
+            self._settle()
+        elif self._answers_unsure(event):
+            self._event(event)
+            if not self._unsure:
+                self._settle()
+        else:
+            self._deferred.append(event)
+            self._note_entry(event)
+
+    def _answers_unsure(self, event: native.Event) -> bool:
+        number = getattr(event, "id", None)
+        asked = self._asked.get(number) if isinstance(number, int) else None
+        return asked is not None and asked.by == "outbox" and getattr(asked.request, "cmid", "") in self._unsure
+
+    def _note_entry(self, event: native.Event) -> None:
+        """A deferred answer to one of our joins must still let the outbox go, or nothing would end the deferring."""
+        if isinstance(event, native.Room | native.Error) and isinstance(event.id, int):
+            asked = self._asked.get(event.id)
+            if asked is not None and asked.by == "session" and isinstance(asked.request, native.Join):
+                if isinstance(event, native.Error) and self._is_later(event):
+                    self._deferred.remove(event)
+                    self._event(event)
+                    return
+                self._joining.discard(asked.request.room)
+                self._pump()
+
+    def _settle(self) -> None:
+        """Every resent message is answered: what came meanwhile can be told ours from others'."""
+        self._unsure.clear()
+        deferred, self._deferred = self._deferred, []
+        for event in deferred:
+            if self.hang_up:
+                return
+            self._event(event)
+
+    def _event(self, event: native.Event) -> None:
+        match event:
+            case native.Msg():
+                self._message(event)
+            case native.Joined() | native.Left() | native.Renamed() | native.Changed():
+                self._presence(event)
+            case native.Notice():
+                self._updates.append(Said(event.text))
+            case native.Error(id=None):
+                self._unasked_error(event)
+            case native.Bye():
+                self._bye(event)
+            case _:
+                number = event.id
+                if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
+                    self._answer(number, asked, event)
+
+    def _unasked_error(self, error: native.Error) -> None:
+        if error.code == "replaced":
+            self._lose(error.text, final=True, error=error)
+            return
+        self._last_error = error
+        self._updates.append(Said(error.text))
+
+    def _bye(self, event: native.Bye) -> None:
+        number = event.id
+        if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
+            self._updates.append(Answer(number, asked.request, event))
+        self._lose(event.reason, retry=event.retry, final=self._quitting, error=self._last_error)
+
+    def _answer(self, number: int, asked: _Asked, event: native.Event) -> None:
+        request = asked.request
+        if asked.by == "outbox":
+            self._acknowledged(number, request, event)
+        elif isinstance(request, native.Hello):
+            self._introduced(event)
+        elif isinstance(request, native.Join):
+            self._join_answered(number, asked, event)
+        elif isinstance(request, native.History) and asked.by == "session":
+            self._filled(request.room, event)
+        else:
+            self._updates.append(Answer(number, request, event))
+            self._follow(request, event)
+
+    def _follow(self, request: native.Request, event: native.Event) -> None:
+        """Keep rooms and nick as the answer to the application's request says."""
+        if isinstance(request, native.Leave):
+            if isinstance(event, native.Ok) or (isinstance(event, native.Error) and event.code == "not-in-room"):
+                self._exit(event.room or request.room if isinstance(event, native.Ok) else request.room)
+        elif isinstance(request, native.Nick) and isinstance(event, native.Ok):
+            self.nick = event.nick or request.nick
+        elif isinstance(request, native.Color) and isinstance(event, native.Ok):
+            self._color = request.color
+        elif isinstance(request, native.History) and isinstance(event, native.HistoryPage):
+            view = self.rooms.get(event.room)
+            if view is not None and event.messages and request.before in (view.first, view.last + 1):
+                view.first = min(event.messages[0].seq, view.first or event.messages[0].seq)
+
+    # --- introduction
+
+    def _introduced(self, event: native.Event) -> None:
+        if isinstance(event, native.Error):
+            self._not_introduced(event)
+            return
+        if not isinstance(event, native.Welcome):
+            return
+        self.online = True
+        self.nick = event.nick
+        self.welcome = event
+        self._updates.append(Online(event))
+        self._unsure &= self.outbox.keys()
+        self._open_inbox(event)
+        self._joining = self.rooms.keys() - {native.INBOX}
+        for room in self.rooms:
+            if room != native.INBOX:
+                self._enter(room)
+        self._pump()
+
+    def _not_introduced(self, error: native.Error) -> None:
+        resuming = self.welcome is not None
+        if error.code == "nick-taken" and resuming and error.free and error.free != self.nick:
+            self.nick = error.free
+            self._hello()
+        elif self._is_later(error) or (error.code == "nick-taken" and resuming):
+            self._lose(error.text, retry=error.wait, error=error)
+        else:
+            self._lose(error.text, final=True, error=error)
+
+    def _open_inbox(self, welcome: native.Welcome) -> None:
+        view, seqs = self.rooms[native.INBOX], self._seqs[native.INBOX]
+        view.here = True
+        known = self._epochs.get(native.INBOX)
+        self._epochs[native.INBOX] = welcome.epoch
+        if known == welcome.epoch and welcome.inbox >= seqs.last:
+            seqs.knows(welcome.inbox)
+            view.head = seqs.head
+            self._fill(native.INBOX)
+            return
+        seqs.restart(welcome.inbox)
+        view.last = view.head = welcome.inbox
+        if known is not None:
+            view.first = 0
+            self._forget_mine(native.INBOX)
+            self._updates.append(Entered(native.INBOX, [], reset=True, more=welcome.inbox > 0))
+
+    # --- rooms
+
+    def _join_answered(self, number: int, asked: _Asked, event: native.Event) -> None:
+        request = asked.request
+        assert isinstance(request, native.Join)
+        if isinstance(event, native.Error):
+            if asked.by == "session" and self._is_later(event):
+                self._later(event)  # stays in `_joining`
+                return
+            self._updates.append(Answer(number, request, event))
+            if asked.by == "session":
+                self._exit(request.room)
+        elif isinstance(event, native.Room):
+            if event.room != request.room and asked.by == "session":
+                self._forget(request.room)  # the server spells it otherwise
+            self._entered(event, request)
+            if asked.by == "app":
+                self._updates.append(Answer(number, request, event))
+        self._joining.discard(request.room)
+        self._pump()
+
+    def _entered(self, event: native.Room, request: native.Join) -> None:
+        name = event.room
+        view = self.rooms.setdefault(name, RoomView(name))
+        if name not in self._seqs or (name not in self._epochs and request.after is not None):
+            self._seqs.setdefault(name, Sequence()).restart(request.after or 0)
+        seqs = self._seqs[name]
+        assert self.welcome is not None
+        self._epochs[name] = self.welcome.epoch
+        view.here = True
+        view.topic = event.topic
+        view.people = {person.nick: person for person in event.people}
+        view.count = event.count
+        more = event.more
+        if event.reset or request.after is None:
+            seqs.jump(event.messages[0].seq - 1 if event.messages else event.seq)
+            view.first = 0
+            runs = seqs.page(event.messages)
+        else:
+            runs = seqs.page(event.messages)
+            more = (view.first or next((msg.seq for run in runs for msg in run), seqs.last + 1)) > 1
+        seqs.knows(event.seq)
+        self._report(view, runs, Entered(name, [], event.reset, more))
+        self._fill(name)
+
+    def _exit(self, room: str) -> None:
+        if room in self.rooms and room != native.INBOX:
+            self._forget(room)
+            self._updates.append(Exited(room))
+
+    def _forget(self, room: str) -> None:
+        self.rooms.pop(room, None)
+        self._seqs.pop(room, None)
+        self._epochs.pop(room, None)
+        self._filling.discard(room)
+        self._joining.discard(room)
+        self._forget_mine(room)
+
+    def _forget_mine(self, room: str) -> None:
+        self._mine = {key: cmid for key, cmid in self._mine.items() if key[0] != room}
+
+    def _presence(self, event: native.Joined | native.Left | native.Renamed | native.Changed) -> None:
+        view = self.rooms.get(event.room)
+        if view is None:
+            return
+        match event:
+            case native.Joined():
+                view.count += event.who.nick not in view.people
+                view.people[event.who.nick] = event.who
+            case native.Left():
+                view.people.pop(event.nick, None)
+                view.count = max(view.count - 1, 0)
+            case native.Renamed():
+                person = view.people.pop(event.old, native.Person(event.old))
+                view.people[event.nick] = replace(person, nick=event.nick)
+                if event.old == self.nick:
+                    self.nick = event.nick
+            case native.Changed():
+                view.people[event.who.nick] = event.who
+        self._updates.append(Presence(event))
+        if isinstance(event, native.Left) and event.nick == self.nick and not event.quit:
+            self._exit(event.room)
+
+    # --- messages
+
+    def _message(self, msg: native.Msg) -> None:
+        view = self.rooms.get(msg.room)
+        if view is None:
+            return
+        seqs = self._seqs[msg.room]
+        if not view.here:  # taken over, and the answer to our join is still under way
+            seqs.hold(msg)
+            return
+        self._report(view, [seqs.take(msg)])
+        self._fill(msg.room)
+
+    def _report(self, view: RoomView, runs: list[list[native.Msg]], entered: Entered | None = None) -> None:
+        """Report ``runs`` (see `Sequence.page`), the first of them inside ``entered`` as far as it can be."""
+        for run in runs:
+            if entered is None and run is not runs[0]:
+                entered = Entered(view.name, [], reset=True, more=True)
+                view.first = 0
+            if entered is not None:
+                self._updates.append(entered)
+            for msg in run:
+                cmid = self._mine.pop((msg.room, msg.seq), None) if self._mine else None
+                if entered is not None and cmid is None:
+                    entered.messages.append(msg)
+                else:
+                    entered = None
+                    self._updates.append(Message(msg, cmid))
+                view.first = view.first or msg.seq
+                if msg.kind == "topic":
+                    view.topic = msg.text
+            entered = None
+        seqs = self._seqs[view.name]
+        view.last, view.head = seqs.last, seqs.head
+
+    def _filled(self, room: str, event: native.Event) -> None:
+        """A page for a gap came, or an error."""
+        self._filling.discard(room)
+        view = self.rooms.get(room)
+        if view is None:
+            return
+        seqs = self._seqs[room]
+        if isinstance(event, native.Error) and self._is_later(event):
+            self._later(event)
+            return
+        before = seqs.last
+        if isinstance(event, native.HistoryPage):
+            self._report(view, seqs.page(event.messages))
+        if seqs.gap and seqs.last == before:
+            self._report(view, [[], seqs.give_up()])
+        self._fill(room)
+
+    # --- outbox
+
+    def _acknowledged(self, number: int, request: native.Request, event: native.Event) -> None:
+        assert isinstance(request, native.Send | native.Fun | native.Topic)
+        cmid = request.cmid
+        self._flying.discard(cmid)
+        self._unsure.discard(cmid)
+        if isinstance(event, native.Error) and self._is_later(event):
+            self._waiting = deque(c for c in self.outbox if c not in self._flying)
+            self._later(event)
+            return
+        self.outbox.pop(cmid, None)
+        if isinstance(event, native.Error):
+            self._updates.append(Failed(cmid, typed(request), event))
+        elif isinstance(event, native.Ok) and event.room is not None and event.seq is not None:
+            if event.room in self.rooms and event.seq > self._seqs[event.room].last:
+                self._mine[event.room, event.seq] = cmid
+            self._updates.append(Sent(cmid, event.room, event.seq, event.time or 0))
+        else:
+            self._updates.append(Answer(number, request, event))
+        if not self.outbox:
+            self._window = MAX_IN_FLIGHT
+        self._pump()
+
+    def _is_later(self, error: native.Error) -> bool:
+        return error.wait is not None or error.code in LATER
+
+    def _later(self, error: native.Error) -> None:
+        """The server wants a pause. One message at a time from now on keeps their order."""
+        self._window = 1
+        self.retry_after = max(self.retry_after or 0.0, DEFAULT_WAIT_S if error.wait is None else error.wait)

@@ -1,0 +1,121 @@
+"""What a `client.session.Session` reports, and how it sees a room."""
+
+from dataclasses import dataclass, field
+
+from protocol import native
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """Introduced (again). Rooms follow as `Entered`, one by one."""
+
+    welcome: native.Welcome
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The connection is gone. `retry`: seconds the server asked to wait. `final`: do not come back."""
+
+    reason: str
+    retry: float | None = None
+    final: bool = False
+    error: native.Error | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """In a room, for the first time or again. `messages` are new to us, oldest first, each seen once and in order.
+
+    More of them may follow as `Message`, when many were missed or some are ours.
+
+    `reset`: forget what was shown of this room; its log is another one, or the gap was too long to fill.
+    """
+
+    room: str
+    messages: list[native.Msg]
+    reset: bool = False
+    more: bool = False  # the server has older ones
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """No longer in a room."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The room's next message: seq is exactly one more than the last. `cmid` is set when it is one of ours."""
+
+    msg: native.Msg
+    cmid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Ours, in the outbox: not yet acknowledged. Ends as `Sent`, `Failed`, or an `Answer` with `Shown`."""
+
+    cmid: str
+    to: str
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Ours, acknowledged: it is on the server's disk as `seq` of `room`. Usually comes before its `Message`."""
+
+    cmid: str
+    room: str
+    seq: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Ours, refused; out of the outbox. `text` is what the person typed, to be given back to them."""
+
+    cmid: str
+    text: str
+    error: native.Error
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a `request`; an `Error` too. Also when a room that was to be entered by itself refuses us."""
+
+    id: int
+    request: native.Request
+    event: native.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Somebody else (or we) joined, left, was renamed, or changed. Already applied to `Session.rooms`."""
+
+    event: native.Joined | native.Left | native.Renamed | native.Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The server speaks to people."""
+
+    text: str
+
+
+Update = Online | Offline | Entered | Exited | Message | Queued | Sent | Failed | Answer | Presence | Said
+
+
+@dataclass(slots=True)
+class RoomView:
+    """What we know of a room we are in. The inbox `@` is one too."""
+
+    name: str
+    topic: str = ""
+    people: dict[str, native.Person] = field(default_factory=dict)  # by nick
+    count: int = 0
+    last: int = 0  # seq of the newest message seen without a gap before it
+    first: int = 0  # seq of the oldest message seen; 0: none
+    head: int = 0  # newest seq known to exist; last < head while a gap is being filled
+    here: bool = False  # in it now, on this connection
