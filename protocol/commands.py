@@ -408,7 +408,8 @@ def _unknown(word: str, ctx: Context) -> str:
     known = [*TABLE, *ctx.fun]
     word = clean(word[:40], newlines=False)
     lower = word.lower()
-    near = [name for name in known if lower and name.startswith(lower)] or difflib.get_close_matches(lower, known, 1)
+    near = [name for name in known if lower and name.startswith(lower)]
+    near = near or difflib.get_close_matches(lower, known, 1, cutoff=0.65)
     hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
     return f"There is no command /{word}. {hint} To say it as it is, begin with //"
 
