@@ -114,7 +114,9 @@ class Log:
     def _migrate(self, path: Path | str) -> None:
         version = self._db.pragma("user_version")
         if version > SCHEMA_VERSION:
-            raise LogError(f"the log {path} has format {version}, newer than this moot knows ({SCHEMA_VERSION}); update moot")
+            raise LogError(
+                f"the log {path} has format {version}, newer than this moot knows ({SCHEMA_VERSION}); update moot"
+            )
         if version == 0:
             with self._db:
                 self._db.execute(_SCHEMA)

@@ -6,6 +6,7 @@ import msgspec
 
 from protocol import native
 from protocol.ipc import Answered, ConnId, Down, Posted, Told, worker_of
+from protocol.pipes import encode_frames
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -46,14 +47,15 @@ class Outbox:
         frames = []
         for worker in self._acks.keys() | self._events.keys():
             batch = self._acks.get(worker, []) + self._events.get(worker, [])
-            frames.append((worker, _encoder.encode(batch)))
+            frames += [(worker, frame) for frame in encode_frames(batch, _encoder)]
         self._acks.clear()
         self._events.clear()
         return frames
 
 
 def _refused(answered: Down, error: native.Error) -> Down:
-    assert isinstance(answered, Answered) and isinstance(answered.event, native.Ok)
+    assert isinstance(answered, Answered)
+    assert isinstance(answered.event, native.Ok)
     return Answered(answered.conn, answered.rid, msgspec.structs.replace(error, id=answered.event.id))
 
 

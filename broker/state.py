@@ -180,13 +180,19 @@ class State:
         uid = _uid(hello.token or "")
         earlier = self.by_uid.get(uid)
         nick = self._free_nick(hello.nick, earlier)
-        limit = self.settings.max_per_address
-        if earlier is None and self.settings.limits and not addresses.is_loopback(do.addr):
-            if self.addresses.get(addresses.counted(do.addr), 0) >= limit:
-                raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
         if earlier is None:
+            self._check_crowd(do.addr)
             person = Person(
-                do.conn, uid, nick, names.fold_nick(nick), do.addr, do.dialect, hello.client, self.now, self.now, hello.color
+                do.conn,
+                uid,
+                nick,
+                names.fold_nick(nick),
+                do.addr,
+                do.dialect,
+                hello.client,
+                self.now,
+                self.now,
+                hello.color,
             )
             self._add(person)
         else:
@@ -209,6 +215,12 @@ class State:
         )
         self._answer(do, welcome)
 
+    def _check_crowd(self, addr: str) -> None:
+        limit = self.settings.max_per_address
+        limited = self.settings.limits and not addresses.is_loopback(addr)
+        if limited and self.addresses.get(addresses.counted(addr), 0) >= limit:
+            raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
+
     def _seat(self, seat: Seat) -> None:
         hello = seat.hello
         uid = _uid(hello.token or "")
@@ -218,11 +230,23 @@ class State:
             return
         key = names.fold_nick(hello.nick)
         if key in self.by_key:
-            self.out.tell(worker_of(seat.conn), Told(seat.conn, native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")))
+            self.out.tell(
+                worker_of(seat.conn), Told(seat.conn, native.Bye(reason=f"the nick {hello.nick} was taken meanwhile"))
+            )
             self.out.tell(worker_of(seat.conn), Closed(seat.conn))
             return
         person = Person(
-            seat.conn, uid, hello.nick, key, seat.addr, seat.dialect, hello.client, seat.since, seat.since, hello.color, seat.away
+            seat.conn,
+            uid,
+            hello.nick,
+            key,
+            seat.addr,
+            seat.dialect,
+            hello.client,
+            seat.since,
+            seat.since,
+            hello.color,
+            seat.away,
         )
         self._add(person)
         for name in seat.rooms:
@@ -353,7 +377,9 @@ class State:
         name = names.room(request.room)
         if name not in person.rooms:
             if len(person.rooms) >= self.settings.max_rooms_each:
-                raise Refusal("too-many-rooms", f"you are in {len(person.rooms)} rooms, the most allowed; leave one first")
+                raise Refusal(
+                    "too-many-rooms", f"you are in {len(person.rooms)} rooms, the most allowed; leave one first"
+                )
             if name not in self.rooms and len(self.rooms) >= self.settings.max_rooms:
                 raise Refusal("too-many-rooms", f"this server has {len(self.rooms)} rooms in use, the most allowed")
             room = self._room(name)
@@ -427,6 +453,8 @@ class State:
         room = self._mine(person, to)
         msg = self.log.append(room.name, person.uid, cmid, self.now, person.nick, kind, text, extra)
         person.spoke = self.now
+        if self.settings.log_texts:
+            self.note("said", person, f"in {room.name}: {text}")
         posted = Posted(do.conn, msg)
         for worker in room.workers:
             self.out.tell(worker, posted)

@@ -6,7 +6,6 @@ the supervisor. `ConnId` is unique over all workers and never reused: `incarnati
 
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request

@@ -56,9 +56,9 @@ class Leave(_Request):
 
 
 class Send(_Request):
-    """Say something in a room (`#room`) or to one person (`@nick`). Answer: `ok` with room, seq and time, once it is on disk.
+    """Say something in a room (`#room`) or to one person (`@nick`).
 
-    The same `cmid` again gets the first answer again; nothing is said twice.
+    Answer: `ok` with room, seq and time, once it is on disk. The same `cmid` again gets the first answer again; nothing is said twice.
     """
 
     cmid: Cmid
@@ -370,7 +370,7 @@ def encode(message: Request | Event) -> bytes:
 
 
 def decode_request(line: bytes) -> Request:
-    """Return the request in ``line``. Raises `msgspec.DecodeError` (`ValidationError` is one) or `UnicodeDecodeError`."""
+    """Return the request in ``line``. Raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
     return _request_decoder.decode(line)
 
 

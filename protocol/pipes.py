@@ -7,11 +7,15 @@ writes them. Both ends are non-blocking and cut their frames themselves, so neit
 makes the other side wait, and an event loop may watch the descriptors.
 """
 
+import contextlib
 import os
 import struct
+from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Final
+
+import msgspec
 
 from protocol.ipc import MAX_BATCH_BYTES
 
@@ -98,10 +102,8 @@ class PipeWriter:
     def __init__(self, fd: int, max_pending: int = MAX_PENDING_BYTES) -> None:
         os.set_blocking(fd, False)
         if fcntl is not None and hasattr(os, "pipe2"):
-            try:
+            with contextlib.suppress(OSError):  # a smaller pipe means more system calls, no more
                 fcntl(fd, _F_SETPIPE_SZ, _PIPE_BYTES)
-            except OSError:
-                pass  # smaller pipe, more system calls
         self._fd = fd
         self._max_pending = max_pending
         self._rest = bytearray()
@@ -149,6 +151,15 @@ class PipeWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def encode_frames(batch: Sequence[object], encoder: msgspec.msgpack.Encoder) -> list[bytes]:
+    """Return ``batch`` encoded, in as few frames as stay under `MAX_BATCH_BYTES`, order kept."""
+    frame = encoder.encode(batch)
+    if len(frame) <= MAX_BATCH_BYTES or len(batch) == 1:
+        return [frame]
+    middle = len(batch) // 2
+    return encode_frames(batch[:middle], encoder) + encode_frames(batch[middle:], encoder)
 
 
 def make_pipe() -> tuple[Connection, Connection]:

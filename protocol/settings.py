@@ -20,7 +20,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: Annotated[list[str], _m("HOST:PORT", "addresses to listen on; port 0 takes a free one")] = msgspec.field(
         default_factory=lambda: ["0.0.0.0:6668", "[::]:6668"]
     )
-    workers: Annotated[int, _m("processes", "processes that hold connections; 0: one a core, at most 8", ge=0, le=64)] = 0
+    workers: Annotated[
+        int, _m("processes", "processes that hold connections; 0: one a core, at most 8", ge=0, le=64)
+    ] = 0
     data: Annotated[str, _m("directory", "where the log is kept; empty: the platform's place for user data")] = ""
     log_format: Annotated[Literal["text", "json"], _m("", "how the server's log is written")] = "text"
     log_texts: Annotated[bool, _m("", "write what people say into the server's log too", reload=True)] = False
@@ -36,17 +38,27 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     backlog: Annotated[int, _m("messages", "messages shown on joining", ge=0, le=500)] = 50
     intro_first: Annotated[float, _m("seconds", "from connecting to the first valid line", gt=0)] = 10.0
     intro_whole: Annotated[float, _m("seconds", "from connecting to being introduced", gt=0)] = 30.0
-    greet_after: Annotated[float, _m("seconds", "silence after which a connection is taken for a person with nc", gt=0)] = 0.7
+    greet_after: Annotated[
+        float, _m("seconds", "silence after which a connection is taken for a person with nc", gt=0)
+    ] = 0.7
     flood_burst: Annotated[int, _m("lines", "lines one may send at once", ge=1)] = 10
     flood_rate: Annotated[float, _m("lines/s", "lines one may send for long", gt=0)] = 2.0
     flood_delay: Annotated[float, _m("seconds", "longest a line is held back before it is refused", ge=0)] = 10.0
-    max_unanswered: Annotated[int, _m("requests", "a client's requests under way before reading from it stops", ge=1)] = 32
-    sendq_soft: Annotated[int, _m("bytes", "unsent output above which a client's own requests wait", ge=4096)] = 64 * 1024
+    max_unanswered: Annotated[
+        int, _m("requests", "a client's requests under way before reading from it stops", ge=1)
+    ] = 32
+    sendq_soft: Annotated[int, _m("bytes", "unsent output above which a client's own requests wait", ge=4096)] = (
+        64 * 1024
+    )
     sendq_hard: Annotated[int, _m("bytes", "unsent output above which a client is dropped", ge=16384)] = 512 * 1024
-    sendq_stall: Annotated[float, _m("seconds", "without progress of a full send queue before a client is dropped", gt=0)] = 10.0
+    sendq_stall: Annotated[
+        float, _m("seconds", "without progress of a full send queue before a client is dropped", gt=0)
+    ] = 10.0
     max_per_address: Annotated[int, _m("connections", "per IPv4 address or IPv6 /64, loopback exempt", ge=1)] = 64
     linger: Annotated[float, _m("seconds", "people of a dead worker are kept in place this long", ge=0)] = 30.0
-    coalesce: Annotated[float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)] = 8.0
+    coalesce: Annotated[
+        float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)
+    ] = 8.0
 
     fun_time: Annotated[float, _m("seconds", "longest a fun command may run", gt=0, le=10)] = 0.25
     fun_memory: Annotated[int, _m("bytes", "memory a fun command may use", ge=32 << 20)] = 128 << 20

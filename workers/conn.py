@@ -1,0 +1,240 @@
+"""One client's connection: its bytes, dialect, limits and send queue.
+
+Requests wait in `todo`, in the order they came, while anything holds them back: the flood limit, a fun command being
+drawn, too many unanswered ones, or a client that does not read what it is sent.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from protocol import addresses, native
+from protocol.ipc import ConnId
+from protocol.native import Request
+from workers.dialects import Dialect
+from workers.flood import Bucket, cost
+from workers.intake import prepare
+
+if TYPE_CHECKING:
+    from workers.process import Worker
+
+MAX_TODO: Final = 64  # requests held back before reading from the client stops
+
+
+class Conn(asyncio.Protocol):
+    """See the module. `worker` is the process's one `Worker`."""
+
+    __slots__ = (
+        "_bucket",
+        "_paused",
+        "_pump_timer",
+        "_stalled_at",
+        "away",
+        "closing",
+        "dialect",
+        "ended",
+        "full",
+        "hello",
+        "host",
+        "id",
+        "inbox",
+        "last_spoken",
+        "opened",
+        "out",
+        "peer",
+        "rendering",
+        "rooms",
+        "since",
+        "sniffed",
+        "todo",
+        "transport",
+        "unanswered",
+        "waiting_cost",
+        "worker",
+    )
+
+    def __init__(self, worker: "Worker") -> None:
+        self.worker = worker
+        self.id: ConnId = 0
+        self.transport: asyncio.Transport | None = None
+        self.dialect: Dialect | None = None
+        self.sniffed = b""  # first bytes, while they do not tell the dialect
+        self.host = ""
+        self.peer = ""  # host:port, for the log
+        self.hello: native.Hello | None = None  # as the broker accepted it; None: not introduced
+        self.since = 0  # introduced, milliseconds since 1970, UTC
+        self.away: str | None = None
+        self.inbox = 0  # newest seq of the inbox that was written
+        self.rooms: set[str] | None = None  # made when needed: most memory is idle connections
+        self.opened = 0.0  # monotonic seconds
+        self.todo: deque[Request] | None = None
+        self.waiting_cost = 0.0  # lines waiting in todo
+        self.unanswered = 0
+        self.rendering = False
+        self.ended = False  # the client will send no more
+        self.closing = False
+        self.full = False  # the socket does not take what is to be sent
+        self.out: list[bytes] = []  # to be written at the end of this turn
+        self._stalled_at = 0.0
+        self._bucket: Bucket | None = None
+        self._pump_timer: asyncio.TimerHandle | None = None
+        self._paused = False
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        peer = transport.get_extra_info("peername") or ("?", 0)
+        self.host = peer[0]
+        self.peer = addresses.show(peer[0], peer[1])
+        settings = self.worker.settings
+        transport.set_write_buffer_limits(high=settings.sendq_soft, low=settings.sendq_soft // 2)
+        self.worker.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.closing:
+            return
+        if self.dialect is None:
+            self.dialect = self.worker.detect(data)
+        self._take(self.dialect.feed(data))
+
+    def eof_received(self) -> bool:
+        if self.closing or self.dialect is None:
+            return False
+        self.ended = True
+        self._take(self.dialect.end())
+        # What was asked is answered first; the answer to Quit closes.
+        return bool(self.hello is not None or self.unanswered or self.todo)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closing = True
+        if self._pump_timer is not None:
+            self._pump_timer.cancel()
+        self.worker.lost(self, "connection closed" if exc is None else f"connection lost: {exc}")
+
+    def pause_writing(self) -> None:
+        self.full = True
+        self._stalled_at = self.worker.now()
+        self.worker.stalled.add(self)
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self.worker.stalled.discard(self)
+        self.pump()
+
+    # --- requests
+
+    def _take(self, items: list[Request | bytes]) -> None:
+        """Take what the dialect found; bytes are replies of its own."""
+        for item in items:
+            if isinstance(item, bytes):
+                self.send(item)
+            else:
+                self._receive(item)
+        self.pump()
+
+    def _receive(self, request: Request) -> None:
+        checked = prepare(request, self.worker.settings)
+        if isinstance(checked, native.Error):
+            self.reply(checked)
+            return
+        if self.todo is None:
+            self.todo = deque()
+        price = cost(checked)
+        settings = self.worker.settings
+        if settings.limits and price:
+            wait = self._flood_bucket().wait(self.waiting_cost + price, self.worker.now())
+            if wait > settings.flood_delay:
+                text = f"too fast: {settings.flood_rate:g} lines a second are allowed; try again in {wait:.0f} seconds"
+                self.reply(native.Error(id=checked.id, code="flood", text=text, wait=round(wait, 1)))
+                return
+            self.waiting_cost += price
+        self.todo.append(checked)
+
+    def _flood_bucket(self) -> Bucket:
+        if self._bucket is None:
+            settings = self.worker.settings
+            self._bucket = Bucket(settings.flood_burst, settings.flood_rate, self.worker.now())
+        return self._bucket
+
+    def pump(self) -> None:
+        """Hand on the requests that nothing holds back."""
+        settings = self.worker.settings
+        while self.todo and not self._held():
+            request = self.todo[0]
+            if settings.limits and (price := cost(request)):
+                bucket, now = self._flood_bucket(), self.worker.now()
+                wait = bucket.wait(price, now)
+                if wait > 0:
+                    self._pump_later(wait)
+                    break
+                bucket.take(price, now)
+                self.waiting_cost -= price
+            self.todo.popleft()
+            self.worker.submit(self, request)
+        crowded = self.todo is not None and len(self.todo) >= MAX_TODO
+        if crowded != self._paused and self.transport is not None and not self.closing and not self.ended:
+            self._paused = crowded
+            if crowded:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _held(self) -> bool:
+        return self.rendering or self.full or self.closing or self.unanswered >= self.worker.settings.max_unanswered
+
+    def _pump_later(self, wait: float) -> None:
+        if self._pump_timer is None:
+            self._pump_timer = self.worker.loop.call_later(wait, self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._pump_timer = None
+        self.pump()
+
+    # --- output
+
+    def reply(self, event: native.Event) -> None:
+        """Tell this client alone."""
+        if self.dialect is not None:
+            self.send(self.dialect.receive(event))
+            for request in self.dialect.follow_up():
+                self._receive(request)
+
+    def send(self, line: bytes) -> None:
+        """Add bytes to what is written at the end of this turn."""
+        if not line or self.closing:
+            return
+        if not self.out:
+            self.worker.dirty.append(self)
+        self.out.append(line)
+
+    def flush(self) -> None:
+        """Write what was gathered, in one go."""
+        out = self.out
+        if not out or self.transport is None:
+            return
+        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        out.clear()
+        if self.full and self.transport.get_write_buffer_size() > self.worker.settings.sendq_hard:
+            self.drop(
+                f"you read too slowly: more than {self.worker.settings.sendq_hard // 1024} KiB were waiting for you"
+            )
+
+    def stalled_for(self, now: float) -> float:
+        """Return for how many seconds the send queue has been full."""
+        return now - self._stalled_at if self.full else 0.0
+
+    def drop(self, reason: str) -> None:
+        """Close at once, without waiting for what is not written."""
+        if self.transport is not None and not self.closing:
+            self.worker.dropped(self, reason)
+            self.closing = True
+            self.transport.abort()
+
+    def finish(self) -> None:
+        """Close when everything is written."""
+        if self.transport is not None and not self.closing:
+            self.flush()
+            self.closing = True
+            self.transport.close()

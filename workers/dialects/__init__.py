@@ -1,0 +1,52 @@
+"""The languages clients speak, sans-IO, told apart by a connection's first bytes.
+
+A dialect turns what a socket had into requests, and events into bytes; it knows no sockets and no clocks.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from protocol.native import Event, Msg, Request
+
+
+class Dialect(Protocol):
+    """One connection's side of a conversation."""
+
+    @property
+    def name(self) -> str:
+        """Shown by whois and in the server's log."""
+
+    @property
+    def variant(self) -> str:
+        """Dialects of one variant get the same bytes for what a whole room hears."""
+
+    @property
+    def echoes(self) -> bool:
+        """Whether this client wants its own text back."""
+
+    @property
+    def picky(self) -> bool:
+        """Whether `wants` must be asked for each message."""
+
+    def greet(self) -> bytes:
+        """Return the first words to a client that waits for the server to speak."""
+
+    def feed(self, chunk: bytes) -> list[Request | bytes]:
+        """Return the requests ``chunk`` completes, and bytes to write back at once, oldest first. Never raises."""
+
+    def receive(self, event: Event) -> bytes:
+        """Return what this connection is told of an event meant for it alone, maybe nothing."""
+
+    def follow_up(self) -> Sequence[Request]:
+        """Return and forget the requests this dialect makes by itself after what it received, such as joining the
+        lobby after `welcome`. Asked after every `receive`.
+        """
+
+    def wants(self, msg: Msg) -> bool:
+        """Whether this client wants to see a message of somebody else."""
+
+    def end(self) -> list[Request | bytes]:
+        """The client will send no more (half-closed): return what its last, unfinished line was, then `Quit`.
+
+        Answers still arrive. A dialect that holds lines back keeps the `Quit` back too, for `follow_up`.
+        """

@@ -1,0 +1,44 @@
+"""The flood limit: a token bucket for each connection, and what each kind of request costs. Knows no clock."""
+
+from typing import Final
+
+from protocol import native
+
+# Reading costs the sender little and others nothing; a client that catches up asks for many pages.
+_READING_COST: Final = 0.1
+_COSTS: Final[dict[type, float]] = {
+    native.Ping: _READING_COST,
+    native.Who: _READING_COST,
+    native.Whois: _READING_COST,
+    native.Rooms: _READING_COST,
+    native.History: _READING_COST,
+    native.Hello: 0.0,  # the time to be introduced is limited instead
+    native.Quit: 0.0,
+}
+
+
+def cost(request: native.Request) -> float:
+    """Return what ``request`` costs, in lines."""
+    return _COSTS.get(type(request), 1.0)
+
+
+class Bucket:
+    """A burst of lines at once, then some a second. Times are monotonic seconds."""
+
+    __slots__ = ("_burst", "_level", "_rate", "_since")
+
+    def __init__(self, burst: int, rate: float, now: float) -> None:
+        self._burst = float(burst)
+        self._rate = rate  # lines/s
+        self._level = float(burst)  # lines that may be sent at once
+        self._since = now
+
+    def wait(self, cost: float, now: float) -> float:
+        """Return the seconds until ``cost`` lines may be sent; 0: now."""
+        level = min(self._burst, self._level + (now - self._since) * self._rate)
+        return max(0.0, (cost - level) / self._rate)
+
+    def take(self, cost: float, now: float) -> None:
+        """Spend ``cost`` lines."""
+        self._level = min(self._burst, self._level + (now - self._since) * self._rate) - cost
+        self._since = now

@@ -1,0 +1,64 @@
+"""What a worker checks and cleans of a request before the broker sees it. Pure."""
+
+import re
+from typing import Final
+
+import msgspec
+from funcmds.emojis import emojize
+
+from protocol import native
+from protocol.native import Request
+from protocol.settings import Settings
+from protocol.text import clean
+
+_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
+
+
+def prepare(request: Request, settings: Settings) -> Request | native.Error:
+    """Return ``request`` with its text cleaned and its emoji in place, or the error that answers it."""
+    match request:
+        case native.Send():
+            return _prepared_send(request, settings)
+        case native.Fun():
+            line = clean(request.line, newlines=False)
+            if len(line) > settings.fun_input:
+                return _too_long(request, len(line), settings.fun_input, "a fun command")
+            return msgspec.structs.replace(request, line=line)
+        case native.Topic():
+            text = emojize(clean(request.text, newlines=False))
+            if len(text) > settings.max_text:
+                return _too_long(request, len(text), settings.max_text, "a topic")
+            return msgspec.structs.replace(request, text=text)
+        case native.Away(text=str(text)):
+            return msgspec.structs.replace(request, text=clean(text, newlines=False)[:200])
+        case native.Leave() | native.Quit():
+            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False))
+        case native.Hello():
+            if not _is_color(request.color):
+                request = msgspec.structs.replace(request, color=None)  # no reason to refuse somebody at the door
+            return msgspec.structs.replace(request, client=clean(request.client, newlines=False))
+        case native.Color() if not _is_color(request.color):
+            text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
+            return native.Error(id=request.id, code="bad-request", text=text)
+        case _:
+            return request
+
+
+def _prepared_send(request: native.Send, settings: Settings) -> Request | native.Error:
+    text = emojize(clean(request.text))
+    if not text:
+        return native.Error(
+            id=request.id, code="bad-request", text="there is nothing in this message that can be shown"
+        )
+    if len(text) > settings.max_text:
+        return _too_long(request, len(text), settings.max_text, "a message")
+    return request if text is request.text else msgspec.structs.replace(request, text=text)
+
+
+def _too_long(request: Request, got: int, limit: int, what: str) -> native.Error:
+    text = f"{what} may have {limit:,} characters and this has {got:,}; send it in parts"
+    return native.Error(id=request.id, code="too-long", text=text)
+
+
+def _is_color(color: str | None) -> bool:
+    return color is None or _COLOR.fullmatch(color) is not None
