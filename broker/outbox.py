@@ -5,22 +5,17 @@ from collections.abc import Callable
 import msgspec
 
 from protocol import native
-from protocol.ipc import Answered, ConnId, Down, Posted, Told, worker_of
+from protocol.ipc import Answered, Down, Posted, Told
 from protocol.pipes import encode_frames
 
 _encoder = msgspec.msgpack.Encoder()
 
 
 class Outbox:
-    """Events in order for each worker; the answers to senders stand before them, so an ack precedes its echo."""
+    """Events for each worker, in order."""
 
     def __init__(self) -> None:
-        self._acks: dict[int, list[Down]] = {}
         self._events: dict[int, list[Down]] = {}
-
-    def ack(self, conn: ConnId, rid: int, ok: native.Ok) -> None:
-        """Answer a message that this transaction stores, or an earlier one stored."""
-        self._acks.setdefault(worker_of(conn), []).append(Answered(conn, rid, ok))
 
     def tell(self, worker: int, event: Down) -> None:
         """Add an event for one worker, after those already there."""
@@ -34,29 +29,20 @@ class Outbox:
 
         ``last`` gives the newest seq of a room that is still stored.
         """
-        for worker, acks in self._acks.items():
-            self._acks[worker] = [_refused(ack, error) for ack in acks]
         for worker, events in self._events.items():
             kept = (_without_unstored(event, last, error) for event in events)
             self._events[worker] = [event for event in kept if event is not None]
 
     def batches(self) -> list[tuple[int, bytes]]:
         """Return and forget what was collected, encoded, a frame for each worker that has something to hear."""
-        if not self._acks and not self._events:
-            return []
-        frames = []
-        for worker in self._acks.keys() | self._events.keys():
-            batch = self._acks.get(worker, []) + self._events.get(worker, [])
-            frames += [(worker, frame) for frame in encode_frames(batch, _encoder)]
-        self._acks.clear()
+        frames = [
+            (worker, frame)
+            for worker, batch in self._events.items()
+            if batch
+            for frame in encode_frames(batch, _encoder)
+        ]
         self._events.clear()
         return frames
-
-
-def _refused(answered: Down, error: native.Error) -> Down:
-    assert isinstance(answered, Answered)
-    assert isinstance(answered.event, native.Ok)
-    return Answered(answered.conn, answered.rid, msgspec.structs.replace(error, id=answered.event.id))
 
 
 def _without_unstored(event: Down, last: Callable[[str], int], error: native.Error) -> Down | None:
@@ -65,8 +51,8 @@ def _without_unstored(event: Down, last: Callable[[str], int], error: native.Err
             return None
         case Told(event=native.Msg()):
             return None  # a direct message, always of this transaction
-        case Answered(event=native.HistoryPage() as page):
-            return Answered(event.conn, event.rid, msgspec.structs.replace(error, id=page.id))
+        case Answered(event=native.HistoryPage(id=id_)) | Answered(event=native.Ok(id=id_, seq=int())):
+            return Answered(event.conn, event.rid, msgspec.structs.replace(error, id=id_))
         case Answered(event=native.Room() as room):
             newest = last(room.room)
             stored = [msg for msg in room.messages if msg.seq <= newest]

@@ -455,10 +455,10 @@ class State:
         person.spoke = self.now
         if self.settings.log_texts:
             self.note("said", person, f"in {room.name}: {text}")
+        self._acknowledge(do, msg)  # before its echo
         posted = Posted(do.conn, msg)
         for worker in room.workers:
             self.out.tell(worker, posted)
-        self.out.ack(do.conn, do.rid, native.Ok(id=do.request.id, room=msg.room, seq=msg.seq, time=msg.time))
 
     def _say_to(
         self, person: Person, do: Do, cmid: str, nick: str, kind: native.Kind, text: str, extra: Extra | None
@@ -467,7 +467,7 @@ class State:
         extra = msgspec.structs.replace(extra or Extra(), to=other.nick)
         mine = self.log.append(inbox_name(person.uid), person.uid, cmid, self.now, person.nick, kind, text, extra)
         person.spoke = self.now
-        self.out.ack(do.conn, do.rid, native.Ok(id=do.request.id, room=mine.room, seq=mine.seq, time=mine.time))
+        self._acknowledge(do, mine)
         self.out.tell(worker_of(do.conn), Told(do.conn, mine))
         if other is not person:
             theirs = self.log.append(inbox_name(other.uid), person.uid, None, self.now, person.nick, kind, text, extra)
@@ -480,7 +480,10 @@ class State:
         same = msg.cmd == request.line if isinstance(request, native.Fun) else (msg.kind, msg.text) == (kind, text)
         if not same:
             raise Refusal("cmid-reused", "another message of yours has this cmid; every message needs one of its own")
-        self.out.ack(do.conn, do.rid, native.Ok(id=request.id, room=msg.room, seq=msg.seq, time=msg.time))
+        self._acknowledge(do, msg)
+
+    def _acknowledge(self, do: Do, msg: native.Msg) -> None:
+        self._answer(do, native.Ok(id=do.request.id, room=msg.room, seq=msg.seq, time=msg.time))
 
     # --- oneself and others
 

@@ -58,7 +58,8 @@ class Leave(_Request):
 class Send(_Request):
     """Say something in a room (`#room`) or to one person (`@nick`).
 
-    Answer: `ok` with room, seq and time, once it is on disk. The same `cmid` again gets the first answer again; nothing is said twice.
+    Answer: `ok` with room, seq and time, once it is on disk. The same `cmid` again gets the first answer again;
+    nothing is said twice.
     """
 
     cmid: Cmid

@@ -6,7 +6,7 @@ drawn, too many unanswered ones, or a client that does not read what it is sent.
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
 from protocol.ipc import ConnId
@@ -42,6 +42,7 @@ class Conn(asyncio.Protocol):
         "opened",
         "out",
         "peer",
+        "released",
         "rendering",
         "rooms",
         "since",
@@ -71,6 +72,7 @@ class Conn(asyncio.Protocol):
         self.waiting_cost = 0.0  # lines waiting in todo
         self.unanswered = 0
         self.rendering = False
+        self.released = False  # the broker has forgotten it
         self.ended = False  # the client will send no more
         self.closing = False
         self.full = False  # the socket does not take what is to be sent
@@ -83,7 +85,7 @@ class Conn(asyncio.Protocol):
     # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's has the methods, not the class
         self.transport = transport
         peer = transport.get_extra_info("peername") or ("?", 0)
         self.host = peer[0]
@@ -227,7 +229,7 @@ class Conn(asyncio.Protocol):
 
     def drop(self, reason: str) -> None:
         """Close at once, without waiting for what is not written."""
-        if self.transport is not None and not self.closing:
+        if self.transport is not None:
             self.worker.dropped(self, reason)
             self.closing = True
             self.transport.abort()

@@ -153,7 +153,9 @@ class Worker:
             del self._per_address[counted]
         for name in conn.rooms or ():
             self._drop_member(conn, name)
-        if conn.hello is not None or conn.unanswered:
+        if conn.released:
+            log.info("%s disconnected", conn.peer)
+        elif conn.hello is not None or conn.unanswered:
             self.leaving[conn.id] = (conn, reason)
             self._raise(Gone(conn.id, reason))
         else:
@@ -362,8 +364,7 @@ class Worker:
         conn = self.conns.get(event.conn)
         if conn is not None:
             self._hear_all()
-            conn.hello = None
-            conn.unanswered = 0
+            conn.released = True
             conn.finish()
 
     _down: Final[dict[type, Callable[["Worker", Any], None]]] = {
@@ -491,7 +492,7 @@ class Worker:
             self.broker.close()
         self._hear_all()
         self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
-        seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None]
+        seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
         seats += [_seat(conn) for conn, _reason in self.leaving.values() if conn.hello is not None]
         seqs = {room.name: room.last for room in self.rooms.values()}
         again: list[Up] = [Attach(self.incarnation, seats, seqs), *self.pending.values()]
