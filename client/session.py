@@ -94,6 +94,7 @@ class Session:
         color: str | None = None,
         client: str = "",
         new_id: Callable[[], str] | None = None,  # makes cmids; default: 128 random bits, base64url
+        any_nick: bool = False,  # when the nick is taken, be the free one that the server offers
     ) -> None:
         self.nick = nick
         self.online = False  # introduced and connected
@@ -103,7 +104,8 @@ class Session:
         self.retry_after: float | None = None  # seconds after which the owner calls `retry`
         self.hang_up = False  # the connection is of no more use: close it, then call `disconnected`
         self.token = secrets.token_urlsafe(24) if token is None else token
-        self._new_id = new_id or (lambda: secrets.token_urlsafe(16))
+        self.new_cmid = new_id or (lambda: secrets.token_urlsafe(16))
+        self._any_nick = any_nick
         self._color = color
         self._client = client
         self._out = bytearray()
@@ -190,7 +192,7 @@ class Session:
         if kind not in ("text", "me"):
             raise ValueError(f"kind {kind!r}; expected 'text' or 'me'")
         kind_: Literal["text", "me"] = "me" if kind == "me" else "text"
-        return self.submit(native.Send(cmid=self._new_id(), to=to, text=text, kind=kind_, reply=reply))
+        return self.submit(native.Send(cmid=self.new_cmid(), to=to, text=text, kind=kind_, reply=reply))
 
     def submit(self, request: Outgoing) -> str:
         """Put a request that has a cmid into the outbox; return the cmid.
@@ -432,7 +434,7 @@ class Session:
 
     def _not_introduced(self, error: native.Error) -> None:
         resuming = self.welcome is not None
-        if error.code == "nick-taken" and resuming and error.free and error.free != self.nick:
+        if error.code == "nick-taken" and (resuming or self._any_nick) and error.free and error.free != self.nick:
             self.nick = error.free
             self._hello()
         elif self._is_later(error) or (error.code == "nick-taken" and resuming):

@@ -335,11 +335,7 @@ def test_an_orderly_close_says_when_to_come_back_and_answers_what_was_asked() ->
     updates = told(s, Bye(reason="restart", retry=2.0))
     lost = Error(id=number, code="offline", text="Connection lost before the answer: restart")
     assert updates == [
-        Answer(
-            number,
-            Rooms(id=number),
-            Error(id=number, code="offline", text="Connection lost before the answer: restart"),
-        ),
+        Answer(number, Rooms(id=number), lost),
         Offline("restart", 2.0),
     ]
     s.disconnected("closed")

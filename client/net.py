@@ -1,0 +1,366 @@
+"""Carry a `Session` over TCP with asyncio: connect, reconnect, ping; and the library for bots, `connect`.
+
+async with connect("example.org", nick="bot", rooms=["#lobby"]) as chat:
+    async for msg in chat.messages():
+        await chat.send(msg.room, msg.text)
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Final, Self
+
+from client.address import Address, parse_address
+from client.feed import Feed
+from client.session import Answer, Entered, Failed, Message, Offline, Online, Outgoing, Sent, Session, Update
+from protocol import native
+
+PING_S: Final = 20.0  # between pings; a connection silent for that long after one is dead
+CONNECT_S: Final = 10.0  # to open a connection
+GOODBYE_S: Final = 2.0  # for the server's answer to `quit`
+BACKOFF_S: Final = 0.5, 30.0  # the first and the longest delay before another attempt
+BACKLOG: Final = 10_000  # unread updates or messages above which the socket is not read, unless an answer is awaited
+_READ_BYTES: Final = 64 * 1024
+
+
+class ChatError(Exception):
+    """The server refused, or cannot be reached. `code` is one of docs/protocol.md, or "offline"."""
+
+    def __init__(self, code: str, text: str, free: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.free = free  # with nick-taken: a nick that is free
+
+
+def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
+    """Return the seconds to wait before attempt ``attempt`` (0, 1 …): full jitter below 0.5 s doubling up to 30 s."""
+    first, longest = BACKOFF_S
+    return uniform(0.0, min(longest, first * 2.0 ** min(attempt, 16)))
+
+
+def connect(
+    address: str,
+    port: int | None = None,
+    *,
+    nick: str = "bot",
+    rooms: Iterable[str] = ("#lobby",),
+    any_nick: bool = False,
+    token: str | None = None,
+    color: str | None = None,
+    client: str = "",
+) -> "Chat":
+    """Return a `Chat` for `async with`, which enters ``rooms`` of the server at ``address`` ("host" or "host:port").
+
+    ``any_nick``: when ``nick`` is taken, be the free one that the server offers. Raises ValueError for a bad address.
+    Entering raises `ChatError` when the server cannot be reached or refuses; later losses are repaired silently.
+    """
+    session = Session(nick, rooms, token=token, color=color, client=client, any_nick=any_nick)
+    return Chat(parse_address(address, port), session)
+
+
+class Chat:
+    """A session that lives on a server. One event loop; everything is safe to call while disconnected."""
+
+    def __init__(
+        self,
+        address: Address,
+        session: Session,
+        *,
+        patient: bool = False,
+        ping_s: float = PING_S,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.address = address
+        self.session = session
+        self._patient = patient  # keep trying also when the first attempt fails, and do not wait for it
+        self._ping_s = ping_s
+        self._uniform = uniform
+        self._updates: Feed[Update] = Feed(self._wake_reader)
+        self._messages: Feed[native.Msg] = Feed(self._wake_reader)
+        self._own = False
+        self._history = False
+        self._known: set[str] = set()  # rooms entered before
+        self._answers: dict[int | str, asyncio.Future[Answer | Sent]] = {}  # by request id or cmid
+        self._pings: set[int] = set()
+        self._room_to_read = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._heard = 0  # reads that had something
+        self._paused = False  # not reading: too much is unread
+        self._silent = False  # dropped, for nothing came
+        self._attempt = 0
+        self._offline: Offline | None = None  # the last one; None while online
+        self._retry: asyncio.TimerHandle | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # --- what an application calls
+
+    @property
+    def nick(self) -> str:
+        return self.session.nick
+
+    async def send(self, to: str, text: str, *, kind: str = "text", reply: int | None = None) -> Sent:
+        """Say something in ``to`` (`#room` or `@nick`); return when it is on the server's disk.
+
+        While disconnected it waits for the connection; it is said once. Raises `ChatError` when it is refused.
+        """
+        return await self._acknowledged(self.session.say(to, text, kind=kind, reply=reply))
+
+    async def submit(self, request: Outgoing) -> Sent | native.Event:
+        """Like `send`, for any request with a cmid. A fun command's private result comes back as `Shown`."""
+        done = await self._answered(self.session.submit(request))
+        return done.event if isinstance(done, Answer) else done
+
+    async def fun(self, to: str, line: str) -> Sent | native.Event:
+        """Run a fun command, such as "/roll 2d6", in ``to``. Returns and raises like `submit`."""
+        return await self.submit(native.Fun(cmid=self.session.new_cmid(), to=to, line=line))
+
+    async def request(self, request: native.Request) -> native.Event:
+        """Ask for anything else; return the answer. Raises `ChatError`, with code "offline" while disconnected."""
+        done = await self._answered(self.session.request(request))
+        assert isinstance(done, Answer)
+        return done.event
+
+    async def join(self, room: str) -> native.Room:
+        """Enter ``room``, also after each reconnect from now on. Raises `ChatError`."""
+        event = await self.request(native.Join(room=room))
+        assert isinstance(event, native.Room)
+        return event
+
+    async def leave(self, room: str, reason: str = "") -> None:
+        """Leave ``room``. Raises `ChatError`."""
+        await self.request(native.Leave(room=room, reason=reason))
+
+    def messages(self, *, own: bool = False, history: bool = False) -> Feed[native.Msg]:
+        """Return the messages of all rooms and the inbox for `async for`: each once, in order, none missing.
+
+        What was said before we came in only with ``history``; our own only with ``own``. It ends when the chat is
+        closed and raises `ChatError` when the server wants us no more. All callers share one stream.
+        """
+        self._own, self._history = own, history
+        return self._messages.claim()
+
+    def updates(self) -> Feed[Update]:
+        """Return everything that happens, for user interfaces. All callers share one stream."""
+        return self._updates.claim()
+
+    def flush(self) -> None:
+        """Write and report what calling `session` directly has caused."""
+        data = self.session.outgoing()
+        if data and self._writer is not None:
+            self._writer.write(data)
+        for update in self.session.updates():
+            self._dispatch(update)
+        if self.session.retry_after is not None and self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(self.session.retry_after, self._retry_now)
+
+    async def __aenter__(self) -> Self:
+        self._ready = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._live(), name=f"chat with {self.address}")
+        if not self._patient:
+            try:
+                await asyncio.shield(self._ready)
+            except BaseException:
+                await self.close()
+                raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, reason: str = "") -> None:
+        """Say goodbye and end everything. What is not acknowledged by now may or may not have been said."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        if self.session.online:
+            self.session.request(native.Quit(reason=reason))
+            self.flush()
+            await asyncio.wait([task], timeout=GOODBYE_S)
+        task.cancel()
+        (failure,) = await asyncio.gather(task, return_exceptions=True)
+        self._end(None)
+        if isinstance(failure, Exception):
+            raise failure  # a mistake of ours, not of the network
+
+    # --- answers
+
+    async def _acknowledged(self, cmid: str) -> Sent:
+        done = await self._answered(cmid)
+        assert isinstance(done, Sent)
+        return done
+
+    async def _answered(self, key: int | str) -> Answer | Sent:
+        future: asyncio.Future[Answer | Sent] = asyncio.get_running_loop().create_future()
+        if self._task is None or self._task.done():
+            last = self._offline.reason if self._offline is not None else "the chat is closed"
+            raise ChatError("offline", f"Not connected: {last}")
+        self._answers[key] = future
+        self._wake_reader()
+        self.flush()
+        try:
+            return await future
+        finally:
+            self._answers.pop(key, None)
+
+    def _settle(self, key: int | str, result: Answer | Sent, error: native.Error | None) -> None:
+        future = self._answers.get(key)
+        if future is None or future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(ChatError(error.code, error.text, error.free))
+
+    def _dispatch(self, update: Update) -> None:
+        match update:
+            case Answer(id=number) if number in self._pings:
+                self._pings.discard(number)
+                return
+            case Answer(id=number, request=request, event=event):
+                key = getattr(request, "cmid", number)
+                self._settle(key, update, event if isinstance(event, native.Error) else None)
+            case Sent(cmid=cmid):
+                self._settle(cmid, update, None)
+            case Failed(cmid=cmid, error=error):
+                future = self._answers.get(cmid)
+                if future is not None and not future.done():
+                    future.set_exception(ChatError(error.code, error.text, error.free))
+            case Message(msg=msg, cmid=cmid):
+                self._hear(msg, cmid is not None)
+            case Entered(room=room, messages=messages, reset=reset):
+                if self._history or (room in self._known and not reset):
+                    for msg in messages:
+                        self._hear(msg, False)
+                self._known.add(room)
+            case Online():
+                self._attempt = 0
+                self._offline = None
+            case Offline():
+                self._offline = update
+                self._retry_off()
+        self._updates.put(update)
+        self._note_ready()
+
+    def _hear(self, msg: native.Msg, ours: bool) -> None:
+        if self._own or not (ours or msg.nick == self.session.nick):
+            self._messages.put(msg)
+
+    def _note_ready(self) -> None:
+        waited_for = self._ready is not None and not self._ready.done()
+        if waited_for and self.session.online and all(view.here for view in self.session.rooms.values()):
+            assert self._ready is not None
+            self._ready.set_result(None)
+
+    # --- the connection
+
+    async def _live(self) -> None:
+        """Connect again and again until somebody wants it no more."""
+        try:
+            while True:
+                await self._once()
+                offline = self._offline
+                if offline is None or offline.final:
+                    break
+                if self._ready is not None and not self._ready.done() and not self._patient:
+                    break
+                delay = backoff(self._attempt, self._uniform)
+                self._attempt += 1
+                await asyncio.sleep(delay if offline.retry is None else offline.retry + delay)
+        finally:
+            offline = self._offline
+            code = offline.error.code if offline is not None and offline.error is not None else "offline"
+            free = offline.error.free if offline is not None and offline.error is not None else None
+            self._end(ChatError(code, offline.reason, free) if offline is not None else None)
+
+    async def _once(self) -> None:
+        """Make one connection and carry it to its end."""
+        host, port = self.address
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                reader, writer = await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+        except (OSError, TimeoutError) as error:
+            self.session.disconnected(f"cannot connect to {self.address}: {_why(error)}")
+            self.flush()
+            return
+        self._writer = writer
+        self._silent = self._paused = False
+        pinger = asyncio.create_task(self._ping(writer))
+        try:
+            self.session.connected()
+            self.flush()
+            self.session.disconnected(await self._read(reader))
+        finally:
+            pinger.cancel()
+            self._writer = None
+            writer.close()
+            await asyncio.gather(pinger, writer.wait_closed(), return_exceptions=True)
+        self.flush()
+
+    async def _read(self, reader: asyncio.StreamReader) -> str:
+        """Feed the session until the connection ends; return why it did."""
+        while not self.session.hang_up:
+            try:
+                data = await reader.read(_READ_BYTES)
+            except OSError as error:
+                return _why(error)
+            if not data:
+                return "the server no longer answers" if self._silent else "the server closed the connection"
+            self._heard += 1
+            self.session.feed(data)
+            self.flush()
+            while not self._answers and any(f.claimed and len(f) > BACKLOG for f in (self._updates, self._messages)):
+                self._room_to_read.clear()
+                self._paused = True
+                await self._room_to_read.wait()
+                self._paused = False
+        return "done"
+
+    def _wake_reader(self) -> None:
+        self._room_to_read.set()
+
+    async def _ping(self, writer: asyncio.StreamWriter) -> None:
+        """Drop the connection when nothing came since the last ping; ping."""
+        heard = -1
+        while True:
+            await asyncio.sleep(self._ping_s)
+            if self._heard == heard and not self._paused:
+                self._silent = True
+                writer.transport.abort()
+                return
+            heard = self._heard
+            if self.session.online:
+                self._pings.add(self.session.request(native.Ping()))
+                self.flush()
+
+    def _retry_now(self) -> None:
+        self._retry = None
+        self.session.retry()
+        self.flush()
+
+    def _retry_off(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _end(self, error: ChatError | None) -> None:
+        """Tell everybody who waits that nothing more comes."""
+        self._retry_off()
+        gone = error or ChatError("offline", "the chat is closed")
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(gone)
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(gone)
+            self._ready.exception()  # looked at, or nobody waits
+        self._updates.close()
+        self._messages.close(error)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer"
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()

@@ -1,0 +1,185 @@
+"""The library against a scripted server on a real socket: connect, reconnect, acknowledge, ping."""
+
+import asyncio
+import random
+import socket
+
+import pytest
+
+from client import Chat, ChatError, connect
+from client.address import Address
+from client.net import backoff
+from client.session import Entered, Message, Offline, Online, Queued, Sent, Session, Update
+from protocol import native
+from tests.client.fake import FakeServer, fake_server
+
+
+def quick(server: FakeServer, *rooms: str, nick: str = "ann") -> Chat:
+    """Return a chat that reconnects at once and is patient."""
+    session = Session(nick, rooms or ("#tea",))
+    return Chat(Address("127.0.0.1", server.port), session, patient=True, uniform=lambda low, high: low)
+
+
+async def next_of(chat: Chat, kind: type[Update]) -> Update:
+    async for update in chat.updates():
+        if isinstance(update, kind):
+            return update
+    raise AssertionError("the chat ended")
+
+
+async def test_a_message_is_acknowledged_with_its_place() -> None:
+    async with fake_server() as server, connect("127.0.0.1", server.port, nick="bot", rooms=["#tea"]) as chat:
+        assert chat.nick == "bot"
+        sent = await chat.send("#tea", "hi")
+        assert (sent.room, sent.seq, sent.time) == ("#tea", 1, 1_700_000_000_000)
+        assert [m.text for m in server.logs["#tea"]] == ["hi"]
+
+
+async def test_leaving_the_block_says_goodbye() -> None:
+    async with fake_server() as server:
+        async with connect(f"127.0.0.1:{server.port}", rooms=[]):
+            pass
+        assert type(server.seen[-1]) is native.Quit
+
+
+async def test_messages_of_others_come_in_order_and_ours_only_when_asked_for() -> None:
+    async with fake_server() as server, connect("127.0.0.1", server.port, nick="bot", rooms=["#tea"]) as chat:
+        await chat.send("#tea", "mine")
+        server.post("#tea", "bob", "one")
+        server.post("#tea", "bob", "two")
+        stream = chat.messages()
+        assert [(await anext(stream)).text for _ in range(2)] == ["one", "two"]
+
+
+async def test_what_was_said_before_comes_only_when_asked_for() -> None:
+    async with fake_server() as server:
+        server.post("#tea", "bob", "old")
+        chat = quick(server)
+        stream = chat.messages(history=True)
+        async with chat:
+            assert (await anext(stream)).text == "old"
+
+
+async def test_a_refusal_is_an_exception_with_a_code() -> None:
+    async with fake_server() as server, connect("127.0.0.1", server.port, rooms=["#tea"]) as chat:
+        with pytest.raises(ChatError, match="At most 4,000") as caught:
+            await chat.send("#tea", "forbidden")
+        assert caught.value.code == "too-long"
+
+
+async def test_requests_are_answered() -> None:
+    async with fake_server() as server, connect("127.0.0.1", server.port, nick="bot", rooms=[]) as chat:
+        assert (await chat.join("#tea")).room == "#tea"
+        answer = await chat.request(native.Who())
+        assert isinstance(answer, native.People)
+        assert [p.nick for p in answer.people] == ["bot"]
+        await chat.leave("#tea")
+        with pytest.raises(ChatError, match="not know"):
+            await chat.request(native.Rooms())
+
+
+async def test_missed_messages_come_after_a_reconnect_each_once() -> None:
+    async with fake_server() as server:
+        chat = quick(server)
+        stream = chat.messages()
+        async with chat:
+            await next_of(chat, Entered)
+            server.post("#tea", "bob", "one")
+            assert (await anext(stream)).text == "one"
+            server.cut()
+            server.post("#tea", "bob", "two", live=False)
+            await next_of(chat, Online)
+            server.post("#tea", "bob", "three")
+            assert [(await anext(stream)).text for _ in range(2)] == ["two", "three"]
+
+
+async def test_a_message_whose_acknowledgement_was_lost_is_said_once() -> None:
+    async with fake_server() as server, quick(server) as chat:
+        await next_of(chat, Entered)
+        server.lose_acks = 1
+        sent = await chat.send("#tea", "once")
+        assert sent.seq == 1
+        assert [m.text for m in server.logs["#tea"]] == ["once"]
+        assert server.connections == 2
+        told = await next_of(chat, Message)
+        assert isinstance(told, Message)
+        assert told.cmid == sent.cmid
+
+
+async def test_what_is_said_offline_goes_out_when_the_server_comes_back() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = FakeServer()
+    server.port = port
+    async with quick(server) as chat:
+        chat.session.say("#tea", "later")
+        chat.flush()
+        assert isinstance(await next_of(chat, Queued), Queued)
+        assert isinstance(await next_of(chat, Offline), Offline)
+        async with fake_server(port, server):
+            assert isinstance(await next_of(chat, Sent), Sent)
+            assert [m.text for m in server.logs["#tea"]] == ["later"]
+            await chat.close()
+
+
+async def test_a_flooded_message_is_sent_again_after_the_wait() -> None:
+    async with fake_server() as server, connect("127.0.0.1", server.port, rooms=["#tea"]) as chat:
+        server.floods = 5
+        await asyncio.gather(*(chat.send("#tea", str(n)) for n in range(5)))
+        assert [m.text for m in server.logs["#tea"]] == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_silent_server_is_left_and_tried_again() -> None:
+    async with fake_server() as server:
+        chat = quick(server)
+        chat._ping_s = 0.02
+        async with chat:
+            await next_of(chat, Entered)
+            server.mute = True
+            offline = await next_of(chat, Offline)
+            server.mute = False
+            assert isinstance(offline, Offline)
+            assert offline.reason == "the server no longer answers"
+            await next_of(chat, Online)
+
+
+async def test_a_taken_nick_is_an_exception_with_a_free_one() -> None:
+    async with fake_server() as server:
+        server.taken.add("bot")
+        with pytest.raises(ChatError, match="bot is taken") as caught:
+            async with connect("127.0.0.1", server.port, nick="bot"):
+                pass
+        assert (caught.value.code, caught.value.free) == ("nick-taken", "bot2")
+
+
+async def test_any_nick_takes_the_free_one() -> None:
+    async with fake_server() as server:
+        server.taken.add("bot")
+        async with connect("127.0.0.1", server.port, nick="bot", rooms=["#tea"], any_nick=True) as chat:
+            assert chat.nick == "bot2"
+
+
+async def test_no_server_is_an_exception_that_names_the_address() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(ChatError, match=f"cannot connect to 127.0.0.1:{port}") as caught:
+        async with connect("127.0.0.1", port):
+            pass
+    assert caught.value.code == "offline"
+
+
+async def test_a_closed_chat_sends_nothing() -> None:
+    async with fake_server() as server:
+        async with connect("127.0.0.1", server.port, rooms=["#tea"]) as chat:
+            pass
+        with pytest.raises(ChatError, match="Not connected"):
+            await chat.send("#tea", "hi")
+
+
+def test_delays_grow_to_thirty_seconds_and_are_fully_jittered() -> None:
+    assert [backoff(n, lambda low, high: high) for n in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert backoff(100, lambda low, high: high) == 30
+    assert backoff(5, lambda low, high: low) == 0
+    assert 0 <= backoff(3, random.Random(1).uniform) <= 4
