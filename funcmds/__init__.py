@@ -1,0 +1,1 @@
+"""Fun commands: pure functions (args, rng) -> Art, their registry, and the sandbox that runs them caged."""

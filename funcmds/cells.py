@@ -1,0 +1,108 @@
+"""Text measured in terminal cells: cleaning, width, wrapping, clipping.
+
+A cell is one column of a fixed-width font: wide characters and emoji take two, combining marks none. Every width is
+that of `wcwidth.wcswidth`, which is imported on first use because its tables take a while to load.
+"""
+
+import re
+from typing import Final
+
+# C0 but newline, DEL, C1, Arabic letter mark, soft hyphen, bidirectional marks and overrides, line separators, word
+# joiner and invisible operators, surrogates, noncharacters, BOM, tags: nothing that draws anything by itself.
+_UNDRAWN: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+    "\ufff9-\uffff\U000e0000-\U000e0fff]"
+)
+_MARKS: Final = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
+_LOOSE_JOINER: Final = re.compile("(?:^|(?<=[\\s\u200d]))\u200d+|\u200d+(?=[\\s\u200d]|$)", re.MULTILINE)
+
+
+def clean(text: str) -> str:
+    """Return ``text`` without what a terminal would obey or not show; tabs and other line ends become plain ones."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
+    text = _MARKS.sub(r"\1", _UNDRAWN.sub("", text))
+    return _LOOSE_JOINER.sub("", text)
+
+
+def width(text: str) -> int:
+    """Return the cells one line takes; -1 when it holds a control character."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    import wcwidth
+
+    return wcwidth.wcswidth(text)
+
+
+def graphemes(text: str) -> list[str]:
+    """Return what a reader sees as characters: a letter with its marks, an emoji with its joiners."""
+    if text.isascii():
+        return list(text)
+    import wcwidth
+
+    return list(wcwidth.iter_graphemes(text))
+
+
+def clip(line: str, cells: int) -> str:
+    """Return ``line`` when it takes at most ``cells`` (at least 1), else as much as fits with `…` at the end."""
+    if 0 <= width(line) <= cells:
+        return line
+    kept = ""
+    for grapheme in graphemes(line):
+        if not 0 <= width(kept + grapheme) <= cells - 1:
+            break
+        kept += grapheme
+    return kept + "…"
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """Break clean ``text`` into lines of at most ``cells`` (at least 2): at newlines, between words, in long words.
+
+    Runs of spaces become one. Returns at least one line.
+    """
+    lines = [line for paragraph in text.split("\n") for line in _wrap_paragraph(paragraph.split(), cells)]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines or [""]
+
+
+def _wrap_paragraph(words: list[str], cells: int) -> list[str]:
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= cells:
+            lines[-1] = longer
+        elif width(word) <= cells:
+            lines.append(word)
+        else:
+            lines += _break_word(word, cells)
+            if not lines[-len(lines)]:
+                lines.pop(0)
+    return lines
+
+
+def _break_word(word: str, cells: int) -> list[str]:
+    pieces = [""]
+    for grapheme in graphemes(word):
+        if width(pieces[-1] + grapheme) <= cells:
+            pieces[-1] += grapheme
+        else:
+            pieces.append(grapheme)
+    return pieces
+
+
+def block(lines: list[str], left: str, right: str, cells: int) -> list[str]:
+    """Frame each line, padded so that every result is exactly ``cells`` + the borders wide.
+
+    A line that measures differently beside its border (a joiner that swallows it) loses what is not plain.
+    """
+    framed = []
+    for line in lines:
+        whole = left + line + " " * (cells - width(line)) + right
+        if width(line) < 0 or width(whole) != width(left) + cells + width(right):
+            plain = clip("".join(char if char.isascii() and char.isprintable() else "?" for char in line), cells)
+            whole = left + plain + " " * (cells - width(plain)) + right
+        framed.append(whole)
+    return framed
