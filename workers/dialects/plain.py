@@ -1,0 +1,355 @@
+r"""The dialect of a person with `nc` or telnet: lines in, sentences out. No sockets, no clock, no escape codes.
+
+The first line is the nick. What is typed while the server still answers that is held back, so a pipe may say it all
+at once: `printf 'ann\nhello\n/quit\n' | nc host port`. Afterwards a line is what `protocol.commands` makes of it.
+"""
+
+import enum
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from protocol import commands, names, native
+from protocol.commands import Local, Problem
+from protocol.native import Event, Msg, Request
+from protocol.settings import Settings
+from protocol.text import clean
+from workers.dialects import prose
+from workers.dialects.lines import LineReader, TooLong
+from workers.dialects.prose import encode as encode
+
+MAX_HELD: Final = 16 * 1024  # bytes of lines held back until introduced; more is refused, and said so
+_ASK: Final = "What is your nick? (Just Enter makes you a guest)"
+_SPEECH: Final = (native.Send, native.Fun, native.Topic)  # done when nothing is answered: they saw it as they typed
+
+
+class _Stage(enum.Enum):
+    NAMELESS = enum.auto()  # the next line is a nick
+    KNOCKING = enum.auto()  # hello or the first join is under way
+    INSIDE = enum.auto()
+    LEAVING = enum.auto()  # quit was asked for; nothing more is read
+
+
+class Plain:
+    """One person's connection."""
+
+    name: Final = "plain"
+    variant: Final = "plain"
+    echoes: Final = False  # their terminal shows already what they type
+
+    def __init__(self, settings: Settings, offset_s: int, new_cmid: Callable[[], str]) -> None:
+        """``offset_s``: seconds east of UTC of the times shown. ``new_cmid`` makes ids of messages."""
+        self._settings = settings
+        self._offset_s = offset_s
+        self._new_cmid = new_cmid
+        self._reader = LineReader(settings.max_line)
+        self._stage = _Stage.NAMELESS
+        self._held: deque[str] = deque()
+        self._held_bytes = 0
+        self._ended = False
+        self._guest = False  # asked for no nick of their own
+        self._nick = ""
+        self._fun: dict[str, native.FunCommand] = {}
+        self._room: str | None = None  # where lines go: "#tea", "@bob"
+        self._rooms: list[str] = []  # entered, the latest last
+        self._last_from: str | None = None
+        self._ignored: dict[str, str] = {}  # folded nick -> nick
+        self._asked: dict[int, Request | Local] = {}  # by the id we gave it; Local: what the answer is looked up for
+        self._next_id = 1
+        self._own: list[Request] = []  # for `follow_up`
+
+    @property
+    def picky(self) -> bool:
+        return bool(self._ignored)
+
+    def greet(self) -> bytes:
+        return prose.as_bytes([f"Welcome to {self._settings.server_name}, a chat.", _ASK])
+
+    def feed(self, chunk: bytes) -> list[Request | bytes]:
+        found: list[Request | bytes] = []
+        for line in self._reader.feed(chunk):
+            if isinstance(line, TooLong):
+                if self._stage is not _Stage.LEAVING:
+                    text = f"a line may have {self._settings.max_line:,} bytes; yours was longer and was skipped"
+                    found.append(_no(text))
+            else:
+                found += self._line(line)
+        return found
+
+    def end(self) -> list[Request | bytes]:
+        self._ended = True
+        rest = self._reader.end()
+        found = self._line(rest) if rest else []
+        if self._stage is _Stage.INSIDE:
+            found.append(self._quit())
+        return found
+
+    def receive(self, event: Event) -> bytes:
+        out = self._told(event)
+        while self._held and self._stage in (_Stage.NAMELESS, _Stage.INSIDE):
+            line = self._held.popleft()
+            self._held_bytes -= len(line)
+            for item in self._typed(line):
+                if isinstance(item, bytes):
+                    out += item
+                else:
+                    self._own.append(item)
+        if self._ended and not self._held and self._stage is _Stage.INSIDE:
+            self._own.append(self._quit())
+        return out
+
+    def follow_up(self) -> Sequence[Request]:
+        if not self._own:
+            return ()
+        own, self._own = self._own, []
+        return own
+
+    def wants(self, msg: Msg) -> bool:
+        return names.fold_nick(msg.nick) not in self._ignored
+
+    # --- what they type
+
+    def _line(self, raw: bytes) -> list[Request | bytes]:
+        line = clean(raw.decode("utf-8", "replace").replace("\n", " "))
+        if self._stage is not _Stage.KNOCKING:
+            return self._typed(line)
+        if self._held_bytes >= MAX_HELD:
+            return []
+        self._held.append(line)
+        self._held_bytes += len(line)
+        if self._held_bytes < MAX_HELD:
+            return []
+        return [_no(f"too much at once: of what you send before you are introduced, {MAX_HELD // 1024} KiB are kept")]
+
+    def _typed(self, line: str) -> list[Request | bytes]:
+        if self._stage is _Stage.LEAVING:
+            return []
+        if self._stage is _Stage.NAMELESS:
+            return self._introduce(line)
+        ctx = commands.Context(self._room, self._nick, self._last_from, self._fun)
+        match commands.parse(line, ctx, self._new_cmid):
+            case Problem(text=text):
+                return [_no(text)]
+            case Local() as local:
+                return self._local(local, ctx)
+            case found:
+                return self._ask_all(found)
+
+    def _introduce(self, line: str) -> list[Request | bytes]:
+        line = line.strip()
+        if line.split(" ")[0].lower() in ("/quit", "/exit"):
+            return [prose.as_bytes(["* Goodbye."]), self._quit()]
+        self._guest = not line
+        try:
+            nick = names.nick(line.removeprefix("/nick ") or "guest")
+        except names.BadName as no:
+            return [_no(str(no)), prose.as_bytes([_ASK])]
+        self._stage = _Stage.KNOCKING
+        return [self._ask(native.Hello(nick=nick))]
+
+    def _ask(self, request: Request, asked: Request | Local | None = None) -> Request:
+        """Return ``request`` with an id, to know its answer by."""
+        number = self._next_id
+        self._next_id += 1
+        self._asked[number] = asked or request
+        return msgspec.structs.replace(request, id=number)
+
+    def _ask_all(self, requests: list[Request]) -> list[Request | bytes]:
+        found: list[Request | bytes] = []
+        for request in requests:
+            if isinstance(request, _SPEECH):
+                found.append(request)
+            elif isinstance(request, native.Quit):
+                found.append(self._quit(request.reason))
+            else:
+                if isinstance(request, native.Join):
+                    self._room = request.room  # the next line may come before the answer
+                found.append(self._ask(request))
+        return found
+
+    def _quit(self, reason: str = "") -> Request:
+        self._stage = _Stage.LEAVING
+        self._held.clear()
+        return native.Quit(reason=reason)
+
+    def _local(self, local: Local, ctx: commands.Context) -> list[Request | bytes]:
+        match local:
+            case Local("help"):
+                text = commands.help_text(ctx, local.args)
+            case Local("ignore", ""):
+                text = "You ignore " + (", ".join(self._ignored.values()) or "nobody") + "."
+            case Local("ignore"):
+                self._ignored[names.fold_nick(local.args)] = local.args
+                text = f"You no longer see what {local.args} says; /unignore {local.args} shows it again."
+            case Local("unignore"):
+                known = self._ignored.pop(names.fold_nick(local.args), None)
+                text = f"You see what {local.args} says." if known else f"You did not ignore {local.args}."
+            case Local("open"):
+                self._room = local.args
+                text = f"What you type goes to {local.args[1:]} alone; /leave goes back to the room."
+            case Local("close"):
+                self._go_back()
+                text = self._where()
+            case Local("topic"):
+                return [self._ask(native.Rooms(), local)]  # a room's topic may have changed since we entered
+            case Local("clear"):
+                text = "Only your terminal can do that; most do it with Ctrl+L."
+            case _:
+                text = f"/{local.name} is for the terminal client: moot join"
+        return [prose.as_bytes(text.split("\n"))]
+
+    def _go_back(self) -> None:
+        self._room = self._rooms[-1] if self._rooms else None
+
+    def _where(self) -> str:
+        return (
+            f"What you type is said in {self._room}."
+            if self._room
+            else "You are in no room; enter one with /join #room"
+        )
+
+    # --- what they are told
+
+    def _told(self, event: Event) -> bytes:
+        match event:
+            case native.Msg():
+                return self._message(event)
+            case native.Ok():
+                return self._ok(event)
+            case native.Error():
+                return self._error(event)
+            case native.Welcome():
+                return self._welcomed(event)
+            case native.Room():
+                return self._entered(event)
+            case native.RoomList():
+                return self._room_list(event)
+        return prose.as_bytes(self._lines(event))
+
+    def _lines(self, event: Event) -> list[str]:
+        if not isinstance(
+            event, native.Notice | native.Bye | native.Joined | native.Left | native.Renamed | native.Changed
+        ):
+            self._answered(event)
+        match event:
+            case native.HistoryPage():
+                found = [msg for msg in event.messages if self.wants(msg)]
+                return prose.messages(found, self._offset_s, self._nick) or ["Nothing has been said there yet."]
+            case native.People():
+                return prose.people(event)
+            case native.Profile():
+                return prose.profile(event, self._offset_s)
+            case native.Shown():
+                return event.text.split("\n")
+            case native.Pong():
+                return prose.clock(event, self._offset_s)
+            case native.Notice():
+                return [f"* {clean(event.text, newlines=False)}"]
+            case native.Bye():
+                again = f" Come back in {event.retry:g} seconds." if event.retry is not None else ""
+                return [f"* Goodbye: {clean(event.reason, newlines=False)}.{again}" if event.reason else "* Goodbye."]
+            case native.Renamed(old=old) if old == self._nick:
+                self._nick = event.nick
+        return prose.say(event, self._offset_s)
+
+    def _answered(self, event: Event) -> Request | Local | None:
+        """Return and forget what ``event`` answers."""
+        number = getattr(event, "id", None)
+        return self._asked.pop(number, None) if isinstance(number, int) else None
+
+    def _message(self, msg: Msg) -> bytes:
+        if not self.wants(msg):
+            return b""
+        if msg.room == native.INBOX and msg.nick != self._nick:
+            self._last_from = msg.nick
+        return prose.as_bytes(prose.message(msg, self._offset_s, self._nick))
+
+    def _welcomed(self, welcome: native.Welcome) -> bytes:
+        self._answered(welcome)
+        self._nick = welcome.nick
+        self._fun = commands.fun_table(welcome.fun)
+        self._own.append(self._ask(native.Join(room=self._settings.lobby)))
+        lines = [
+            f"* Hello {welcome.nick}, this is {welcome.server} (moot {welcome.version}). /help lists the commands."
+        ]
+        if welcome.motd:
+            lines += clean(welcome.motd).split("\n")
+        return prose.as_bytes(lines)
+
+    def _entered(self, entered: native.Room) -> bytes:
+        self._answered(entered)
+        if entered.room in self._rooms:
+            self._rooms.remove(entered.room)
+        self._rooms.append(entered.room)
+        if self._stage is _Stage.KNOCKING:
+            self._stage = _Stage.INSIDE
+            self._room = entered.room
+        kept = [msg for msg in entered.messages if self.wants(msg)]
+        lines = prose.room(msgspec.structs.replace(entered, messages=kept), self._offset_s, self._nick)
+        if len(self._rooms) > 1:
+            lines.append(f"* {self._where()}")
+        return prose.as_bytes(lines)
+
+    def _room_list(self, found: native.RoomList) -> bytes:
+        asked = self._answered(found)
+        if not isinstance(asked, Local):
+            return prose.as_bytes(prose.rooms(found))
+        topic = next((line.topic for line in found.rooms if line.room == asked.args), "")
+        text = (
+            f"The topic of {asked.args} is: {clean(topic, newlines=False)}" if topic else f"{asked.args} has no topic."
+        )
+        return prose.as_bytes([text])
+
+    def _ok(self, ok: native.Ok) -> bytes:
+        match self._answered(ok):
+            case native.Leave() if ok.room is not None:
+                if ok.room in self._rooms:
+                    self._rooms.remove(ok.room)
+                if self._room == ok.room:
+                    self._go_back()
+                return prose.as_bytes([f"* You left {ok.room}. {self._where()}"])
+            case native.Nick() if ok.nick is not None:
+                self._nick = ok.nick
+                return b"" if self._rooms else prose.as_bytes([f"* You are now {ok.nick}"])  # rooms hear it themselves
+            case native.Away(text=text):
+                return prose.as_bytes(["* You are away; /back ends it." if text is not None else "* You are back."])
+            case native.Color(color=color):
+                return prose.as_bytes(
+                    [f"* Your color is {color}." if color else "* Your color is made from your nick."]
+                )
+            case _:
+                return b""
+
+    def _error(self, error: native.Error) -> bytes:
+        asked = self._answered(error)
+        if self._stage is _Stage.LEAVING and error.code == "not-introduced":
+            return b""  # they left before they came
+        out = _no(error.text)
+        if isinstance(asked, native.Hello):
+            return out + self._turned_away(error)
+        if isinstance(asked, native.Join):
+            if self._stage is _Stage.KNOCKING:
+                self._stage = _Stage.INSIDE  # without a room
+            if self._room == asked.room and asked.room not in self._rooms:
+                self._go_back()
+        return out
+
+    def _turned_away(self, error: native.Error) -> bytes:
+        """The hello was refused: ask again, unless nobody is there to be asked."""
+        self._stage = _Stage.NAMELESS
+        piped = bool(self._held) or self._ended  # not waiting for our question, and their next line is no nick
+        if error.free is not None and (self._guest or piped):
+            self._stage = _Stage.KNOCKING
+            self._own.append(self._ask(native.Hello(nick=error.free)))
+            return prose.as_bytes([f"* You are {error.free}, then."])
+        if piped:
+            self._own.append(self._quit())
+            return b""
+        return prose.as_bytes([_ASK])
+
+
+def _no(text: str) -> bytes:
+    """Return a refusal as a line."""
+    return prose.as_bytes([f"! {clean(text, newlines=False)}"])
