@@ -1,0 +1,132 @@
+"""The terminal program: themes, settings, the connection's life. The chat itself is `MainScreen`."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+
+from client.address import parse_address
+from client.net import Chat
+from client.session import Session
+from client.terminal.main_screen import MainScreen
+from client.terminal.panels import SettingsScreen
+from client.terminal.settings import ALARM, CLOCK, NOTIFY, SettingsFile
+from client.terminal.themes import NAMES, OWN
+
+CLIENT = "moot terminal"
+
+
+class MootApp(App[int]):
+    """See the module."""
+
+    CSS_PATH: ClassVar[Path] = Path(__file__).with_name("moot.tcss")
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "moot"
+
+    def __init__(self, host: str, nick: str, rooms: Sequence[str], settings: SettingsFile) -> None:
+        super().__init__()
+        self.host = host
+        self.settings = settings
+        self.farewell = ""
+        self._rooms = list(rooms)
+        self._chat = self._new_chat(nick)
+        self._stack = AsyncExitStack()
+        self._title = ""
+        for theme in OWN:
+            self.register_theme(theme)
+        self.theme = settings.values.theme if settings.values.theme in NAMES else NAMES[0]
+
+    def _new_chat(self, nick: str) -> Chat:
+        session = Session(nick, self._rooms, color=self.settings.values.color, client=CLIENT)
+        return Chat(parse_address(self.host), session, patient=True)
+
+    def get_default_screen(self) -> MainScreen:
+        """Begin with the chat."""
+        return MainScreen(self.host, self._chat, self.settings)
+
+    async def on_mount(self) -> None:
+        """Connect; the screen shows what comes of it."""
+        self._write("\x1b[22;0t")  # remember the terminal's title
+        await self._stack.enter_async_context(self._chat)
+
+    async def on_unmount(self) -> None:
+        """Say goodbye."""
+        await self._stack.aclose()
+        self._write("\x1b[23;0t")
+
+    async def try_nick(self, nick: str | None) -> None:
+        """Connect anew under another nick; without one, end."""
+        if nick is None:
+            self.exit(1)
+            return
+        await self._stack.aclose()
+        self._chat = self._new_chat(nick)
+        await self.switch_screen(MainScreen(self.host, self._chat, self.settings))
+        await self._stack.enter_async_context(self._chat)
+
+    # --- settings
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        values = self.settings.values
+        on_off = ("on", "off")
+        rows = [
+            ("theme", values.theme, NAMES),
+            ("notify", values.notify, NOTIFY),
+            ("alarm", values.alarm, ALARM),
+            ("clock", values.clock, CLOCK),
+            ("motion", on_off[not values.motion], on_off),
+        ]
+        self.push_screen(SettingsScreen(rows))
+
+    def change_setting(self, name: str, value: str) -> None:
+        """Change a setting, now and for later. Themes, and whether pictures move, show at once."""
+        setattr(self.settings.values, name, value == "on" if name == "motion" else value)
+        self.settings.save()
+        if name == "theme":
+            self.theme = value
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                if name == "motion" and value == "off":
+                    screen.director.stop()
+                screen.settings_changed()
+
+    # --- the terminal
+
+    def set_title(self, title: str) -> None:
+        """Set the terminal's title."""
+        if title != self._title:
+            self._title = title
+            self._write(f"\x1b]2;{''.join(c for c in title if c.isprintable())}\x07")
+
+    def _write(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    def open_link(self, url: str) -> None:
+        """Open ``url`` in a browser if there is one here; over ssh, or without a desktop, copy it."""
+        desktop = sys.platform in ("win32", "darwin") or any(os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY"))
+        if desktop and not os.environ.get("SSH_CONNECTION"):
+            webbrowser.open(url)
+        else:
+            self.copy_to_clipboard(url)
+            self.notify("link copied", timeout=2)
+
+    async def on_app_focus(self) -> None:
+        """The person is back."""
+        self._looking(True)
+
+    async def on_app_blur(self) -> None:
+        """The person looks at something else."""
+        self._looking(False)
+
+    def _looking(self, attentive: bool) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.tracker.looking(attentive)
+                screen.refresh_all()

@@ -1,0 +1,173 @@
+"""Screens over the chat: the keys, a jump to a room, the settings, another nick."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from rich.table import Table
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from client.terminal.jumping import rank
+
+KEYS: Final = (
+    ("Enter", "send"),
+    ("Alt+Enter  Ctrl+J", "begin another line"),
+    ("Tab", "complete a command, nick, #room or :emoji:"),
+    ("↑ ↓", "call back what you sent"),
+    ("PageUp PageDown  wheel", "scroll; older messages are loaded at the top"),
+    ("End", "to the newest message (at the end of the text)"),
+    ("Alt+1 … Alt+9", "go to a room by its number"),
+    ("Ctrl+N Ctrl+P  Alt+↓ Alt+↑", "next or previous room"),
+    ("Alt+A", "next room with something unread"),
+    ("Ctrl+K", "go to a room by a few of its letters"),
+    ("Ctrl+F", "search what is loaded"),
+    ("F7  F8", "show or hide the rooms, the people"),
+    ("F2", "settings"),
+    ("Ctrl+C", "copy what is selected, else empty the line"),
+    ("Ctrl+W Ctrl+U", "delete a word, the text before the cursor"),
+    ("Ctrl+Z Ctrl+Y", "undo, redo"),
+    ("Esc", "close what is open; back to the newest message"),
+    ("Ctrl+Q", "quit"),
+)
+MOUSE: Final = "Drag to select. Click a room, a person, a link, “N new ↓”; ≡ and ☺ in the first line hide the panes."
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter,ctrl+c", "dismiss", "close")]
+
+    def compose(self) -> ComposeResult:
+        """A table that scrolls."""
+        narrow = self.app.size.width < 60
+        table = Table.grid(padding=(0, 2) if not narrow else (0, 1))
+        table.add_column(style="bold", no_wrap=not narrow, max_width=14 if narrow else 28)
+        table.add_column()
+        for keys, what in KEYS:
+            table.add_row(Text(keys), Text(what))
+        with VerticalScroll(id="panel") as panel:
+            panel.border_title = "Keys"
+            panel.border_subtitle = "Esc closes · /help has the commands"
+            yield Static(table)
+            yield Static(Text(f"\n{MOUSE}"))
+
+
+class JumpScreen(ModalScreen[str]):
+    """Type a few letters of a room or nick; Enter goes there."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+k,ctrl+c", "cancel", "close", priority=True),
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("down,tab", "move(1)", show=False, priority=True),
+    ]
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self._names = list(names)
+
+    def compose(self) -> ComposeResult:
+        """A field over the list of what fits."""
+        with Vertical(id="panel", classes="jump") as panel:
+            panel.border_title = "Go to"
+            yield Input(placeholder="a few letters of a room or nick", compact=True)
+            yield OptionList(compact=True)
+
+    def on_mount(self) -> None:
+        """Show all."""
+        self.query_one(OptionList).can_focus = False
+        self._fill("")
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        self._fill(event.value)
+
+    def _fill(self, wanted: str) -> None:
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(Text(name), id=str(i)) for i, name in enumerate(rank(wanted, self._names))])
+        options.highlighted = 0 if options.option_count else None
+
+    def action_move(self, by: int) -> None:
+        """Choose another one."""
+        options = self.query_one(OptionList)
+        if options.option_count:
+            options.highlighted = ((options.highlighted or 0) + by) % options.option_count
+
+    def action_cancel(self) -> None:
+        """Go nowhere."""
+        self.dismiss(None)
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        options = self.query_one(OptionList)
+        if options.highlighted is not None and options.option_count:
+            self.dismiss(str(options.get_option_at_index(options.highlighted).prompt))
+        elif (typed := self.query_one(Input).value.strip()).startswith(("#", "@")):
+            self.dismiss(typed)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(str(event.option.prompt))
+
+
+class SettingsScreen(ModalScreen[None]):
+    """Every setting on a line; Enter takes the next value at once."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f2,q,ctrl+c", "dismiss", "close")]
+
+    def __init__(self, rows: Sequence[tuple[str, str, Sequence[str]]]) -> None:
+        super().__init__()
+        self._rows = [(name, value, list(values)) for name, value, values in rows]
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        with Vertical(id="panel", classes="settings") as panel:
+            panel.border_title = "Settings"
+            panel.border_subtitle = "Enter changes · Esc closes"
+            yield OptionList(*(Option(self._prompt(i)) for i in range(len(self._rows))), compact=True)
+
+    def _prompt(self, index: int) -> Text:
+        name, value, _ = self._rows[index]
+        return Text.assemble(f"{name:<10}", (value, "bold"), no_wrap=True)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        name, value, values = self._rows[event.option_index]
+        value = values[(values.index(value) + 1) % len(values)] if value in values else values[0]
+        self._rows[event.option_index] = (name, value, values)
+        event.option_list.replace_option_prompt_at_index(event.option_index, self._prompt(event.option_index))
+        self.app.change_setting(name, value)  # type: ignore[attr-defined]
+
+
+class NickScreen(ModalScreen[str]):
+    """The server refused the nick: ask for another."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c,ctrl+q", "cancel", "quit", priority=True)]
+
+    def __init__(self, reason: str, free: str) -> None:
+        super().__init__()
+        self._reason = reason
+        self._free = free
+
+    def compose(self) -> ComposeResult:
+        """What is wrong, and a field with a nick that is free."""
+        with Vertical(id="panel", classes="nick") as panel:
+            panel.border_title = "Your nick"
+            panel.border_subtitle = "Enter tries again · Esc quits"
+            yield Label(Text(self._reason))
+            yield Input(self._free, max_length=32, compact=True)
+
+    def action_cancel(self) -> None:
+        """Give up."""
+        self.dismiss(None)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self.dismiss(event.value.strip())

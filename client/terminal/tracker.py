@@ -1,0 +1,398 @@
+"""What the person sees, kept in step with the session: views, counts, the status. Knows no widgets, sockets or clock.
+
+`apply` takes the session's updates in order, changes the views, and returns what must be done beyond showing them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from client import session as s
+from client.terminal.entries import Note, Post, Tone, post_of
+from client.terminal.folding import Step
+from client.terminal.reports import report
+from client.terminal.views import View
+from protocol import native
+from protocol.text import clean
+
+STATUS: Final = "*"  # the name of the view for what belongs to no room
+OLDER: Final = 100  # messages asked for at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Somebody said something that may deserve a bell. `direct`: it names us, or is to us alone."""
+
+    view: str
+    nick: str
+    text: str
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """A message was refused; what was typed goes back to the person."""
+
+    view: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """An animation begins in a view. `text` is its still."""
+
+    view: str
+    anim: native.Anim
+    text: str
+    nick: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server does not let us in."""
+
+    reason: str
+    error: native.Error | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A room was entered because the person asked for it: show it."""
+
+    view: str
+
+
+Effect = Alert | GiveBack | Play | Refused | Opened
+
+
+class Tracker:
+    """See the module."""
+
+    def __init__(self, session: s.Session, ignored: Iterable[str] = ()) -> None:
+        self.session = session
+        self.ignored = {nick.casefold() for nick in ignored}
+        self.views: dict[str, View] = {room: View(room, room) for room in session.rooms if room != native.INBOX}
+        self.current = next(iter(self.views), STATUS)
+        if not self.views:
+            self.views[STATUS] = View(STATUS, "", more=False)
+        self.attentive = True  # the person looks at the terminal
+        self.problem = "connecting"  # why we are not online; "" when we are
+        self.last_from: str | None = None  # who wrote to us alone last
+        self.generation = 0  # grows when counts, views or people change
+        self._sent: dict[tuple[str, int], tuple[str, str]] = {}  # acknowledged, not yet shown: view and cmid
+        self._asked: dict[int, str] = {}  # by request id: the view to answer in
+        self._opening: set[str] = set()  # rooms the person asked to enter
+        self._inbox_oldest = 0
+        self._inbox_more = True
+        self._now = 0
+
+    @property
+    def view(self) -> View:
+        """The one that is shown."""
+        return self.views[self.current]
+
+    # --- the person's side
+
+    def select(self, name: str) -> View:
+        """Show ``name``, made if need be (direct messages). The view left behind forgets its marker."""
+        if name != self.current and self.current in self.views:
+            self.view.unmark()
+        view = self._open(name)
+        self.current = name
+        self._look(view)
+        return view
+
+    def looking(self, attentive: bool) -> None:
+        """The person turned to the terminal or away from it."""
+        self.attentive = attentive
+        if attentive:
+            self._look(self.view)
+
+    def followed(self) -> None:
+        """The newest line of the current view came into sight."""
+        self.view.following, self.view.below = True, 0
+        self._look(self.view)
+
+    def close(self, name: str) -> None:
+        """Take a view away; the one before it is shown, if it was the current one."""
+        if name not in self.views:
+            return
+        order = list(self.views)
+        at = order.index(name)
+        del self.views[name]
+        if not self.views:
+            self.views[STATUS] = View(STATUS, "", more=False)
+        if self.current == name:
+            self.current = list(self.views)[max(0, at - 1)]
+            self._look(self.view)
+        self.generation += 1
+
+    def ask(self, request: native.Request, view: str | None = None) -> int:
+        """Make a request whose answer is shown in ``view`` (the current one)."""
+        number = self.session.request(request)
+        self._asked[number] = view or self.current
+        if isinstance(request, native.Join):
+            self._opening.add(request.room.casefold())
+        return number
+
+    def ask_older(self, view: View) -> bool:
+        """Ask for messages before the oldest shown; False when there are none, or they are on their way."""
+        if view.loading or not self.session.online or view.name == STATUS:
+            return False
+        more, oldest = (self._inbox_more, self._inbox_oldest) if view.direct else (view.more, view.oldest)
+        if not more or oldest == 1 or (not oldest and not view.direct):
+            view.more = False
+            return False
+        view.loading = True
+        self.ask(native.History(room=view.room, before=oldest or None, limit=OLDER), view.name)
+        return True
+
+    def note(self, text: str, now: int, *, tone: Tone = "info", view: str | None = None) -> None:
+        """Say something to the person alone."""
+        target = self.views.get(view or self.current) or self.view
+        target.append(Note(now, clean(text), tone))
+
+    def ignore(self, nick: str, ignored: bool) -> None:
+        """Hide or show what ``nick`` says."""
+        (self.ignored.add if ignored else self.ignored.discard)(nick.casefold())
+        for view in self.views.values():
+            view.touch(0)
+
+    # --- the session's side
+
+    def apply(self, updates: Iterable[s.Update], now: int) -> list[Effect]:
+        """Take ``updates``, oldest first; return the effects, oldest first."""
+        self._now = now
+        effects: list[Effect] = []
+        for update in updates:
+            self.generation += 1
+            match update:
+                case s.Message(msg=msg):
+                    self._message(msg, effects)
+                case s.Presence(event=event):
+                    self._presence(event)
+                case s.Entered():
+                    self._entered(update, effects)
+                case s.Queued():
+                    self._queued(update)
+                case s.Sent():
+                    self._acknowledged(update)
+                case s.Failed():
+                    self._failed(update, effects)
+                case s.Answer():
+                    self._answer(update, effects)
+                case s.Online():
+                    self._online(update)
+                case s.Offline():
+                    self._offline(update, effects)
+                case s.Exited(room=room):
+                    self.close(room)
+                case s.Said(text=text):
+                    self.note(text, now)
+        return effects
+
+    def _message(self, msg: native.Msg, effects: list[Effect]) -> None:
+        post = post_of(msg, self.session.nick, direct=msg.room == native.INBOX)
+        view = self._open(self._place(msg))
+        self._settle(msg.room, msg.seq)
+        if msg.seq <= view.newest:
+            return
+        hidden = msg.nick.casefold() in self.ignored
+        view.append(post)
+        if hidden or post.own:
+            if post.own:
+                view.unmark()
+        else:
+            if view.direct:
+                self.last_from = post.nick
+            self._count(view, post)
+            effects.append(Alert(view.name, post.nick, post.text, post.mention))
+        if msg.anim is not None and not hidden:
+            effects.append(Play(view.name, msg.anim, post.text, post.nick))
+
+    def _count(self, view: View, post: Post) -> None:
+        if not view.following:
+            view.below += 1
+        if view.name == self.current and self.attentive and view.following:
+            return
+        if view.unread == 0 and (view.name != self.current or not self.attentive):
+            view.unmark()
+            view.marker = post
+        view.unread += 1
+        view.mentions += post.mention
+
+    def _entered(self, update: s.Entered, effects: list[Effect]) -> None:
+        if update.room == native.INBOX:
+            if update.reset:
+                self._inbox_oldest, self._inbox_more = 0, update.more
+                for view in self.views.values():
+                    if view.direct:
+                        view.reset()
+            for msg in update.messages:
+                self._message(msg, effects)
+            return
+        view = self._open(update.room)
+        if self.current == STATUS:
+            self.close(STATUS)
+            self.select(update.room)
+        elif update.room.casefold() in self._opening:
+            self._opening.discard(update.room.casefold())
+            effects.append(Opened(update.room))
+        if update.reset:
+            view.reset()
+        again = view.newest > 0
+        if not again or update.reset:
+            view.more = update.more
+        posts = [post_of(msg, self.session.nick) for msg in update.messages if msg.seq > view.newest]
+        for post in posts:
+            self._settle(view.room, post.seq)
+            view.append(post)
+            if again and not post.own and post.nick.casefold() not in self.ignored:
+                self._count(view, post)
+
+    def _queued(self, update: s.Queued) -> None:
+        if update.kind == "topic":
+            return
+        view = self._open(self._known(update.to))
+        kind = "me" if update.kind == "me" else "text"
+        view.pending[update.cmid] = Post(0, self._now, self.session.nick, clean(update.text), kind, own=True)
+        view.touch(len(view.entries))
+
+    def _acknowledged(self, update: s.Sent) -> None:
+        for view in self.views.values():
+            if update.cmid in view.pending:
+                if view.newest >= update.seq:
+                    del view.pending[update.cmid]
+                    view.touch(len(view.entries))
+                else:
+                    self._sent[update.room, update.seq] = (view.name, update.cmid)
+
+    def _settle(self, room: str, seq: int) -> None:
+        """A message came; if it is one of ours, it is no longer pending."""
+        if self._sent and (found := self._sent.pop((room, seq), None)) and found[0] in self.views:
+            self.views[found[0]].pending.pop(found[1], None)
+
+    def _failed(self, update: s.Failed, effects: list[Effect]) -> None:
+        name = self._drop(update.cmid)
+        self.note(update.error.text, self._now, tone="error", view=name)
+        effects.append(GiveBack(name, update.text))
+
+    def _drop(self, cmid: str) -> str:
+        """Take a pending message away; return its view's name."""
+        for view in self.views.values():
+            if view.pending.pop(cmid, None) is not None:
+                view.touch(len(view.entries))
+                return view.name
+        return self.current
+
+    def _answer(self, update: s.Answer, effects: list[Effect]) -> None:
+        name = self._asked.pop(update.id, None)
+        request, event = update.request, update.event
+        if isinstance(request, native.Fun | native.Send | native.Topic):
+            name = self._drop(request.cmid)
+        if isinstance(request, native.History):
+            self._history(request, event, name)
+            return
+        if isinstance(request, native.Join):
+            self._opening.discard(request.room.casefold())
+            if isinstance(event, native.Room):
+                effects.append(Opened(event.room))
+        if (said := report(request, event)) is not None:
+            self.note(said.text, self._now, tone=said.tone, view=name)
+
+    def _history(self, request: native.History, event: native.Event, name: str | None) -> None:
+        view = self.views.get(name or "")
+        if view is not None:
+            view.loading = False
+        if isinstance(event, native.Error):
+            self.note(event.text, self._now, tone="error", view=name)
+        if not isinstance(event, native.HistoryPage):
+            return
+        if event.room == native.INBOX:
+            self._inbox_page(event)
+            return
+        if view is None or view.room != event.room:
+            view = self._open(event.room)
+        if not event.messages or event.messages[0].seq < view.oldest or not view.oldest:
+            view.more = event.more
+        view.prepend([post_of(msg, self.session.nick) for msg in event.messages])
+
+    def _inbox_page(self, page: native.HistoryPage) -> None:
+        self._inbox_more = page.more
+        by_view: dict[str, list[Post]] = {}
+        for msg in page.messages:
+            by_view.setdefault(self._place(msg), []).append(post_of(msg, self.session.nick, direct=True))
+        for name, posts in by_view.items():
+            self._open(name).prepend(posts)
+        if page.messages:
+            seq = page.messages[0].seq
+            self._inbox_oldest = min(self._inbox_oldest or seq, seq)
+        for view in self.views.values():
+            if view.direct:
+                view.more = page.more
+
+    def _online(self, update: s.Online) -> None:
+        first = self._inbox_oldest == 0 and not any(view.newest for view in self.views.values())
+        self.problem = ""
+        if first and update.welcome.motd:
+            self.note(update.welcome.motd, self._now)
+        if first and update.welcome.inbox:
+            self.ask(native.History(room=native.INBOX, before=update.welcome.inbox + 1, limit=50))
+
+    def _offline(self, update: s.Offline, effects: list[Effect]) -> None:
+        self.problem = clean(update.reason, newlines=False) or "the connection is gone"
+        for view in self.views.values():
+            view.loading = False
+        if update.final:
+            effects.append(Refused(self.problem, update.error))
+
+    def _presence(self, event: native.Joined | native.Left | native.Renamed | native.Changed) -> None:
+        view = self.views.get(event.room)
+        if view is None:
+            return
+        match event:
+            case native.Joined(who=who):
+                view.moved(Step("joined", clean(who.nick, newlines=False)), self._now)
+            case native.Left(nick=nick, reason=reason):
+                view.moved(Step("left", clean(nick, newlines=False), clean(reason, newlines=False)), self._now)
+            case native.Renamed(old=old, nick=nick):
+                view.moved(Step("renamed", clean(old, newlines=False), clean(nick, newlines=False)), self._now)
+                self._renamed(old, nick)
+            case native.Changed():
+                view.touch(0)  # nicks may have another colour
+
+    def _renamed(self, old: str, nick: str) -> None:
+        """Direct messages go on under the new nick."""
+        before, after = f"@{old}", f"@{nick}"
+        if before in self.views and after not in self.views:
+            self.views = {after if name == before else name: view for name, view in self.views.items()}
+            self.views[after].name = after
+            if self.current == before:
+                self.current = after
+
+    # --- views
+
+    def _place(self, msg: native.Msg) -> str:
+        """Return the name of the view a message belongs to."""
+        if msg.room != native.INBOX:
+            return msg.room
+        peer = (msg.to or "") if msg.nick == self.session.nick else msg.nick
+        return self._known(f"@{clean(peer, newlines=False)}")
+
+    def _known(self, name: str) -> str:
+        """Return ``name`` as an open view spells it."""
+        folded = name.casefold()
+        return next((known for known in self.views if known.casefold() == folded), name)
+
+    def _open(self, name: str) -> View:
+        view = self.views.get(name)
+        if view is None:
+            room = native.INBOX if name.startswith("@") else name
+            view = self.views[name] = View(name, room, more=self._inbox_more if room == native.INBOX else True)
+            self.generation += 1
+        return view
+
+    def _look(self, view: View) -> None:
+        if self.attentive and view.following:
+            view.read()
+        self.generation += 1

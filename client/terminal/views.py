@@ -1,0 +1,116 @@
+"""One view: a room, or the direct messages with one person, as this person sees it. Knows no widgets."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from client.terminal.entries import Entry, Fold, Post
+from client.terminal.folding import Step
+
+KEPT: Final = 2_000  # entries of a view that is being followed; older ones can be loaded again
+KEPT_AT_MOST: Final = 10_000  # entries even while scrolled up
+_SLACK: Final = 200  # entries over the limit before the oldest are let go, all at once
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """See the module."""
+
+    name: str  # "#room" or "@nick"
+    room: str  # what the server calls it: "#room" or "@"
+    entries: list[Entry] = field(default_factory=list)
+    pending: dict[str, Post] = field(default_factory=dict)  # ours without an answer yet, by cmid
+    oldest: int = 0  # seq of the oldest message shown; 0: none was
+    newest: int = 0
+    more: bool = True  # the server has older ones
+    loading: bool = False
+    unread: int = 0
+    mentions: int = 0
+    marker: Entry | None = None  # "new messages" stands before this one
+    following: bool = True  # the newest line is in sight
+    below: int = 0  # messages that came while it was not
+    changed: int = 0  # index of the first entry that is to be laid out anew
+    generation: int = 0  # grows with every change
+    draft: str = ""  # what was typed here and not sent
+
+    @property
+    def direct(self) -> bool:
+        """Is it a conversation with one person?"""
+        return self.name.startswith("@")
+
+    @property
+    def peer(self) -> str:
+        """With whom; "" in a room."""
+        return self.name[1:] if self.direct else ""
+
+    def touch(self, index: int) -> None:
+        """Note that entries from ``index`` on changed."""
+        self.changed = min(self.changed, index)
+        self.generation += 1
+
+    def append(self, entry: Entry) -> None:
+        """Put ``entry`` last, and let the oldest go when there are too many."""
+        self.touch(len(self.entries))
+        self.entries.append(entry)
+        if isinstance(entry, Post) and entry.seq:
+            self.newest = max(self.newest, entry.seq)
+            self.oldest = self.oldest or entry.seq
+        limit = KEPT if self.following else KEPT_AT_MOST
+        if len(self.entries) > limit + _SLACK:
+            self._forget(len(self.entries) - limit)
+
+    def prepend(self, posts: list[Post]) -> None:
+        """Put older messages, oldest first, before all others; those already shown are left out."""
+        fresh = [post for post in posts if not self.oldest or post.seq < self.oldest]
+        if fresh:
+            self.entries[:0] = fresh
+            self.oldest = fresh[0].seq
+            self.newest = max(self.newest, fresh[-1].seq)
+            self.touch(0)
+
+    def moved(self, step: Step, time: int) -> None:
+        """Note a join, leave or rename."""
+        if self.entries and isinstance(last := self.entries[-1], Fold):
+            last.add(step, time)
+            self.touch(len(self.entries) - 1)
+        else:
+            fold = Fold(time)
+            fold.add(step, time)
+            self.append(fold)
+
+    def clear(self) -> None:
+        """Show nothing; what was can be loaded again."""
+        self.entries.clear()
+        self.oldest = self.newest + 1 if self.newest else 0
+        self.more = self.newest > 0
+        self.marker, self.below, self.following = None, 0, True
+        self.touch(0)
+
+    def reset(self) -> None:
+        """Forget everything: the room's log is another one."""
+        self.clear()
+        self.oldest = self.newest = 0
+        self.unread = self.mentions = 0
+        self.more = True
+
+    def read(self) -> None:
+        """The person has seen the view: counts go back to nothing. The marker stays where it is."""
+        self.unread = self.mentions = 0
+
+    def unmark(self) -> None:
+        """Take the "new messages" line away."""
+        if self.marker is not None:
+            self.touch(self.entries.index(self.marker) if self.marker in self.entries else 0)
+            self.marker = None
+
+    def find(self, seq: int) -> Post | None:
+        """Return the message of that seq, if it is shown."""
+        for entry in reversed(self.entries):
+            if isinstance(entry, Post) and entry.seq and entry.seq <= seq:
+                return entry if entry.seq == seq else None
+        return None
+
+    def _forget(self, count: int) -> None:
+        del self.entries[:count]
+        self.oldest = next((e.seq for e in self.entries if isinstance(e, Post)), self.newest + 1)
+        self.more = True
+        self.touch(0)
