@@ -1,0 +1,44 @@
+"""Where the program begins and ends: everything between is in `moot.cli`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """Run the command line with ``argv``; return the exit code. No exception leaves here, and no traceback is shown."""
+    if argv in (["--version"], ["-V"]):  # answered before anything heavy is imported
+        from moot import __version__
+
+        print(f"moot {__version__}")
+        return 0
+    try:
+        from moot.cli import dispatch
+
+        return dispatch(argv)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:  # the outermost edge
+        from moot.crash import report
+
+        print(report(error, argv), file=sys.stderr)
+        return 3
+
+
+def _pipe_closed() -> int:
+    """Whoever read our output is gone, as in `moot tail … | head`; keep Python from complaining at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Fill the settings: flags over `MOOT_*` environment over a TOML file over defaults. Knows no command line.
+
+A wrong key or value is a `ConfigError`: one sentence with the source, the key, what it got and what it expected.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from moot.addresses import listen_address
+from moot.table import Setting, check_value, parse_text, settings_table
+from protocol.settings import Settings
+
+NOT_SETTINGS: Final = frozenset({"MOOT_CONFIG", "MOOT_NICK", "MOOT_ROOM"})  # what other flags read
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the text is for people."""
+
+
+def load(
+    flags: Mapping[str, Any], env: Mapping[str, str], config: Path | None = None, *, default_config: Path | None = None
+) -> Settings:
+    """Return the settings, `data` filled in with the platform's directory when nobody named one.
+
+    ``flags``: typed values by key, those given only. ``config``: a file that must exist, else `MOOT_CONFIG` names
+    one, else ``default_config`` is read if it exists (None: the platform's). Raises ConfigError.
+    """
+    chosen: dict[str, Any] = {}
+    chosen.update(_from_file(_config_file(config, env, default_config)))
+    chosen.update(_from_env(env))
+    chosen.update({key: _checked(settings_table()[key], value, _flag(key)) for key, value in flags.items()})
+    settings = Settings(**chosen)
+    _check_together(settings)
+    data = str(Path(settings.data).expanduser().absolute()) if settings.data else default_data()
+    return msgspec.structs.replace(settings, data=data)
+
+
+def default_data() -> str:
+    """Return the platform's place for the log of a server."""
+    import platformdirs
+
+    return platformdirs.user_data_dir("moot", appauthor=False)
+
+
+def default_config_file() -> Path:
+    """Return where a configuration file is looked for when none is named."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("moot", appauthor=False), "moot.toml")
+
+
+def state_dir() -> Path:
+    """Return where reports of crashes and the logs of hosted servers go."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("moot", appauthor=False))
+
+
+def _config_file(config: Path | None, env: Mapping[str, str], default: Path | None) -> Path | None:
+    if config is None and env.get("MOOT_CONFIG"):
+        config = Path(env["MOOT_CONFIG"])
+    if config is not None:
+        return config
+    default = default or default_config_file()
+    return default if default.is_file() else None
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    rows = settings_table()
+    for key in content:
+        if key not in rows:
+            raise ConfigError(f"{path}: there is no setting {key!r}{_nearest(key, list(rows))}")
+    return {key: _checked(rows[key], value, f"{path}: {key}") for key, value in content.items()}
+
+
+def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
+    rows = {row.env: row for row in settings_table().values()}
+    chosen = {}
+    for name in sorted(env):
+        if not name.startswith("MOOT_") or name in NOT_SETTINGS:
+            continue
+        if name not in rows:
+            raise ConfigError(f"environment: there is no setting {name}{_nearest(name, [*rows, *NOT_SETTINGS])}")
+        row, source = rows[name], f"environment: {name}"
+        try:
+            value = parse_text(row, env[name])
+        except ValueError:
+            raise _wrong(row, env[name], source) from None
+        chosen[row.key] = _checked(row, value, source)
+    return chosen
+
+
+def _checked(row: Setting, value: Any, source: str) -> Any:
+    try:
+        value = check_value(row, value)
+    except ValueError:
+        raise _wrong(row, value, source) from None
+    if row.key == "listen":
+        try:
+            value = [listen_address(address) for address in value]
+        except ValueError as error:
+            raise ConfigError(f"{source}: {error}") from error
+    if row.key == "lobby" and not (value.startswith("#") and 2 <= len(value) <= 65 and value.split() == [value]):
+        raise ConfigError(f'{source}: got {_shown(value)}, expected a room, such as "#lobby"')
+    return value
+
+
+def _check_together(settings: Settings) -> None:
+    """Raise ConfigError for values that are well each by itself but not together."""
+    for low, high in (("sendq_soft", "sendq_hard"), ("intro_first", "intro_whole")):
+        a, b = getattr(settings, low), getattr(settings, high)
+        if a > b:
+            raise ConfigError(f"{low} is {a} and {high} is {b}; {low} must not be greater than {high}")
+
+
+def _wrong(row: Setting, got: Any, source: str) -> ConfigError:
+    return ConfigError(f"{source}: got {_shown(got)}, expected {row.expected}")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written in TOML, shortened."""
+    text = str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _flag(key: str) -> str:
+    return settings_table()[key].flag
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {close[0]}?" if close else "; `moot serve --help` lists them"

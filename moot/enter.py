@@ -1,0 +1,31 @@
+"""Choose the client for the terminal at hand, and run it."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from moot.nicks import login_nick
+
+
+def enter(address: str, nick: str | None, rooms: Sequence[str], *, plain: bool = False) -> int:
+    """Join the server at ``address`` (HOST:PORT) and stay until the person leaves; return the exit code.
+
+    Without ``nick``, the full-screen client takes the one it remembers, else it is the login name.
+    """
+    if plain or not full_screen_possible():
+        from client.plain import run_plain
+
+        return run_plain(address, nick or login_nick(), list(rooms))
+    from client.terminal import run_terminal
+
+    return run_terminal(address, nick, list(rooms))
+
+
+def is_interactive() -> bool:
+    """Say whether a person sits at a terminal."""
+    return bool(sys.stdin and sys.stdout and sys.stdin.isatty() and sys.stdout.isatty())
+
+
+def full_screen_possible() -> bool:
+    """Say whether the terminal can be drawn on."""
+    return is_interactive() and os.environ.get("TERM", "") != "dumb"

@@ -1,0 +1,211 @@
+"""Serving from the command line: in the foreground, or in the background while its person is in the chat. Unix only.
+
+The server of `moot host` is a process of its own, in a session of its own: Ctrl+C and a closed terminal are the
+client's. It gets its settings on standard input and says once on standard output that it is ready, or why not.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from moot import addresses
+from moot.enter import enter, is_interactive
+from moot.openfiles import complaint, raise_limit
+from moot.probe import is_moot, others_online
+from moot.running import Refused, last_line, stop
+from protocol.addresses import show
+from protocol.settings import Settings
+
+READY_LIMIT_S: Final = 30.0
+HANGUP: Final = 128 + signal.SIGHUP
+
+
+class Report(msgspec.Struct):
+    """What the server of `moot host` says to its parent, as one line of JSON."""
+
+    listen: list[tuple[str, int]] = []
+    error: str = ""
+
+
+def serve_here(settings: Settings) -> int:
+    """Serve in the foreground until stopped; return the exit code. Raises Refused."""
+    from moot.supervisor import StartError, serve
+
+    limit = raise_limit()
+    if trouble := complaint(limit):
+        raise Refused(trouble)
+    try:
+        return serve(settings, on_ready=announce)
+    except StartError as error:
+        raise Refused(str(error)) from error
+
+
+def serve_for_parent() -> int:
+    """Serve as the child of `moot host`; return the exit code."""
+    # The answer goes to a descriptor of ours alone: the children to come must not hold the parent's pipe open.
+    answer = os.fdopen(os.dup(1), "wb")
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+
+    def tell(report: Report) -> None:
+        if not answer.closed:
+            try:
+                answer.write(msgspec.json.encode(report) + b"\n")
+                answer.close()
+            except BrokenPipeError:
+                pass  # the parent is gone; whoever is in the chat stays
+
+    from moot.supervisor import StartError, serve
+
+    limit = raise_limit()
+    try:
+        if trouble := complaint(limit):
+            raise StartError(trouble)
+        return serve(settings, on_ready=lambda bound: tell(Report(listen=bound)))
+    except StartError as error:
+        tell(Report(error=str(error)))
+        return 1
+
+
+def announce(bound: Sequence[tuple[str, int]]) -> None:
+    """Print by which addresses and commands others come in."""
+    click.echo(f"moot listens on {', '.join(show(host, port) for host, port in bound)}.")
+    places = addresses.invitations(bound, addresses.local_addresses())
+    if not places:
+        host, port = addresses.dialable(bound[0][0]), bound[0][1]
+        click.echo(f"On this machine: moot join {addresses.join_target(host, port)}    or: nc {host} {port}")
+        return
+    for number, (host, port) in enumerate(places):
+        lead = "Others join with:" if number == 0 else "or:"
+        click.echo(f"{lead:>17} moot join {addresses.join_target(host, port)}    or: nc {host} {port}")
+
+
+def host_and_join(settings: Settings, nick: str | None, rooms: Sequence[str], *, plain: bool) -> int:
+    """Start a server, or find the one that runs here, and go into it; return the exit code. Raises Refused."""
+    if not is_interactive():
+        click.echo("No terminal here, so moot serves in the foreground; stop it with Ctrl+C or `moot stop`.")
+        return serve_here(settings)
+    if (found := running_here(settings)) is not None:
+        click.echo(f"A moot server runs here already, at {found}; joining it.")
+        return enter(found, nick, rooms, plain=plain)
+
+    def hung_up(_number: int, _frame: Any) -> None:
+        raise SystemExit(HANGUP)
+
+    signal.signal(signal.SIGHUP, hung_up)
+    with Child(settings) as server:
+        announce(server.bound)
+        host, port = server.bound[0]
+        address = addresses.dialable(host), port
+        code = enter(show(*address), nick, rooms, plain=plain)
+        if wants_to_go_on(others_online(*address, but=nick or "")):
+            server.keep()
+            click.echo(f"The server goes on (process {server.pid}); `moot stop` ends it, `moot` joins it again.")
+    return code
+
+
+def running_here(settings: Settings) -> str | None:
+    """Return the address of a moot server that listens where ``settings`` would, or None."""
+    for text in settings.listen:
+        host, port = addresses.split(text)
+        host = addresses.dialable(host)
+        if port and is_moot(host, port):
+            return show(host, port)
+    return None
+
+
+def wants_to_go_on(others: list[str] | None) -> bool:
+    """Ask whether to keep hosting, if there is anybody to keep it for."""
+    if not others:
+        return False
+    who = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    verb = "is" if len(others) == 1 else "are"
+    try:
+        return click.confirm(f"{who} {verb} still here. Keep hosting in the background?", default=True)
+    except click.Abort:
+        return True  # nobody is thrown out by a second Ctrl+C
+
+
+class Child:
+    """The server process; leaving the block stops it unless `keep` was called."""
+
+    def __init__(self, settings: Settings) -> None:
+        data = Path(settings.data)
+        self.log = data / "server.log"
+        try:
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "moot", "hosted"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            text = f"cannot write to the data directory {data}: {error.strerror}; choose another with --data DIR"
+            raise Refused(text) from error
+        self.pid = self._process.pid
+        self._kept = False
+        self._data = data
+        self.bound = self._start(settings)
+
+    def _start(self, settings: Settings) -> list[tuple[str, int]]:
+        """Hand over the settings and wait for the answer."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(msgspec.json.encode(settings))
+            stdin.close()
+        except BrokenPipeError:
+            pass  # it died; the log says of what
+        try:
+            line = stdout.readline()
+        except BaseException:
+            self._process.terminate()
+            raise
+        stdout.close()
+        if not line:
+            self._process.wait()
+            raise Refused(
+                f"the server did not start: {last_line(self.log) or 'it said nothing'}; its log is {self.log}"
+            )
+        report = msgspec.json.decode(line, type=Report)
+        if report.error:
+            self._process.wait()
+            raise Refused(report.error)
+        return report.listen
+
+    def keep(self) -> None:
+        """Let the server run on when the block ends."""
+        self._kept = True
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._kept:
+            self._process.returncode = 0  # it is not ours to wait for any more
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(READY_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def stop_server(data: Path) -> int:
+    """Stop the server of a data directory and say so; return the exit code. Raises Refused."""
+    click.echo(f"Stopped the server (process {stop(data)}).")
+    return 0
