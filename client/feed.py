@@ -41,6 +41,17 @@ class Feed(Generic[T]):
         self._error = self._error or error
         self._news.set()
 
+    async def batch(self) -> list[T]:
+        """Return all that waits, at least one item; an empty list at the end. Raises what `close` was given."""
+        try:
+            items = [await anext(self)]
+        except StopAsyncIteration:
+            return []
+        items += self._items
+        self._items.clear()
+        self._drained()
+        return items
+
     def __aiter__(self) -> "Feed[T]":
         return self
 

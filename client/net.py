@@ -206,29 +206,30 @@ class Chat:
         finally:
             self._answers.pop(key, None)
 
-    def _settle(self, key: int | str, result: Answer | Sent, error: native.Error | None) -> None:
+    def _settle(self, key: int | str, result: Answer | Sent | None, error: native.Error | None) -> None:
         future = self._answers.get(key)
         if future is None or future.done():
             return
-        if error is None:
-            future.set_result(result)
-        else:
+        if error is not None:
             future.set_exception(ChatError(error.code, error.text, error.free))
+        elif result is not None:
+            future.set_result(result)
 
     def _dispatch(self, update: Update) -> None:
         match update:
             case Answer(id=number) if number in self._pings:
                 self._pings.discard(number)
                 return
+            case Answer(request=native.Join(), event=native.Error() as error) if update.id not in self._answers:
+                if self._ready is not None and not self._ready.done():
+                    self._ready.set_exception(ChatError(error.code, error.text))
             case Answer(id=number, request=request, event=event):
                 key = getattr(request, "cmid", number)
                 self._settle(key, update, event if isinstance(event, native.Error) else None)
             case Sent(cmid=cmid):
                 self._settle(cmid, update, None)
             case Failed(cmid=cmid, error=error):
-                future = self._answers.get(cmid)
-                if future is not None and not future.done():
-                    future.set_exception(ChatError(error.code, error.text, error.free))
+                self._settle(cmid, None, error)
             case Message(msg=msg, cmid=cmid):
                 self._hear(msg, cmid is not None)
             case Entered(room=room, messages=messages, reset=reset):
@@ -355,6 +356,7 @@ class Chat:
                 future.set_exception(gone)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(gone)
+        if self._ready is not None and not self._ready.cancelled():
             self._ready.exception()  # looked at, or nobody waits
         self._updates.close()
         self._messages.close(error)

@@ -239,6 +239,18 @@ class Session:
             before = view.first or view.last + 1
         return self.request(native.History(room=room, before=before, limit=limit))
 
+    def rewind(self, room: str, after: int) -> None:
+        """Report all messages of ``room`` with a greater seq than ``after``, oldest first, and go on from there.
+
+        For a room we are in; those reported before come again.
+        """
+        view, seqs = self.rooms[room], self._seqs[room]
+        head = seqs.head
+        seqs.restart(min(after, head))
+        seqs.knows(head)
+        view.last, view.head, view.first = seqs.last, seqs.head, 0
+        self._fill(room)
+
     # --- requests
 
     def _number(self) -> int:

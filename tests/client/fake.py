@@ -101,6 +101,8 @@ class FakeServer:
                 return [native.Error(id=request.id, code="bad-request", text="The fake does not know that.")]
 
     def join(self, writer: asyncio.StreamWriter, request: native.Join) -> list[native.Event]:
+        if request.room == "#forbidden":
+            return [native.Error(id=request.id, code="bad-room", text="No such room.")]
         nick, rooms = self.conns[writer]
         rooms.add(request.room)
         log = self.logs.setdefault(request.room, [])

@@ -1,0 +1,156 @@
+"""`moot tail`: print a room's messages, and go on as more come; each once, in order, across reconnects.
+
+| exit status | meaning |
+|---|---|
+| 0 | the end was reached (without following), or nobody reads what we print |
+| 1 | the server refused the room |
+| 2 | the address or `since` makes no sense |
+| 3 | no server there, or it sent us away |
+| 130 | Ctrl+C |
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from client.console import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    complain,
+    encoded,
+    exit_status,
+    forget_out,
+    write_out,
+)
+from client.lines import clock, message
+from client.net import Chat, ChatError, connect
+from client.nick import login_nick
+from client.session import Entered, Message, Offline, Update
+from protocol import native
+
+Write = Callable[[list[native.Msg]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Where to begin: after `seq`, or at `time` (milliseconds since 1970, UTC)."""
+
+    seq: int | None = None
+    time: int | None = None
+
+
+def parse_since(text: str | None) -> Since:
+    """Return where ``text`` says to begin: "all", a message's number (begin after it), or an ISO 8601 time.
+
+    A time without a zone is local. None: the newest messages. Raises ValueError with a sentence for people.
+    """
+    if text is None:
+        return Since()
+    if text.strip().lower() == "all":
+        return Since(seq=0)
+    if text.strip().isascii() and text.strip().isdecimal() and len(text.strip()) <= 18:
+        return Since(seq=int(text))
+    try:
+        return Since(time=int(datetime.fromisoformat(text.strip()).timestamp() * 1000))
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is no place to begin; write all, a message's number, or a time such as 2026-01-31T12:00"
+        ) from None
+
+
+class Sieve:
+    """Let each message through once and in order, whatever is reported twice. Pure."""
+
+    def __init__(self, room: str, after: int, floor: int) -> None:
+        self.room = room
+        self.last: int | None = after  # None: whatever comes next is next
+        self._floor = floor  # print only greater seqs
+
+    def sift(self, updates: list[Update]) -> list[native.Msg]:
+        """Return the messages to print."""
+        found: list[native.Msg] = []
+        for update in updates:
+            if isinstance(update, Entered) and update.room == self.room:
+                if update.reset:  # the log was replaced, or lost some: go on with what there is
+                    self.last = None
+                    self._floor = 0
+                messages = update.messages
+            elif isinstance(update, Message) and update.msg.room == self.room:
+                messages = [update.msg]
+            else:
+                continue
+            for msg in messages:
+                if self.last is None or msg.seq == self.last + 1:
+                    self.last = msg.seq
+                    if msg.seq > self._floor:
+                        found.append(msg)
+        return found
+
+
+def run_tail(host: str, room: str, *, json: bool, since: str | None, follow: bool, nick: str | None) -> int:
+    """Print the messages of ``room`` of the server at ``host``; return the exit status. See the module."""
+    try:
+        start = parse_since(since)
+        asyncio.run(tail(host, room, start, follow, nick or login_nick(), _write_json if json else _write_text))
+    except ValueError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except BrokenPipeError:
+        forget_out()
+    except ChatError as error:
+        complain(str(error))
+        return exit_status(error.code)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return EXIT_OK
+
+
+async def tail(host: str, room: str, since: Since, follow: bool, nick: str, write: Write) -> None:
+    """Give the messages of ``room`` to ``write`` (called in a thread) until the end, for ever with ``follow``.
+
+    Raises `ChatError`, ValueError for a bad address, and what ``write`` raises.
+    """
+    async with connect(host, nick=nick, rooms=[], any_nick=True, client="moot tail") as chat:
+        updates = chat.updates()
+        joined = await chat.join(room)
+        after = await _start(chat, joined, since)
+        chat.session.rewind(joined.room, after)
+        chat.flush()
+        sieve = Sieve(joined.room, min(after, joined.seq), since.seq or 0)
+        end = joined.seq
+        while follow or (sieve.last or 0) < end:
+            batch = await updates.batch()
+            if not batch:
+                raise ChatError("offline", "the server ended the conversation")
+            if found := sieve.sift(batch):
+                await asyncio.to_thread(write, found)
+            for update in batch:
+                if isinstance(update, Entered) and update.reset and update.room == joined.room:
+                    end = chat.session.rooms[joined.room].head
+                    complain(f"{joined.room}: the server no longer has some messages")
+                if isinstance(update, Offline):
+                    if update.final:
+                        code = update.error.code if update.error is not None else "offline"
+                        raise ChatError(code, update.reason)
+                    complain(f"{update.reason}; trying again")
+
+
+async def _start(chat: Chat, joined: native.Room, since: Since) -> int:
+    """Return the seq after which to begin."""
+    if since.seq is not None:
+        return since.seq
+    if since.time is not None:
+        page = await chat.request(native.History(room=joined.room, since=since.time, limit=1))
+        assert isinstance(page, native.HistoryPage)
+        return page.messages[0].seq - 1 if page.messages else joined.seq
+    return joined.messages[0].seq - 1 if joined.messages else joined.seq
+
+
+def _write_json(messages: list[native.Msg]) -> None:
+    write_out(b"".join(native.encode(msg) for msg in messages))
+
+
+def _write_text(messages: list[native.Msg]) -> None:
+    write_out(encoded([line for msg in messages for line in message(msg, stamp=clock(msg.time, date=True))]))
