@@ -328,7 +328,7 @@ class Plain:
             return b""  # they left before they came
         out = _no(error.text)
         if isinstance(asked, native.Hello):
-            return out + self._turned_away(error)
+            return self._turned_away(error, out)
         if isinstance(asked, native.Join):
             if self._stage is _Stage.KNOCKING:
                 self._stage = _Stage.INSIDE  # without a room
@@ -336,18 +336,18 @@ class Plain:
                 self._go_back()
         return out
 
-    def _turned_away(self, error: native.Error) -> bytes:
+    def _turned_away(self, error: native.Error, why: bytes) -> bytes:
         """The hello was refused: ask again, unless nobody is there to be asked."""
         self._stage = _Stage.NAMELESS
         piped = bool(self._held) or self._ended  # not waiting for our question, and their next line is no nick
         if error.free is not None and (self._guest or piped):
             self._stage = _Stage.KNOCKING
             self._own.append(self._ask(native.Hello(nick=error.free)))
-            return prose.as_bytes([f"* You are {error.free}, then."])
+            return b"" if self._guest else why + prose.as_bytes([f"* You are {error.free}, then."])
         if piped:
             self._own.append(self._quit())
-            return b""
-        return prose.as_bytes([_ASK])
+            return why
+        return why + prose.as_bytes([_ASK])
 
 
 def _no(text: str) -> bytes:

@@ -164,4 +164,4 @@ def _harmless(line: str) -> str:
     """Return ``line`` without anything a terminal obeys; tabs become spaces."""
     if line.isascii() and line.isprintable():
         return line
-    return clean("." + line).replace("\n", " ").expandtabs(4)[1:]  # the dot keeps spaces in front
+    return clean("." + line).replace("\n", " ")[1:].expandtabs(4)  # the dot keeps spaces in front
