@@ -4,12 +4,10 @@ Nicks and rooms follow PRECIS (RFC 8265, usernames) and take letters and digits 
 PRECIS tables, the confusables of Unicode TR 39) is loaded when the first name that is not ASCII comes by.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.resources import files
 from typing import Final
 
 from protocol.text import clean
@@ -155,6 +153,9 @@ def _prototypes() -> dict[str, str]:
 
     The data lists neighbours: a prototype has all that look like it, the others only their prototype.
     """
+    import json
+    from importlib.resources import files  # 15 ms that most programs never need
+
     raw = json.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_text(encoding="utf-8"))
     marks = {0x200E: None}  # around right-to-left prototypes, for display
     result: dict[str, str] = {}
