@@ -1,0 +1,67 @@
+# Every target makes .venv by itself; `make help` lists them. Works with GNU make 3.81 (macOS) and newer.
+
+SHELL := /bin/sh
+PY := .venv/bin/python
+export PYTHON
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types imports tests fmt bench screenshot docs lock dist clean distclean setup
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
+
+run: ## host a chat here and go into it; ARGS="--nick ann" are moot's arguments
+	@tools/setup run
+	@.venv/bin/moot $(ARGS) || { code=$$?; test $$code -eq 130 || exit $$code; }
+
+test: lint types imports tests ## everything that must hold before a change goes in
+
+check: test ## the same as make test
+
+setup:
+	@tools/setup dev
+
+lint: setup
+	@.venv/bin/ruff format --check --quiet . || { echo "moot: run make fmt" >&2; exit 1; }
+	@.venv/bin/ruff check --quiet .
+
+types: setup
+	@.venv/bin/mypy --no-error-summary
+
+imports: setup
+	@.venv/bin/lint-imports --no-logo >.import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
+
+tests: setup ## only the tests; ARGS="-k name" are pytest's arguments
+	@$(PY) -m pytest -q $(ARGS)
+
+fmt: setup ## put the code into its form
+	@.venv/bin/ruff check --quiet --fix-only .
+	@.venv/bin/ruff format --quiet .
+
+bench: setup ## deliveries per second, latency, memory; takes minutes
+	@$(PY) -m bench $(ARGS)
+
+screenshot: setup ## draw the picture of the client that README.md shows
+	@$(PY) -m docs.screenshot $(ARGS)
+
+docs: setup ## write the tables in docs/ that are made from the code
+	@$(PY) -m moot.reference docs/operating.md
+
+lock: setup ## choose the newest versions of all packages, and write the lock files
+	@$(PY) -m pip --quiet --disable-pip-version-check install uv
+	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
+	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade -c requirements.lock --group build -o requirements-build.lock
+	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade -c requirements.lock -c requirements-build.lock --group dev -o requirements-dev.lock
+
+dist: setup ## a source distribution and a wheel in dist/
+	@$(PY) -m pip --quiet --disable-pip-version-check install build
+	@$(PY) -m build --no-isolation --outdir dist . >/dev/null
+	@ls dist
+
+clean: ## remove caches and what was built
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .import-linter.log
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment too
+	@rm -rf .venv
