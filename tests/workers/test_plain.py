@@ -328,6 +328,7 @@ def test_a_new_nick_is_known_from_then_on() -> None:
 def test_the_server_speaks_too() -> None:
     plain = inside()
     assert plain.receive(native.Notice(text="back soon\x07")) == b"* back soon\n"
+    assert plain.receive(native.Bye(reason="goodbye")) == b"* Goodbye.\n"
     assert plain.receive(native.Bye(reason="restarting", retry=2.0)) == (
         b"* Goodbye: restarting. Come back in 2 seconds.\n"
     )

@@ -248,8 +248,7 @@ class Plain:
             case native.Notice():
                 return [f"* {clean(event.text, newlines=False)}"]
             case native.Bye():
-                again = f" Come back in {event.retry:g} seconds." if event.retry is not None else ""
-                return [f"* Goodbye: {clean(event.reason, newlines=False)}.{again}" if event.reason else "* Goodbye."]
+                return prose.goodbye(event)
             case native.Renamed(old=old) if old == self._nick:
                 self._nick = event.nick
         return prose.say(event, self._offset_s)

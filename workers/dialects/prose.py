@@ -131,6 +131,13 @@ def clock(pong: native.Pong, offset_s: int | None = None) -> list[str]:
     return [f"The server's time is {_local(pong.time, offset_s):%Y-%m-%d %H:%M:%S}"]
 
 
+def goodbye(bye: native.Bye) -> list[str]:
+    """Return the last words."""
+    reason = _flat(bye.reason).rstrip(".")
+    last = f"* Goodbye: {reason}." if reason.lower() not in ("", "goodbye") else "* Goodbye."
+    return [last + (f" Come back in {bye.retry:g} seconds." if bye.retry is not None else "")]
+
+
 def _local(time_ms: int, offset_s: int | None) -> datetime:
     try:
         if offset_s is None:
