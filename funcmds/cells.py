@@ -4,27 +4,12 @@ A cell is one column of a fixed-width font: wide characters and emoji take two, 
 that of `wcwidth.wcswidth`, which is imported on first use because its tables take a while to load.
 """
 
-import re
-from typing import Final
-
-# C0 but newline, DEL, C1, Arabic letter mark, soft hyphen, bidirectional marks and overrides, line separators, word
-# joiner and invisible operators, surrogates, noncharacters, BOM, tags: nothing that draws anything by itself.
-_UNDRAWN: Final = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
-    "\ufff9-\uffff\U000e0000-\U000e0fff]"
-)
-_MARKS: Final = re.compile(
-    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})"
-    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
-)
-_LOOSE_JOINER: Final = re.compile("(?:^|(?<=[\\s\u200d]))\u200d+|\u200d+(?=[\\s\u200d]|$)", re.MULTILINE)
+import protocol.text
 
 
 def clean(text: str) -> str:
-    """Return ``text`` without what a terminal would obey or not show; tabs and other line ends become plain ones."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
-    text = _MARKS.sub(r"\1", _UNDRAWN.sub("", text))
-    return _LOOSE_JOINER.sub("", text)
+    """Return ``text`` without what a terminal would obey or not show (`protocol.text`); tabs become four spaces."""
+    return protocol.text.clean(text.replace("\t", "    "))
 
 
 def width(text: str) -> int:

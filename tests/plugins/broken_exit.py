@@ -1,0 +1,3 @@
+"""A plugin that ends whoever imports it."""
+
+raise SystemExit("goodbye")

@@ -1,0 +1,3 @@
+"""A plugin whose entry point names no fun command."""
+
+SOMETHING = 42
