@@ -123,6 +123,9 @@ class State:
                 self._hello(do, request)
                 return
             person = self.people.get(do.conn)
+            if person is None and type(request) is native.Quit:
+                self._dismiss(do, request)
+                return
             if person is None:
                 raise Refusal("not-introduced", "say hello first: this connection has no nick yet")
             self._handlers[type(request)](person, do)
@@ -577,9 +580,11 @@ class State:
 
     def _quit(self, person: Person, do: Do) -> None:
         assert isinstance(do.request, native.Quit)
-        reason = do.request.reason
-        self._answer(do, native.Bye(id=do.request.id, reason=reason or "goodbye"))
-        self._remove(person, reason)
+        self._remove(person, do.request.reason)
+        self._dismiss(do, do.request)
+
+    def _dismiss(self, do: Do, quit_: native.Quit) -> None:
+        self._answer(do, native.Bye(id=quit_.id, reason=quit_.reason or "goodbye"))
         self.out.tell(worker_of(do.conn), Closed(do.conn))
 
     def _answer(self, do: Do, event: native.Event) -> None:

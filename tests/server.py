@@ -141,7 +141,7 @@ class Peer:
     def gather(self, kind: type[E]) -> list[E]:
         """Return all events of a kind that came before an answered ping: the barrier instead of a sleep."""
         self.ask(native.Ping(), native.Pong)
-        found = [event for event in self.events if isinstance(event, kind)]
+        found: list[E] = [event for event in self.events if isinstance(event, kind)]
         self.events = [event for event in self.events if not isinstance(event, kind)]
         return found
 
