@@ -42,7 +42,9 @@ class Feed(Generic[T]):
         self._news.set()
 
     async def batch(self) -> list[T]:
-        """Return all that waits, at least one item; an empty list at the end. Raises what `close` was given."""
+        """Return all that waits, at least one item; an empty list at the end.
+
+        Raises what `close` was given."""
         try:
             items = [await anext(self)]
         except StopAsyncIteration:

@@ -84,6 +84,7 @@ class Chat:
         self._answers: dict[int | str, asyncio.Future[Answer | Sent]] = {}  # by request id or cmid
         self._pings: set[int] = set()
         self._room_to_read = asyncio.Event()
+        self._change = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._heard = 0  # reads that had something
         self._paused = False  # not reading: too much is unread
@@ -145,8 +146,30 @@ class Chat:
         """Return everything that happens, for user interfaces. All callers share one stream."""
         return self._updates.claim()
 
+    async def changed(self) -> None:
+        """Return when something was sent or received."""
+        self._change.clear()
+        await self._change.wait()
+
+    async def settled(self) -> None:
+        """Return when the outbox is empty and everything asked before is answered. Raises `ChatError` at the end."""
+        while True:
+            while self.session.outbox or not self.session.online:
+                if self._task is None or self._task.done():
+                    raise ChatError("offline", "the chat is closed")
+                await self.changed()
+            try:
+                number = self.session.request(native.Ping())
+                self._pings.add(number)
+                await self._answered(number)
+                return
+            except ChatError as error:
+                if error.code != "offline" or self._task is None or self._task.done():
+                    raise
+
     def flush(self) -> None:
         """Write and report what calling `session` directly has caused."""
+        self._change.set()
         data = self.session.outgoing()
         if data and self._writer is not None:
             self._writer.write(data)
@@ -217,8 +240,9 @@ class Chat:
 
     def _dispatch(self, update: Update) -> None:
         match update:
-            case Answer(id=number) if number in self._pings:
+            case Answer(id=number, event=event) if number in self._pings:
                 self._pings.discard(number)
+                self._settle(number, update, event if isinstance(event, native.Error) else None)
                 return
             case Answer(request=native.Join(), event=native.Error() as error) if update.id not in self._answers:
                 if self._ready is not None and not self._ready.done():
@@ -358,6 +382,7 @@ class Chat:
             self._ready.set_exception(gone)
         if self._ready is not None and not self._ready.cancelled():
             self._ready.exception()  # looked at, or nobody waits
+        self._change.set()
         self._updates.close()
         self._messages.close(error)
 

@@ -124,7 +124,7 @@ class Session:
         self._unsure: set[str] = set()  # resent; the server may have taken them before
         self._deferred: list[native.Event] = []  # what came while some were unsure
         self._last_error: native.Error | None = None  # not an answer; explains a close
-        self._quitting = False
+        self.quitting = False  # somebody asked to go
 
     # --- the socket's side
 
@@ -145,7 +145,7 @@ class Session:
             self.hang_up = False
             return
         error = self._last_error
-        self._lose(error.text if error else reason, final=self._quitting, error=error)
+        self._lose(error.text if error else reason, final=self.quitting, error=error)
         self.hang_up = False
 
     def feed(self, data: bytes) -> None:
@@ -219,7 +219,7 @@ class Session:
         Join, Leave, Nick, Quit are understood: rooms, nick and finality follow their answers.
         """
         if isinstance(request, native.Quit):
-            self._quitting = True
+            self.quitting = True
         if not self.online:
             number = self._number()
             error = native.Error(
@@ -394,7 +394,7 @@ class Session:
         number = event.id
         if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
             self._updates.append(Answer(number, asked.request, event))
-        self._lose(event.reason, retry=event.retry, final=self._quitting, error=self._last_error)
+        self._lose(event.reason, retry=event.retry, final=self.quitting, error=self._last_error)
 
     def _answer(self, number: int, asked: _Asked, event: native.Event) -> None:
         request = asked.request

@@ -1,0 +1,251 @@
+"""The plain client's mind: typed lines and a session's updates in, lines to print out. Knows no terminal."""
+
+from datetime import UTC, datetime, tzinfo
+
+from client import lines
+from client.session import (
+    Answer,
+    Entered,
+    Exited,
+    Failed,
+    Message,
+    Offline,
+    Online,
+    Presence,
+    Queued,
+    Said,
+    Session,
+    Update,
+)
+from protocol import native
+from protocol.commands import Context, Local, Problem, complete, fun_table, help_text, parse
+from protocol.names import fold_nick
+from protocol.text import clean
+
+
+class Linear:
+    """One person's line-by-line view of a session. Every method returns at once."""
+
+    def __init__(self, session: Session, *, echo: bool, zone: tzinfo | None = None) -> None:
+        self.session = session
+        self.place: str | None = None  # where a typed line goes: "#room", "@nick", or nowhere
+        self.clear = False  # somebody wants the screen empty; the owner does it and resets this
+        self.refused = 0  # messages that the server did not take
+        self._echo = echo  # print our own messages too
+        self._zone = zone
+        self._last_from: str | None = None
+        self._ignored: dict[str, str] = {}  # by folded nick, as typed
+        self._fun: dict[str, native.FunCommand] = {}
+        self._known: set[str] = set()  # rooms entered before
+        self._trouble = ""  # the last reason of being offline that was shown
+        self._renamed: native.Renamed | None = None
+        self._dispatch = {
+            Online: self._online,
+            Offline: self._offline,
+            Entered: self._entered,
+            Exited: self._exited,
+            Message: self._message,
+            Queued: self._queued,
+            Failed: self._failed,
+            Answer: self._answer,
+            Presence: self._presence,
+            Said: self._said,
+        }
+
+    @property
+    def context(self) -> Context:
+        return Context(self.place, self.session.nick, self._last_from, self._fun)
+
+    @property
+    def prompt(self) -> str:
+        return f"{self.place or 'nowhere'}> "
+
+    # --- typed
+
+    def typed(self, line: str) -> list[str]:
+        """Do what ``line`` says; return what to print at once."""
+        todo = parse(line, self.context, self.session.new_cmid)
+        if isinstance(todo, Problem):
+            return todo.text.split("\n")
+        if isinstance(todo, Local):
+            return self._local(todo)
+        for request in todo:
+            if isinstance(request, native.Send | native.Fun | native.Topic):
+                self.session.submit(request)
+            else:
+                self.session.request(request)
+        return []
+
+    def _local(self, todo: Local) -> list[str]:
+        name, args = todo.name, todo.args
+        if name == "help":
+            return help_text(self.context, args or None).split("\n")
+        if name == "open":
+            self.place = args
+            return [f"You write to {args} now; /join #room goes back to a room."]
+        if name == "close":
+            self.place = self._some_room()
+            return [f"You write to {self.place or 'nobody'} now."]
+        if name == "clear":
+            self.clear = True
+        elif name == "topic":
+            view = self.session.rooms.get(args)
+            return [f"{args}: {lines.one_line(view.topic)}" if view and view.topic else f"{args} has no topic"]
+        elif name == "ignore" and not args:
+            return ["You ignore " + (", ".join(self._ignored.values()) or "nobody")]
+        elif name == "ignore":
+            self._ignored[fold_nick(args)] = args
+            return [f"You no longer see what {args} says; /unignore {args} ends that."]
+        elif name == "unignore":
+            known = self._ignored.pop(fold_nick(args), None)
+            return [f"You see what {args} says again." if known else f"You do not ignore {args}."]
+        elif name == "motion":
+            return ["Nothing moves here."]
+        return []
+
+    def completions(self, before: str) -> tuple[int, list[str]]:
+        """Return how many characters before the cursor to replace, and with what they may be replaced."""
+        word = before[max(before.rfind(" "), before.rfind("\n")) + 1 :]
+        if before.startswith("/") and word == before:
+            return len(word), [f"{name} " for name in complete(before, self.context)]
+        if word.startswith(":") and len(word) > 1:
+            from funcmds import emojis  # loads a table
+
+            return len(word), [f":{name}: " for name, _ in emojis.complete(word)]
+        if word.startswith("#"):
+            return len(word), sorted(f"{name} " for name in self.session.rooms if name.startswith(word))
+        if not word:
+            return 0, []
+        at = "@" if word.startswith("@") else ""
+        wanted = fold_nick(word.removeprefix("@")) if word != "@" else ""
+        end = ": " if word == before and not at else " "
+        nicks = {nick for view in self.session.rooms.values() for nick in view.people if nick != self.session.nick}
+        return len(word), sorted(at + nick + end for nick in nicks if fold_nick(nick).startswith(wanted))
+
+    # --- happened
+
+    def show(self, update: Update) -> list[str]:
+        """Return what to print about ``update``."""
+        handler = self._dispatch.get(type(update))
+        return handler(update) if handler is not None else []  # type: ignore[operator]
+
+    def _online(self, update: Online) -> list[str]:
+        welcome = update.welcome
+        self._fun = fun_table(welcome.fun)
+        if self._trouble:
+            self._trouble = ""
+            return ["Connected again."]
+        if self._known:
+            return []
+        said = [
+            f"You are {lines.one_line(welcome.nick)} on {lines.one_line(welcome.server)}. /help lists the commands."
+        ]
+        return said + (clean(welcome.motd).split("\n") if welcome.motd else [])
+
+    def _offline(self, update: Offline) -> list[str]:
+        reason = lines.one_line(update.reason)
+        if update.final:
+            return [] if self.session.quitting else [f"The end: {reason}"]
+        if self._trouble == reason:
+            return []
+        first, self._trouble = not self._trouble, reason
+        return [
+            f"Connection lost: {reason}. Trying again; what you type is kept."
+            if first
+            else f"Still no connection: {reason}"
+        ]
+
+    def _entered(self, update: Entered) -> list[str]:
+        view = self.session.rooms.get(update.room)
+        name = lines.one_line(update.room)
+        shown = []
+        if update.reset and update.room in self._known:
+            shown.append(f"{name}: the server no longer has some messages.")
+        elif update.room not in self._known and view is not None:
+            topic = f": {lines.one_line(view.topic)}" if view.topic else ""
+            shown.append(f"You are in {name}{topic}. {lines.people(view.people.values(), view.count)}")
+            self.place = self.place or update.room
+        self._known.add(update.room)
+        return shown + [line for msg in update.messages for line in self._lines(msg)]
+
+    def _exited(self, update: Exited) -> list[str]:
+        self._known.discard(update.room)
+        if self.place == update.room:
+            self.place = self._some_room()
+        return [f"You are no longer in {lines.one_line(update.room)}; you write to {self.place or 'nobody'} now."]
+
+    def _some_room(self) -> str | None:
+        return next((name for name in self.session.rooms if name != native.INBOX), None)
+
+    def _message(self, update: Message) -> list[str]:
+        msg = update.msg
+        if update.cmid is not None and not self._echo and msg.kind in ("text", "me"):
+            return []  # it stands above, as typed
+        return self._lines(msg)
+
+    def _lines(self, msg: native.Msg) -> list[str]:
+        if fold_nick(msg.nick) in self._ignored:
+            return []
+        me = self.session.nick
+        if msg.to is not None and msg.nick != me:
+            self._last_from = msg.nick
+        place = "" if msg.room in (self.place, native.INBOX) else lines.one_line(msg.room)
+        return lines.message(msg, me=me, place=place, stamp=lines.clock(msg.time, self._zone))
+
+    def _queued(self, update: Queued) -> list[str]:
+        return [] if self.session.online else ["Not connected now; it will be said when the connection is back."]
+
+    def _failed(self, update: Failed) -> list[str]:
+        self.refused += 1
+        return [f"Not said: {lines.one_line(update.error.text)}", *lines.indented(update.text)]
+
+    def _presence(self, update: Presence) -> list[str]:
+        event = update.event
+        if isinstance(event, native.Renamed):  # comes once for every room
+            same = self._renamed is not None and (self._renamed.old, self._renamed.nick) == (event.old, event.nick)
+            same = same and self._renamed is not None and self._renamed.room != event.room
+            self._renamed = event
+            if same or event.nick == self.session.nick:
+                return []
+        who = event.who.nick if isinstance(event, native.Joined | native.Changed) else event.nick
+        return [] if fold_nick(who) in self._ignored or who == self.session.nick else lines.presence(event)
+
+    def _said(self, update: Said) -> list[str]:
+        return clean(update.text).split("\n")
+
+    def _answer(self, update: Answer) -> list[str]:
+        event, request = update.event, update.request
+        match event:
+            case native.Error():
+                return [lines.one_line(event.text)]
+            case native.Room():
+                self.place = event.room
+                return []
+            case native.People():
+                return [lines.people(event.people, event.count)]
+            case native.Profile():
+                return lines.profile(event, self._zone)
+            case native.RoomList():
+                return lines.room_list(event)
+            case native.HistoryPage():
+                return [line for msg in event.messages for line in self._lines(msg)] or ["No messages."]
+            case native.Shown():
+                return clean(event.text).split("\n")
+            case native.Pong():
+                utc = datetime.fromtimestamp(event.time / 1000, UTC)
+                return [f"The server's time is {lines.clock(event.time, self._zone, date=True)} ({utc:%H:%M:%S} UTC)"]
+            case native.Ok():
+                return self._done(request)
+        return []
+
+    def _done(self, request: native.Request) -> list[str]:
+        match request:
+            case native.Nick():
+                return [f"You are {lines.one_line(self.session.nick)} now."]
+            case native.Away():
+                return ["You are away; /back ends that." if request.text else "You are back."]
+            case native.Color():
+                return [
+                    f"Your color is {request.color} now." if request.color else "Your color is made from your nick now."
+                ]
+        return []

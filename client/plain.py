@@ -1,0 +1,161 @@
+"""`moot join --plain`: the chat line by line, without alternate screen, friendly to screen readers, braille and pipes.
+
+In a terminal prompt_toolkit keeps the line being typed apart from what comes in. Without one this is a filter: lines
+in, lines out, no control characters; at the end of its input it waits for all answers, then leaves.
+
+Exit status: 0, or 1 when something was refused (filter only), 2 for a bad address, 3 when the server cannot be reached
+or sent us away, 130 for Ctrl+C.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from client.address import parse_address
+from client.console import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    complain,
+    encoded,
+    forget_out,
+    input_lines,
+    write_out,
+)
+from client.linear import Linear
+from client.net import Chat, ChatError
+from client.nick import login_nick
+from client.session import Offline, Session
+from protocol import native
+
+SETTLE_S = 30.0  # at the end of the input, for the last answers
+
+Show = Callable[[list[str]], None]
+
+
+def run_plain(host: str, nick: str | None, rooms: list[str]) -> int:
+    """Chat on the server at ``host`` ("host" or "host:port"), first in ``rooms``; return the exit status.
+
+    Without ``nick`` the login name is used, or a free one near it.
+    """
+    try:
+        address = parse_address(host)
+    except ValueError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    session = Session(nick or login_nick(), rooms, any_nick=nick is None, client="moot plain")
+    chat = Chat(address, session)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        return asyncio.run(_in_terminal(chat) if terminal else _as_filter(chat))
+    except ChatError as error:
+        complain(str(error) + (f" Try --nick {error.free}" if error.free and error.free not in str(error) else ""))
+        return EXIT_UNREACHABLE
+    except BrokenPipeError:
+        forget_out()
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+async def show_updates(chat: Chat, mind: Linear, show: Show) -> bool:
+    """Show what happens until the chat ends; return False when the server ended it."""
+    updates = chat.updates()
+    ours = True
+    while batch := await updates.batch():
+        for update in batch:
+            if found := mind.show(update):
+                show(found)
+            if isinstance(update, Offline) and update.final:
+                ours = not isinstance(update.error, native.Error)
+    return ours
+
+
+async def _as_filter(chat: Chat) -> int:
+    mind = Linear(chat.session, echo=True)
+
+    def show(lines: list[str]) -> None:
+        write_out(encoded(lines))
+
+    chat.updates()  # keep everything from now on
+    async with chat:
+        showing = asyncio.create_task(show_updates(chat, mind, show))
+        typing = asyncio.create_task(_type(chat, mind, show))
+        done, _ = await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
+        typing.cancel()
+        if showing in done:
+            return EXIT_OK if showing.result() else EXIT_UNREACHABLE
+        typing.result()
+        await chat.close()
+        await showing
+    return EXIT_REFUSED if mind.refused else EXIT_OK
+
+
+async def _type(chat: Chat, mind: Linear, show: Show) -> None:
+    """Take the lines of standard input; return when all they caused is answered."""
+    async for line in input_lines(sys.stdin.fileno()):
+        if found := mind.typed(line):
+            show(found)
+        chat.flush()
+        await asyncio.sleep(0)  # let what comes in be shown between lines
+        while len(chat.session.outbox) > 64:
+            await chat.changed()
+    try:
+        async with asyncio.timeout(SETTLE_S):
+            await chat.settled()
+    except TimeoutError:
+        raise ChatError("offline", f"no answer within {SETTLE_S:.0f} s at the end of the input") from None
+
+
+async def _in_terminal(chat: Chat) -> int:
+    from prompt_toolkit.patch_stdout import patch_stdout
+
+    mind = Linear(chat.session, echo=False)
+    chat.updates()  # keep everything from now on
+    async with chat:
+        with patch_stdout():
+            showing = asyncio.create_task(show_updates(chat, mind, _print))
+            typing = asyncio.create_task(_prompt(chat, mind))
+            done, _ = await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
+            if showing not in done:
+                await chat.close()
+            typing.cancel()
+            ours = await showing
+            await asyncio.gather(typing, return_exceptions=True)
+    if typing in done and not typing.cancelled():
+        typing.result()
+    return EXIT_OK if ours else EXIT_UNREACHABLE
+
+
+def _print(lines: list[str]) -> None:
+    print("\n".join(lines), flush=True)
+
+
+async def _prompt(chat: Chat, mind: Linear) -> None:
+    """Read lines from the terminal until the person wants to go: Ctrl+D, or Ctrl+C on an empty line, or /quit."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.shortcuts import CompleteStyle, clear
+
+    from client.prompting import LineCompleter, key_bindings
+
+    prompt: PromptSession[str] = PromptSession(
+        lambda: mind.prompt,
+        completer=LineCompleter(mind),
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
+        reserve_space_for_menu=0,
+        key_bindings=key_bindings(),
+    )
+    while True:
+        try:
+            line = await prompt.prompt_async()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if found := mind.typed(line):
+            _print(found)
+        if mind.clear:
+            mind.clear = False
+            clear()
+        chat.flush()
