@@ -45,13 +45,10 @@ class MootApp(App[int]):
         session = Session(nick, self._rooms, color=self.settings.values.color, client=CLIENT)
         return Chat(parse_address(self.host), session, patient=True)
 
-    def get_default_screen(self) -> MainScreen:
-        """Begin with the chat."""
-        return MainScreen(self.host, self._chat, self.settings)
-
     async def on_mount(self) -> None:
         """Connect; the screen shows what comes of it."""
         self._write("\x1b[22;0t")  # remember the terminal's title
+        await self.push_screen(MainScreen(self.host, self._chat, self.settings))
         await self._stack.enter_async_context(self._chat)
 
     async def on_unmount(self) -> None:

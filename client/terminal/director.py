@@ -50,8 +50,11 @@ class Director:
         """End everything."""
         self._acts.clear()
 
-    def sprites(self, now: float, body: Region, chat: Region, style: Style) -> list[Sprite]:
-        """Return what is to be seen now. ``body`` holds all panes, ``chat`` is the one of the messages."""
+    def sprites(self, now: float, body: Region, chat: Region, style: Style, box: Style) -> list[Sprite]:
+        """Return what is to be seen now.
+
+        ``body`` holds all panes, ``chat`` is the one of the messages; ``box`` is a bubble's own style.
+        """
         self._acts = [act for act in self._acts if 0 <= now - act.start <= min(act.anim.duration, MAX_SECONDS)]
         found = []
         for act in self._acts:
@@ -61,7 +64,7 @@ class Director:
             elif act.anim.name == "eyes":
                 found.append(self._eyes(act, t, chat, style))
             else:
-                found.append(_bubble(act, t, chat, style))
+                found.append(_bubble(act, t, chat, style + box))
         return found
 
     def _eyes(self, act: Act, t: float, chat: Region, style: Style) -> Sprite:

@@ -61,7 +61,7 @@ class Page:
     @property
     def time_width(self) -> int:
         """Cells of the time column, the space after it included."""
-        return 0 if self.clock == "off" or self.width < 34 else 6
+        return 0 if self.clock == "off" or self.width < 34 else 7 if self.wide else 6
 
 
 def layout(
@@ -79,7 +79,8 @@ def layout(
         lines.append(_rule("new messages", "new", page.width))
     if isinstance(entry, Post):
         grouped = not new_day and not marked and _grouped(entry, before)
-        lines += _post(entry, page, grouped=grouped, answered=answered)
+        quiet = grouped and before is not None and hour(before.time, page.clock) == hour(entry.time, page.clock)
+        lines += _post(entry, page, grouped=grouped, quiet=quiet, answered=answered)
         return lines
     if isinstance(entry, Fold):
         return lines + _plain(entry.text, "fold", "·", entry.time, page)
@@ -131,12 +132,13 @@ def _grouped(entry: Post, before: Entry | None) -> bool:
 
 
 def _gutter(
-    page: Page, time: int, nick: str, sign: str = "", *, pending: bool = False, mention: bool = False
+    page: Page, time: int, nick: str, sign: str = "", *, stamp: str | None = None, mention: bool = False
 ) -> tuple[Span, ...]:
-    """Return what stands left of the text: the time, and the nick (or a ``sign``) if there is room for a column."""
+    """Return what stands left of the text: the time (or ``stamp``), and the nick or a ``sign`` if there is a column."""
     spans = []
     if page.time_width:
-        spans.append(Span("  ⋯   " if pending else hour(time, page.clock) + " ", "time"))
+        shown = hour(time, page.clock) if stamp is None else stamp
+        spans.append(Span(f"{' ' * page.wide}{shown:<6}", "time"))
     if page.wide:
         spans.append(Span(pad_left(nick or sign, page.nick_width), "nick" if nick else "sign", nick))
         spans.append(Span(" ┃ " if mention else " │ ", "bar-mention" if mention else "bar"))
@@ -145,14 +147,17 @@ def _gutter(
     return tuple(spans)
 
 
-def _post(post: Post, page: Page, *, grouped: bool, answered: Post | None) -> list[Line]:
+def _post(post: Post, page: Page, *, grouped: bool, quiet: bool, answered: Post | None) -> list[Line]:
     pending = post.seq == 0
     nick = "" if grouped or post.kind in ("me", "topic") else post.nick
     sign = {"me": "*", "topic": "#"}.get(post.kind, "")
-    gutter = _gutter(page, post.time, nick, sign, pending=pending, mention=post.mention)
+    gutter = _gutter(
+        page, post.time, nick, sign, stamp="  ⋯" if pending else "" if quiet else None, mention=post.mention
+    )
     lines: list[Line] = []
     if answered is not None:
-        quote = f"↪ {answered.nick}: {answered.text.splitlines()[0] if answered.text else ''}"
+        first = answered.cmd or next((row.strip() for row in answered.text.splitlines() if row.strip()), "")
+        quote = f"↪ {answered.nick}: {first}"
         room = page.width - _cells(gutter)
         lines.append(Line((*gutter, Span(clip(quote, room), "quote")), _chars(gutter)))
         gutter = _blank(gutter, page)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any, ClassVar, Final
 
+from rich.style import Style
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -233,7 +234,7 @@ class MainScreen(Screen[None]):
 
     def _page(self) -> Page:
         return Page(
-            width=max(8, self.timeline.scrollable_content_region.width),
+            width=max(8, self.timeline.scrollable_content_region.width - (self.size.width >= 40)),
             me=self.chat.session.nick,
             clock=self.settings.values.clock,
             nick_width=12 if self.size.width >= 100 else 10,
@@ -518,8 +519,9 @@ class MainScreen(Screen[None]):
 
     def _draw_frame(self) -> None:
         body = self.query_one("#body").region
-        style = self.timeline.style_of("art").without_color
-        sprites = self.director.sprites(time.monotonic(), body, self.timeline.region, style)
+        sprite, bubble = (self.timeline.style_of(role) for role in ("sprite", "bubble"))
+        seen = Style(color=sprite.color, bold=True)  # on whatever ground it passes over
+        sprites = self.director.sprites(time.monotonic(), body, self.timeline.region, seen, bubble)
         for pane in (self.rooms, self.timeline, self.members):
             pane.show_sprites(sprites)
         if not self.director.running:

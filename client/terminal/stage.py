@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-_GAP: Final = re.compile(r"\s{3,}")  # what lies between is see-through; narrower gaps belong to the picture
+_GAP: Final = re.compile(r"\s{8,}")  # what lies between is see-through; narrower gaps belong to the picture
 
 
 @dataclass(slots=True)

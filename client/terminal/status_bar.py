@@ -65,7 +65,7 @@ class StatusBar(Static):
     def _left(status: Status, width: int) -> str:
         if status.problem:
             waits = f" · {status.waiting} waiting" if status.waiting else ""
-            return f" ○ not connected: {status.problem}{waits}" if width >= 40 else f" ○ {status.problem}{waits}"
+            return f" ○ not connected{waits}" + (f" · {status.problem}" if width >= 40 else "")
         return f" ● {status.me}" + (f" · {status.host}" if width >= 60 else "")
 
     @staticmethod

@@ -39,6 +39,7 @@ class Timeline(Pane):
         *(f"timeline--{role}" for role in ("time", "nick", "sign", "bar", "bar-mention", "text", "me", "topic")),
         *(f"timeline--{role}" for role in ("pending", "mention", "link", "quote", "command", "art", "fold", "note")),
         *(f"timeline--{role}" for role in ("error", "day", "day-rule", "new", "new-rule", "match", "match-here")),
+        *(f"timeline--{role}" for role in ("sprite", "bubble")),
     }
 
     def __init__(self, colors: Callable[[str], str | None], **kwargs: Any) -> None:
