@@ -107,7 +107,10 @@ class Conn(asyncio.Protocol):
         self.ended = True
         self._take(self.dialect.end())
         # What was asked is answered first; the answer to Quit closes.
-        return bool(self.hello is not None or self.unanswered or self.todo)
+        stays = bool(self.hello is not None or self.unanswered or self.todo)
+        if not stays:
+            self.flush()
+        return stays
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
@@ -208,7 +211,7 @@ class Conn(asyncio.Protocol):
         if not line or self.closing:
             return
         if not self.out:
-            self.worker.dirty.append(self)
+            self.worker.touch(self)
         self.out.append(line)
 
     def flush(self) -> None:

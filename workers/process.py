@@ -85,7 +85,6 @@ class Worker:
         self.pending: dict[int, Do] = {}  # by rid: unanswered
         self.renders: dict[int, tuple[Conn, native.Fun, float]] = {}
         self.fun: list[native.FunCommand] = []
-        self.dirty: list[Conn] = []  # have output of this turn
         self.stalled: set[Conn] = set()
         self.stopped = asyncio.Event()
         self._newcomers: dict[Conn, None] = {}  # not introduced, oldest first
@@ -95,6 +94,7 @@ class Worker:
         self._up: list[Up] = []
         self._up_scheduled = False
         self._flush_scheduled = False
+        self._dirty: list[Conn] = []  # have output of this turn
         self._heard: dict[str, LocalRoom] = {}  # rooms with something to hear
         self._tick: asyncio.TimerHandle | None = None
         self._held_until: asyncio.TimerHandle | None = None
@@ -252,7 +252,6 @@ class Worker:
         self.sandbox = None
         for rid in list(self.renders):
             self._rendered(Rendered(rid, error="the fun command was interrupted; try again in a second"))
-        self._flush_soon()
 
     # --- down: events
 
@@ -404,11 +403,13 @@ class Worker:
         self._write()
 
     def _write(self) -> None:
-        dirty, self.dirty = self.dirty, []
+        dirty, self._dirty = self._dirty, []
         for conn in dirty:
             conn.flush()
 
-    def _flush_soon(self) -> None:
+    def touch(self, conn: Conn) -> None:
+        """``conn`` has something to be written at the end of this turn."""
+        self._dirty.append(conn)
         if not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self._flush_scheduled_now)
