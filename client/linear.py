@@ -28,7 +28,7 @@ class Linear:
 
     def __init__(self, session: Session, *, echo: bool, zone: tzinfo | None = None) -> None:
         self.session = session
-        self.place: str | None = None  # where a typed line goes: "#room", "@nick", or nowhere
+        self.place = self._some_room()  # where a typed line goes: "#room", "@nick", or nowhere
         self.clear = False  # somebody wants the screen empty; the owner does it and resets this
         self.refused = 0  # messages that the server did not take
         self._echo = echo  # print our own messages too
@@ -164,7 +164,8 @@ class Linear:
         elif update.room not in self._known and view is not None:
             topic = f": {lines.one_line(view.topic)}" if view.topic else ""
             shown.append(f"You are in {name}{topic}. {lines.people(view.people.values(), view.count)}")
-            self.place = self.place or update.room
+            if self.place is None or (self.place.startswith("#") and self.place not in self.session.rooms):
+                self.place = update.room
         self._known.add(update.room)
         return shown + [line for msg in update.messages for line in self._lines(msg)]
 
