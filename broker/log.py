@@ -147,13 +147,14 @@ class Log:
         fresh = self._fresh.get((sender, cmid))
         if fresh is not None:
             return fresh
-        for row in self._query(
-            "SELECT rooms.name, seq, time, nick, kind, text, extra FROM messages JOIN rooms ON rooms.id = room"
-            " WHERE sender = ? AND cmid = ?",
-            (sender, cmid),
-        ):
-            return Stored(row[0], _message(row[0], row[1:]))
-        return None
+        self._begin()  # nearly always an append follows; and a look-up in a transaction costs a fifth
+        found = self._query("SELECT room, seq FROM messages WHERE sender = ? AND cmid = ?", (sender, cmid))
+        if not found:
+            return None
+        id_, seq = found[0]
+        ((name,),) = self._query("SELECT name FROM rooms WHERE id = ?", (id_,))
+        (row,) = self._query(f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND seq = ?", (id_, seq))
+        return Stored(name, _message(name, row))
 
     def newest(self, room: str, limit: int) -> list[Msg]:
         """Return the newest ``limit`` messages, oldest first. At most `CACHED` of them come from memory."""
@@ -298,10 +299,8 @@ class Log:
         """Hand what was collected to SQLite, so that its queries see it. Raises `LogError`."""
         if not self._rows:
             return
+        self._begin()
         try:
-            if not self._begun:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._begun = True
             self._db.executemany("INSERT INTO rooms VALUES (?, ?, '')", self._new_rooms)
             self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
             self._db.executemany("UPDATE rooms SET topic = ?2 WHERE id = ?1", list(self._topics.items()))
@@ -310,6 +309,15 @@ class Log:
         self._new_rooms.clear()
         self._rows.clear()
         self._topics.clear()
+
+    def _begin(self) -> None:
+        if self._begun:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except apsw.Error as err:
+            raise LogError(str(err)) from err
+        self._begun = True
 
     def _add_room(self, name: str) -> _Room:
         room = _Room(self._next_room_id, name, "", 0, deque(maxlen=CACHED))

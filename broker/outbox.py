@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from protocol import native
-from protocol.ipc import Answered, Down, Posted, Told
+from protocol.ipc import Answered, ConnId, Down, Posted, Told
 from protocol.pipes import encode_frames
 
 _encoder = msgspec.msgpack.Encoder()
@@ -24,10 +24,10 @@ class Outbox:
         except KeyError:
             self._events[worker] = [event]
 
-    def refuse_unstored(self, last: Callable[[str], int], error: native.Error) -> None:
+    def refuse_unstored(self, last: Callable[[ConnId, str], int], error: native.Error) -> None:
         """The transaction failed: take back whatever tells of its messages.
 
-        ``last`` gives the newest seq of a room that is still stored.
+        ``last`` gives the newest seq that is still stored of a room, or of a connection's own inbox `@`.
         """
         for worker, events in self._events.items():
             kept = (_without_unstored(event, last, error) for event in events)
@@ -45,16 +45,17 @@ class Outbox:
         return frames
 
 
-def _without_unstored(event: Down, last: Callable[[str], int], error: native.Error) -> Down | None:
+def _without_unstored(event: Down, last: Callable[[ConnId, str], int], error: native.Error) -> Down | None:
     match event:
-        case Posted(msg=msg) if msg.seq > last(msg.room):
+        case Posted(conn=conn, msg=msg) | Told(conn=conn, event=native.Msg() as msg) if msg.seq > last(conn, msg.room):
             return None
-        case Told(event=native.Msg()):
-            return None  # a direct message, always of this transaction
+        case Answered(event=native.Welcome() as welcome):
+            inbox = min(welcome.inbox, last(event.conn, native.INBOX))
+            return Answered(event.conn, event.rid, msgspec.structs.replace(welcome, inbox=inbox))
         case Answered(event=native.HistoryPage(id=id_)) | Answered(event=native.Ok(id=id_, seq=int())):
             return Answered(event.conn, event.rid, msgspec.structs.replace(error, id=id_))
         case Answered(event=native.Room() as room):
-            newest = last(room.room)
+            newest = last(event.conn, room.room)
             stored = [msg for msg in room.messages if msg.seq <= newest]
             trimmed = msgspec.structs.replace(room, seq=min(room.seq, newest), messages=stored)
             return Answered(event.conn, event.rid, trimmed)

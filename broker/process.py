@@ -17,7 +17,7 @@ from broker.outbox import Outbox
 from broker.state import Person, State
 from protocol import native
 from protocol.control import ControlSocket
-from protocol.ipc import Attach, Beat, Do, Fatal, Gone, Link, Ready, Stop, Stuck, Up, worker_of
+from protocol.ipc import Answered, Attach, Beat, Do, Fatal, Gone, Link, Ready, Stop, Stuck, Up, worker_of
 from protocol.pipes import BadFrame, PipeReader, PipeWriter
 from protocol.settings import Settings
 
@@ -25,6 +25,10 @@ log = logging.getLogger("moot.broker")
 
 LOG_FILE: Final = "moot.db"
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
+
+UNSTORED: Final = native.Error(
+    code="storage", text="the server could not store this; it was not said. Try again in a moment", wait=1.0
+)
 
 _decoder: msgspec.msgpack.Decoder[list[Up]] = msgspec.msgpack.Decoder(list[Up])
 
@@ -81,9 +85,9 @@ class Broker:
                 self._obey()
                 continue
             worker: Worker = key.data
-            if events & selectors.EVENT_WRITE:
+            if events & selectors.EVENT_WRITE and worker.incarnation in self.workers:
                 self._flush(worker)
-            if events & selectors.EVENT_READ:
+            if events & selectors.EVENT_READ and worker.incarnation in self.workers:
                 batches += self._read(worker)
         return batches
 
@@ -107,23 +111,31 @@ class Broker:
     def step(self, batches: list[tuple[Worker, list[Up]]]) -> float | None:
         """Apply batches as one transaction and tell the workers. Return when to step again at the latest."""
         now_ms = time.time_ns() // 1_000_000
-        try:
-            for worker, batch in batches:
-                for command in batch:
+        failure: LogError | None = None
+        for worker, batch in batches:
+            for command in batch:
+                try:
                     self._apply(worker, command, now_ms)
-            due = self.state.expire(time.monotonic())
+                except LogError as err:
+                    failure = err
+                    if isinstance(command, Do):
+                        self._answer_unstored(worker, command)
+        due = self.state.expire(time.monotonic())
+        try:
+            if failure is not None:
+                raise failure
             self.log.commit()
         except LogError as err:
             log.error("%s", err)
             self.log.rollback()
-            due = None
-            error = native.Error(
-                code="storage", text="the server could not store this; it was not said. Try again in a moment", wait=1.0
-            )
-            self.out.refuse_unstored(self.log.last, error)
+            self.out.refuse_unstored(self.log.last, UNSTORED)
         for incarnation, frame in self.out.batches():
             self._put(incarnation, frame)
         return due
+
+    def _answer_unstored(self, worker: Worker, do: Do) -> None:
+        error = msgspec.structs.replace(UNSTORED, id=do.request.id)
+        self.out.tell(worker.incarnation, Answered(do.conn, do.rid, error))
 
     def _apply(self, worker: Worker, command: Up, now_ms: int) -> None:
         if isinstance(command, Do):

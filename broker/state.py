@@ -161,6 +161,13 @@ class State:
         for room in self.rooms.values():
             room.workers.pop(worker, None)
 
+    def last(self, conn: ConnId, room: str) -> int:
+        """Return the newest seq of ``room``, where `@` is the inbox of ``conn``."""
+        if room != native.INBOX:
+            return self.log.last(room)
+        person = self.people.get(conn)
+        return self.log.last(inbox_name(person.uid)) if person is not None else 0
+
     def expire(self, now: float) -> float | None:
         """Let go of those who lingered until ``now`` (monotonic seconds); return when the next one is due."""
         due: float | None = None
