@@ -70,11 +70,12 @@ def _wrap_paragraph(words: list[str], cells: int) -> list[str]:
 
 def _break_word(word: str, cells: int) -> list[str]:
     pieces = [""]
-    for grapheme in graphemes(word):
-        if width(pieces[-1] + grapheme) <= cells:
-            pieces[-1] += grapheme
+    units = [unit for grapheme in graphemes(word) for unit in (grapheme if width(grapheme) > cells else [grapheme])]
+    for unit in units:
+        if width(pieces[-1] + unit) <= cells:
+            pieces[-1] += unit
         else:
-            pieces.append(grapheme)
+            pieces.append(unit)
     return pieces
 
 

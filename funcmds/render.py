@@ -4,6 +4,7 @@ Nothing the child says is believed: its answer is decoded by type, cleaned and b
 """
 
 import contextlib
+import gc
 import os
 import signal
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ def _child(
     code = 1
     try:
         try:
+            gc.disable()  # it would write to pages shared with the parent
             cage.enter(pipe, size)
             if os.getppid() == parent:  # else it died before die-with-parent was set
                 answer = _encoder.encode(_draw(registry, request, max_input))

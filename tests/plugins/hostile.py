@@ -124,10 +124,16 @@ def allocate(args: str, rng: Random) -> str:
         kept.append(bytearray(1 << 20))
 
 
+@funcmd("reserve")
+def reserve(args: str, rng: Random) -> str:
+    """Takes more memory at once than there may be."""
+    return str(len(bytearray(1 << 30)))
+
+
 @funcmd("flood")
 def flood(args: str, rng: Random) -> str:
-    """Answers with a hundred megabytes."""
-    return "x" * 100_000_000
+    """Answers with twenty megabytes."""
+    return "x" * 20_000_000
 
 
 @funcmd("print")
