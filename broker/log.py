@@ -109,6 +109,7 @@ class Log:
         self._begun = False
         self._added: list[str] = []  # rooms made in this transaction
         self._fresh: dict[tuple[bytes, str], Stored] = {}  # appended in this transaction
+        self._released: set[str] = set()  # in this transaction, of those it wrote to
         self._undo: dict[str, tuple[int, str]] = {}  # room -> last and topic before this transaction
 
     def _migrate(self, path: Path | str) -> None:
@@ -207,7 +208,9 @@ class Log:
     def release(self, room: str) -> None:
         """Forget what is kept in memory of a room nobody is in."""
         known = self._rooms.get(room)
-        if known is not None and room not in self._undo:
+        if room in self._undo:
+            self._released.add(room)
+        elif known is not None:
             known.recent = None
 
     def _recent(self, room: _Room) -> deque[Msg]:
@@ -275,9 +278,10 @@ class Log:
             self.rollback()
             raise LogError(f"cannot write the log: {err}") from err
         self._begun = False
-        self._added.clear()
-        self._fresh.clear()
-        self._undo.clear()
+        for name in self._released:
+            self._rooms[name].recent = None
+        for pending in (self._added, self._fresh, self._undo, self._released):
+            pending.clear()
 
     def rollback(self) -> None:
         """Forget this transaction, its numbers too."""
@@ -289,8 +293,10 @@ class Log:
             room.last, room.topic, room.recent = last, topic, None
         for name in self._added:
             del self._rooms[name]
-        for pending in (self._new_rooms, self._topics, self._rows, self._added, self._fresh, self._undo):
+        for pending in (self._new_rooms, self._topics, self._rows, self._added, self._fresh):
             pending.clear()
+        self._undo.clear()
+        self._released.clear()
 
     def close(self) -> None:
         self._db.close()

@@ -29,6 +29,7 @@ ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seat
 UNSTORED: Final = native.Error(
     code="storage", text="the server could not store this; it was not said. Try again in a moment", wait=1.0
 )
+INTERNAL: Final = native.Error(code="internal", text="internal error; the server's log has more")
 
 _decoder: msgspec.msgpack.Decoder[list[Up]] = msgspec.msgpack.Decoder(list[Up])
 
@@ -111,41 +112,50 @@ class Broker:
     def step(self, batches: list[tuple[Worker, list[Up]]]) -> float | None:
         """Apply batches as one transaction and tell the workers. Return when to step again at the latest."""
         now_ms = time.time_ns() // 1_000_000
-        failure: LogError | None = None
         for worker, batch in batches:
             for command in batch:
-                try:
-                    self._apply(worker, command, now_ms)
-                except LogError as err:
-                    failure = err
-                    if isinstance(command, Do):
-                        self._answer_unstored(worker, command)
+                self._apply(worker, command, now_ms)
         due = self.state.expire(time.monotonic())
         try:
-            if failure is not None:
-                raise failure
             self.log.commit()
         except LogError as err:
-            log.error("%s", err)
-            self.log.rollback()
-            self.out.refuse_unstored(self.log.last, UNSTORED)
+            self._unstored(err)
         for incarnation, frame in self.out.batches():
             self._put(incarnation, frame)
         return due
 
-    def _answer_unstored(self, worker: Worker, do: Do) -> None:
-        error = msgspec.structs.replace(UNSTORED, id=do.request.id)
-        self.out.tell(worker.incarnation, Answered(do.conn, do.rid, error))
-
     def _apply(self, worker: Worker, command: Up, now_ms: int) -> None:
-        if isinstance(command, Do):
-            if worker_of(command.conn) == worker.incarnation:  # a worker speaks for its own connections only
+        """Apply one command, whatever comes of it: the others of its batch are other people's."""
+        lost = self.workers.get(worker.incarnation) is not worker
+        own = command.worker if isinstance(command, Attach) else worker_of(command.conn)
+        if own != worker.incarnation or (lost and not isinstance(command, Attach)):
+            return  # a worker speaks for its own connections only, and those of a lost one are closed
+        try:
+            if isinstance(command, Do):
                 self.state.do(command, now_ms)
-        elif isinstance(command, Gone):
-            if worker_of(command.conn) == worker.incarnation:
+            elif isinstance(command, Gone):
                 self.state.gone(command)
-        elif isinstance(command, Attach) and command.worker == worker.incarnation:
-            self.state.attach(command, now_ms)
+            else:
+                self.state.attach(command, now_ms)
+                if lost:
+                    self.state.worker_lost(own, time.monotonic() + self.settings.linger)
+        except LogError as err:
+            self._unstored(err)
+            self._refuse(command, UNSTORED)
+        except Exception:  # else a worker would send the same command to the next broker, and to the one after it
+            log.exception("a command could not be carried out")
+            self._refuse(command, INTERNAL)
+
+    def _unstored(self, err: LogError) -> None:
+        """This transaction failed. What comes after it in the same step is a transaction of its own."""
+        log.error("%s", err)
+        self.log.rollback()
+        self.out.refuse_unstored(self.state.last, UNSTORED)
+
+    def _refuse(self, command: Up, error: native.Error) -> None:
+        if isinstance(command, Do):
+            answer = msgspec.structs.replace(error, id=command.request.id)
+            self.out.tell(worker_of(command.conn), Answered(command.conn, command.rid, answer))
 
     def _put(self, incarnation: int, frame: bytes) -> None:
         worker = self.workers.get(incarnation)

@@ -94,6 +94,7 @@ class State:
         self.skeletons: dict[str, Person] = {}
         self.rooms: dict[str, Room] = {}
         self.addresses: dict[str, int] = {}
+        self.lingering: dict[bytes, Person] = {}  # by uid
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._handlers: dict[type, Callable[[Person, Do], None]] = {
             native.Send: self._send,
@@ -132,7 +133,9 @@ class State:
         except Refusal as no:
             self._answer(do, native.Error(id=request.id, code=no.code, text=no.text, free=no.free))
         except names.BadName as no:
-            code = "bad-nick" if isinstance(request, native.Hello | native.Nick | native.Whois) else "bad-room"
+            of_nick = isinstance(request, native.Hello | native.Nick | native.Whois)
+            of_nick = of_nick or (isinstance(request, native.Send | native.Fun) and request.to[:1] == "@")
+            code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
 
     def gone(self, gone: Gone) -> None:
@@ -158,6 +161,7 @@ class State:
             if worker_of(person.conn) == worker:
                 person.lingers_until = until
                 person.quit_reason = "connection lost"
+                self.lingering[person.uid] = person
         for room in self.rooms.values():
             room.workers.pop(worker, None)
 
@@ -171,9 +175,8 @@ class State:
     def expire(self, now: float) -> float | None:
         """Let go of those who lingered until ``now`` (monotonic seconds); return when the next one is due."""
         due: float | None = None
-        for person in list(self.people.values()):
-            if person.lingers_until is None:
-                continue
+        for person in list(self.lingering.values()):
+            assert person.lingers_until is not None
             if person.lingers_until <= now:
                 self._remove(person, person.quit_reason)
             else:
@@ -283,6 +286,7 @@ class State:
             self._drop_member(room, old, alive=person.lingers_until is None)
         del self.people[old]
         person.lingers_until = None
+        self.lingering.pop(person.uid, None)
         person.conn, person.dialect = do.conn, do.dialect
         self.people[do.conn] = person
         for room in person.rooms.values():
@@ -294,6 +298,7 @@ class State:
         alive = person.lingers_until is None
         del self.people[person.conn]
         del self.by_uid[person.uid]
+        self.lingering.pop(person.uid, None)
         del self.by_key[person.key]
         skeleton = names.skeleton(person.nick)
         if self.skeletons.get(skeleton) is person:
@@ -397,7 +402,6 @@ class State:
                 self._announce(room, native.Joined(room=name, who=person.card))
             self._enter(person, room)
             self.note("joined", person, name)
-        self.out.tell(worker_of(do.conn), Entered(do.conn, name))  # again after a take-over: fan-out starts here
         room = self.rooms[name]
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
@@ -418,6 +422,7 @@ class State:
             more=more,
             reset=request.after is not None and not resumes,
         )
+        self.out.tell(worker_of(do.conn), Entered(do.conn, name))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
 
     def _leave(self, person: Person, do: Do) -> None:

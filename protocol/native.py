@@ -16,7 +16,8 @@ VERSION: Final = 1  # of the wire format; `hello` names the newest a client spea
 DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range IRC servers use
 INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
 
-Id = int | str | None  # a client's own name for a request; comes back in the answer
+Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON library keeps exactly
+Id = Whole | str | None  # a client's own name for a request; comes back in the answer
 Kind = Literal["text", "me", "fun", "topic"]
 Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
 
@@ -29,7 +30,7 @@ class Hello(_Request):
     """Introduce oneself; must come first. Answer: `welcome`, or an error (`nick-taken` offers a free one)."""
 
     nick: str
-    v: int = VERSION
+    v: Whole = VERSION
     token: Annotated[str, Meta(min_length=16, max_length=128)] | None = None
     """A secret of the client's own making. The same token is the same person: it takes over the old connection."""
     color: str | None = None  # "#RRGGBB"
@@ -44,7 +45,7 @@ class Join(_Request):
     """
 
     room: str
-    after: Annotated[int, Meta(ge=0)] | None = None
+    after: Annotated[int, Meta(ge=0, le=1 << 53)] | None = None
     epoch: str | None = None
 
 
@@ -66,7 +67,7 @@ class Send(_Request):
     to: str
     text: str
     kind: Literal["text", "me"] = "text"
-    reply: int | None = None  # seq, in the same room, of the message this one answers
+    reply: Whole | None = None  # seq, in the same room, of the message this one answers
 
 
 class Fun(_Request):
@@ -127,9 +128,9 @@ class History(_Request):
     """
 
     room: str
-    after: Annotated[int, Meta(ge=0)] | None = None
-    before: Annotated[int, Meta(ge=0)] | None = None
-    since: int | None = None
+    after: Annotated[int, Meta(ge=0, le=1 << 53)] | None = None
+    before: Annotated[int, Meta(ge=0, le=1 << 53)] | None = None
+    since: Whole | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
