@@ -13,6 +13,7 @@ from textual.app import App
 from client.address import parse_address
 from client.net import Chat
 from client.session import Session
+from client.terminal import altkeys
 from client.terminal.main_screen import MainScreen
 from client.terminal.panels import SettingsScreen
 from client.terminal.settings import ALARM, CLOCK, NOTIFY, SettingsFile
@@ -29,6 +30,7 @@ class MootApp(App[int]):
     TITLE = "moot"
 
     def __init__(self, host: str, nick: str, rooms: Sequence[str], settings: SettingsFile) -> None:
+        altkeys.install()
         super().__init__()
         self.host = host
         self.settings = settings

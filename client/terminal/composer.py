@@ -1,29 +1,43 @@
-"""The line one types in, or lines. Knows keys and text; what becomes of a line is the screen's business."""
+"""The line one types in, or lines. Knows keys and text; what becomes of a line is its owner's business.
 
-from typing import Any, ClassVar, Final
+Everything happens in the order of the keys: the owner is called, not sent a message, for what is typed ahead while a
+message waits would end up in the wrong line.
+"""
+
+from typing import Any, Final, Protocol
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from client.terminal.history import InputHistory
-from client.terminal.messages import PopupKey, Submitted, Typed
 
-MAX_LINES: Final = 10  # the composer grows to; more scroll inside it
+NEWLINE_KEYS: Final = frozenset(["alt+enter", "ctrl+j", "shift+enter"])
+POPUP_KEYS: Final = frozenset(["up", "down", "tab", "enter", "escape"])
+
+
+class Owner(Protocol):
+    """What the composer asks of the screen."""
+
+    def submitted(self, text: str) -> bool:
+        """Send ``text``; False: it stays in the line."""
+
+    def typed(self) -> None:
+        """The text changed, or the cursor moved."""
+
+    def popup_key(self, key: str) -> bool:
+        """Use a key for the completions; False: it is not for them."""
+
+    async def command_key(self, key: str) -> bool:
+        """Do what a key stands for in the whole program; False: nothing."""
 
 
 class Composer(TextArea):
     """Enter sends, Alt+Enter and Ctrl+J begin a line, Up and Down call back what was sent."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("alt+enter,ctrl+j,shift+enter", "newline", "new line", show=False, priority=True),
-        Binding("ctrl+a", "cursor_line_start", show=False),
-    ]
-
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, owner: Owner, **kwargs: Any) -> None:
         super().__init__(compact=True, highlight_cursor_line=False, soft_wrap=True, max_checkpoints=100, **kwargs)
+        self.owner = owner
         self.history_lines = InputHistory()
-        self.popup_open = False  # keys for choosing go to the popup
 
     @property
     def cursor_index(self) -> int:
@@ -43,24 +57,36 @@ class Composer(TextArea):
 
     async def _on_key(self, event: events.Key) -> None:
         key = event.key
-        if self.popup_open and key in ("tab", "up", "down", "escape", "enter", "pageup", "pagedown"):
-            message = PopupKey(key)
-            self.post_message(message)
-            _done(event)
-        elif key == "tab":
-            self.post_message(PopupKey("tab"))
-            _done(event)
-        elif key == "enter":
-            self.post_message(Submitted(self.text))
-            _done(event)
-        elif key == "up" and self._on_first_line():
-            self._recall(self.history_lines.older(self.text))
-            _done(event)
-        elif key == "down" and self._on_last_line():
-            self._recall(self.history_lines.newer(self.text))
-            _done(event)
+        if (key in POPUP_KEYS and self.owner.popup_key(key)) or self._line_key(key):
+            done = True
+        else:
+            done = await self.owner.command_key(key)
+        if done:
+            self._restart_blink()
+            event.stop()
+            event.prevent_default()
         else:
             await super()._on_key(event)
+
+    def _line_key(self, key: str) -> bool:
+        """Do what ``key`` does to the line; False when it does nothing special."""
+        if key in NEWLINE_KEYS:
+            self.insert("\n")
+        elif key == "enter":
+            self._send()
+        elif key == "up" and self._row == 0:
+            self._recall(self.history_lines.older(self.text))
+        elif key == "down" and self._row >= self.wrapped_document.height - 1:
+            self._recall(self.history_lines.newer(self.text))
+        else:
+            return False
+        return True
+
+    def _send(self) -> None:
+        text = self.text
+        if self.owner.submitted(text):
+            self.history_lines.add(text)
+            self.clear()
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Many lines become one message; terminals send CR for their ends."""
@@ -74,26 +100,17 @@ class Composer(TextArea):
         if line is not None:
             self.put(line)
 
-    def _on_first_line(self) -> bool:
-        return self.wrapped_document.location_to_offset(self.cursor_location).y == 0
-
-    def _on_last_line(self) -> bool:
-        return self.wrapped_document.location_to_offset(self.cursor_location).y >= self.wrapped_document.height - 1
+    @property
+    def _row(self) -> int:
+        """The cursor's line on the screen, from 0 at the text's first."""
+        return self.wrapped_document.location_to_offset(self.cursor_location).y
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        """Tell the screen, and take as many lines as the text needs."""
+        """The text changed."""
         event.stop()
-        self._tell()
+        self.owner.typed()
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         """The cursor moved."""
         event.stop()
-        self._tell()
-
-    def _tell(self) -> None:
-        self.post_message(Typed(self.text, self.cursor_index))
-
-
-def _done(event: events.Key) -> None:
-    event.stop()
-    event.prevent_default()
+        self.owner.typed()

@@ -76,7 +76,7 @@ class Director:
             look = animations.wandering(act.anim.seed, t)
         else:
             look = animations.looking(x + width / 2, y + height / 2, *self.mouse)
-        return _inside(Sprite(animations.eyes(*look), x, y, style), chat)
+        return _inside(Sprite(animations.eyes(*look), x, y, style, solid=True), chat)
 
 
 def _train(act: Act, t: float, body: Region, style: Style) -> Sprite:

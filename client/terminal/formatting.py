@@ -14,7 +14,7 @@ from client.terminal.links import find_links
 from client.terminal.wrapping import Piece, clip, pad_left, untab, wrap
 
 Clock = Literal["24", "12", "off"]
-WIDE: Final = 64  # cells from which nicks have a column of their own
+WIDE: Final = 56  # cells from which nicks have a column of their own
 GROUP_MS: Final = 5 * 60_000  # messages of one person within this are shown under one nick
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS: Final = (

@@ -41,28 +41,33 @@ PACE_S: Final = 0.05  # between two updates of the screen while much comes in
 ROOMS_FROM: Final = 56  # columns from which the rooms are shown by themselves
 MEMBERS_FROM: Final = 84
 
+KEYS: Final[dict[str, str]] = {  # key: action; the composer asks here first, so that keys keep their order
+    "f1": "keys",
+    "f2": "app.settings",
+    "f7": "pane('rooms')",
+    "f8": "pane('members')",
+    "ctrl+f": "search",
+    "ctrl+k": "jump",
+    "ctrl+n": "step(1)",
+    "alt+down": "step(1)",
+    "ctrl+p": "step(-1)",
+    "alt+up": "step(-1)",
+    "alt+a": "unread",
+    **{f"alt+{n}": f"number({n})" for n in range(1, 10)},
+    "pageup": "older",
+    "pagedown": "newer",
+    "ctrl+end": "end",
+    "ctrl+c": "copy_or_clear",
+    "super+c": "copy_or_clear",
+    "escape": "escape",
+}
+
 
 class MainScreen(Screen[None]):
     """See the module."""
 
     AUTO_FOCUS = "#composer"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "keys", "keys", priority=True),
-        Binding("f2", "app.settings", "settings", priority=True),
-        Binding("f7", "pane('rooms')", "rooms", priority=True),
-        Binding("f8", "pane('members')", "people", priority=True),
-        Binding("ctrl+f", "search", "search", priority=True),
-        Binding("ctrl+k", "jump", "go to", priority=True),
-        Binding("ctrl+n,alt+down", "step(1)", "next room", priority=True),
-        Binding("ctrl+p,alt+up", "step(-1)", "previous room", priority=True),
-        Binding("alt+a", "unread", "next unread", priority=True),
-        *(Binding(f"alt+{n}", f"number({n})", show=False, priority=True) for n in range(1, 10)),
-        Binding("pageup", "older", show=False, priority=True),
-        Binding("pagedown", "newer", show=False, priority=True),
-        Binding("ctrl+end", "end", show=False, priority=True),
-        Binding("ctrl+c,super+c", "copy_or_clear", show=False, priority=True),
-        Binding("escape", "escape", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding(key, action, show=False) for key, action in KEYS.items()]
 
     def __init__(self, host: str, chat: Chat, settings: SettingsFile) -> None:
         super().__init__()
@@ -75,7 +80,7 @@ class MainScreen(Screen[None]):
         self._incoming: list[Update] = []
         self._peek: set[str] = set()  # panes shown although there is little room
         self._generation = -1
-        self._query = ""
+        self._asked = False  # the popup was opened by Tab
         self._frames: Any = None
 
     # --- parts
@@ -91,7 +96,7 @@ class MainScreen(Screen[None]):
         yield StatusBar(id="status")
         with Horizontal(id="entry"):
             yield Static("❯ ", id="prompt")
-            yield Composer(id="composer")
+            yield Composer(self, id="composer")
         yield Popup(id="popup")
 
     def on_mount(self) -> None:
@@ -338,23 +343,29 @@ class MainScreen(Screen[None]):
 
     # --- typing
 
-    @on(m.Submitted)
-    def _submitted(self, event: m.Submitted) -> None:
-        if self.doer.send(event.text):
-            self.composer.history_lines.add(event.text)
-            if self.composer.text == event.text:
-                self.composer.clear()
-            self.timeline.to_end()
+    def submitted(self, text: str) -> bool:
+        """See `composer.Owner`."""
+        self._offer(None)
+        sent = self.doer.send(text)
+        self.timeline.to_end()
         self._show_status()
+        return sent
 
-    @on(m.Typed)
-    def _typed(self, event: m.Typed) -> None:
+    async def command_key(self, key: str) -> bool:
+        """See `composer.Owner`."""
+        if key == "end" and self.composer.cursor_index == len(self.composer.text):
+            key = "ctrl+end"
+        if key not in KEYS:
+            return False
+        await self.run_action(KEYS[key])
+        return True
+
+    def typed(self) -> None:
+        """See `composer.Owner`."""
         self._show_status()
-        if self.popup.display or event.text[: event.cursor].strip():
-            found = offer(event.text, event.cursor, self._sources())
-            self._offer(found if found is not None and (found.eager or (self.popup.display and self._asked)) else None)
-
-    _asked = False  # the popup was opened by Tab
+        text, cursor = self.composer.text, self.composer.cursor_index
+        found = offer(text, cursor, self._sources()) if text[:cursor].strip() else None
+        self._offer(found if found is not None and (found.eager or self._asked) else None)
 
     def _offer(self, found: Offer | None) -> None:
         if found is None or all(i.insert.strip() == self.composer.text[found.start :].strip() for i in found.items):
@@ -364,7 +375,6 @@ class MainScreen(Screen[None]):
             under = self.size.height - self.composer.region.y + self.status.region.height
             self.popup.styles.margin = (0, 0, max(1, under), 2)
             self.popup.open(found, self.size.width - 4, self.size.height - under)
-        self.composer.popup_open = self.popup.display
 
     def _sources(self) -> Sources:
         session, tracker = self.chat.session, self.tracker
@@ -381,30 +391,29 @@ class MainScreen(Screen[None]):
             words={"theme": NAMES, "help": [item.insert[1:] for item in speaking.offers(tracker)]},
         )
 
-    @on(m.PopupKey)
-    def _popup_key(self, event: m.PopupKey) -> None:
-        composer = self.composer
+    def popup_key(self, key: str) -> bool:
+        """See `composer.Owner`. Enter takes an item only when it was chosen by hand; else it sends the line."""
         if not self.popup.display:
-            self._asked = True
-            found = offer(composer.text, composer.cursor_index, self._sources())
-            if found is not None and len(found.items) == 1:
-                self._accept(found.items[0], found)
-            else:
-                self._offer(found)
-            return
+            return key == "tab" and self._complete()
         chosen = self.popup.chosen
-        match event.key:
-            case "up" | "down":
-                self.popup.move(-1 if event.key == "up" else 1)
-            case "tab" if chosen is not None:
-                self._accept(chosen)
-            case "enter" if chosen is not None and self.popup.moved:
-                self._accept(chosen)
-            case "enter":
-                self._offer(None)
-                self._submitted(m.Submitted(composer.text))
-            case _:
-                self._offer(None)
+        if key in ("up", "down"):
+            self.popup.move(-1 if key == "up" else 1)
+        elif chosen is not None and (key == "tab" or (key == "enter" and self.popup.moved)):
+            self._accept(chosen)
+        else:
+            self._offer(None)
+            return key == "escape"
+        return True
+
+    def _complete(self) -> bool:
+        """Tab: take the only completion there is, or show them."""
+        found = offer(self.composer.text, self.composer.cursor_index, self._sources())
+        if found is not None and len(found.items) == 1:
+            self._accept(found.items[0], found)
+        else:
+            self._asked = True
+            self._offer(found)
+        return True
 
     def _accept(self, item: Item, found: Offer | None = None) -> None:
         found = found or self.popup.offer

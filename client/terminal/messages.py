@@ -5,28 +5,6 @@ from dataclasses import dataclass
 from textual.message import Message
 
 
-@dataclass
-class Submitted(Message):
-    """The person pressed Enter on a line (or on several)."""
-
-    text: str
-
-
-@dataclass
-class Typed(Message):
-    """What is typed changed, or the cursor moved."""
-
-    text: str
-    cursor: int  # index into text
-
-
-@dataclass
-class PopupKey(Message):
-    """A key that belongs to the completion popup while it is open."""
-
-    key: str
-
-
 class OlderWanted(Message):
     """The person scrolled to the top of what is loaded."""
 

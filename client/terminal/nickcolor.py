@@ -12,6 +12,7 @@ READABLE: Final = 4.5  # contrast that WCAG 2.1 asks of text (SC 1.4.3)
 # Hues in degrees: denser where the eye tells more of them apart, in warm colours. And lightnesses of each.
 _HUES: Final = (8, 28, 48, 68, 92, 114, 140, 162, 192, 232, 262, 288, 310, 335)
 _SHADES: Final = (0.0, -0.06, 0.07)
+_SALT: Final = b"moot17"
 
 
 @lru_cache(maxsize=4096)
@@ -22,7 +23,7 @@ def nick_color(nick: str, own: str | None, background: str) -> str:
     """
     if own is not None and (rgb := _parse(own)) is not None:
         return _hex(rgb) if contrast(rgb, _parse(background)) >= READABLE else _hue_on(_hue_of(rgb), background)
-    number = int.from_bytes(blake2s(nick.casefold().encode(), digest_size=4).digest(), "big")
+    number = int.from_bytes(blake2s(nick.casefold().encode(), digest_size=4, person=_SALT).digest(), "big")
     hue, shade = _HUES[number % len(_HUES)], number // len(_HUES) % len(_SHADES)
     return _hue_on(math.radians(hue), background, _SHADES[shade])
 

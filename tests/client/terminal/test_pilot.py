@@ -319,11 +319,16 @@ async def test_resizing_keeps_the_place_one_reads(start: Any, fake: Any) -> None
     async with start(size=(100, 30)) as term:
         await term.sees("number 50.")
         await term.press("pageup", "pageup")
-        top = next(line for line in term.lines()[1:] if "number" in line)
-        number = top.split("number ")[1].split(".")[0]
+        anchor = term.screen.timeline._anchor()
         await term.pilot.resize_terminal(60, 24)
         await term.until(lambda: term.screen.timeline.page.width < 60)
-        assert any(f"number {number}." in line for line in term.lines()[1:5])
+        assert anchor is not None
+        assert term.screen.timeline._anchor() == anchor
+        await term.pilot.resize_terminal(140, 40)
+        await term.until(lambda: term.screen.timeline.page.width > 60)
+        after = term.screen.timeline._anchor()
+        assert after is not None
+        assert after[0] is anchor[0]
 
 
 async def test_hostile_text_is_drawn_as_text(start: Any, fake: Any) -> None:
