@@ -4,6 +4,8 @@ Every child has a control socket; its end is the child's sign that the superviso
 made here and handed to both ends over those sockets, so that a restarted child is linked to the living ones.
 """
 
+import moot.quickstart  # noqa: F401, I001  # before msgspec
+
 import contextlib
 import fcntl
 import logging
