@@ -1,0 +1,240 @@
+"""A session against a model of the server: whatever is lost on the way, every message is told once and in order."""
+
+from itertools import count, pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client.sequence import Sequence
+from client.session import Entered, Message, Sent, Session, Update
+from protocol import native
+from protocol.native import Error, Event, HistoryPage, Msg, Ok, Room, Welcome, encode
+
+ROOM = "#tea"
+
+
+class Model:
+    """The server's side of one connection at a time: one room, one inbox, answers that may never arrive."""
+
+    def __init__(self, page: int) -> None:
+        self.log: list[Msg] = []
+        self.inbox: list[Msg] = []
+        self.done: dict[str, Ok] = {}
+        self.page = page
+        self.joined = False
+        self.wire: list[Event] = []  # written, not yet with the client
+        self.floods = 0
+
+    def take(self, line: bytes) -> None:
+        """Carry out one request."""
+        request = native.decode_request(line)
+        match request:
+            case native.Hello():
+                self.joined = False
+                nick, seq = request.nick, len(self.inbox)
+                self.wire.append(Welcome(id=request.id, nick=nick, server="m", version="1", epoch="e", inbox=seq))
+            case native.Join():
+                self.joined = True
+                start = max(len(self.log) - self.page, 0) if request.after is None else request.after
+                found = self.log[start : start + self.page]
+                more = request.after is not None and start + len(found) < len(self.log)
+                self.wire.append(Room(id=request.id, room=ROOM, seq=len(self.log), messages=found, more=more))
+            case native.History(after=int(after)):
+                log = self.inbox if request.room == "@" else self.log
+                found = log[after : after + self.page]
+                more = after + len(found) < len(log)
+                self.wire.append(HistoryPage(id=request.id, room=request.room, messages=found, more=more))
+            case native.Send():
+                self.say(request)
+            case _:
+                raise AssertionError(request)
+
+    def say(self, request: native.Send) -> None:
+        if self.floods:
+            self.floods -= 1
+            self.wire.append(Error(id=request.id, code="flood", text="slow", wait=1.0))
+            return
+        assert self.joined
+        ok = self.done.get(request.cmid)
+        if ok is not None:
+            self.wire.append(Ok(id=request.id, room=ok.room, seq=ok.seq, time=0))
+            return
+        ok = Ok(id=request.id, room=ROOM, seq=len(self.log) + 1, time=0)
+        self.done[request.cmid] = ok
+        self.wire.append(ok)
+        self.post("ann", request.text)
+
+    def post(self, nick: str, text: str, *, lost: bool = False) -> None:
+        msg = Msg(room=ROOM, seq=len(self.log) + 1, time=0, nick=nick, text=text)
+        self.log.append(msg)
+        if self.joined and not lost:
+            self.wire.append(msg)
+
+    def write_to_ann(self, text: str) -> None:
+        msg = Msg(room="@", seq=len(self.inbox) + 1, time=0, nick="bob", text=text, to="ann")
+        self.inbox.append(msg)
+        self.wire.append(msg)
+
+
+class World:
+    """A session, the model, and the wire between them."""
+
+    def __init__(self, page: int) -> None:
+        self.model = Model(page)
+        numbers = count(1)
+        self.session = Session("ann", [ROOM], new_id=lambda: f"c{next(numbers)}")
+        self.told: list[Update] = []
+        self.up = False
+        self.said = 0
+
+    def step(self, what: str, how_many: int) -> None:
+        match what:
+            case "connect" if not self.up:
+                self.up = True
+                self.session.connected()
+            case "cut" if self.up:
+                self.up = False
+                self.model.joined = False
+                self.model.wire.clear()
+                self.session.outgoing()
+                self.session.disconnected("cut")
+            case "say":
+                self.said += 1
+                self.session.say(ROOM, f"mine {self.said}")
+            case "hear":
+                self.model.post("bob", "theirs")
+            case "lose":  # the server drops a live message on the way to a slow reader
+                self.model.post("bob", "theirs", lost=True)
+            case "write":
+                if self.up and self.session.welcome is not None:
+                    self.model.write_to_ann("psst")
+            case "flood":
+                self.model.floods += 1
+            case "retry" if self.session.retry_after is not None:
+                self.session.retry()
+            case "up" if self.up:
+                for line in self.session.outgoing().splitlines():
+                    self.model.take(line)
+            case "down" if self.up:
+                self.deliver(how_many)
+        self.told += self.session.updates()
+
+    def deliver(self, how_many: int) -> None:
+        batch, self.model.wire = self.model.wire[:how_many], self.model.wire[how_many:]
+        for event in batch:
+            self.session.feed(encode(event))
+            if isinstance(event, Msg):
+                self.session.feed(encode(event))  # twice
+
+    def settle(self) -> None:
+        """Connect, and let everything through."""
+        self.step("connect", 0)
+        self.model.post("bob", "last")  # shows a gap at the end
+        for _ in range(1000):
+            self.step("up", 0)
+            self.step("retry", 0)
+            if not self.model.wire and not self.session.outbox:
+                return
+            self.step("down", 1000)
+        raise AssertionError("does not settle")
+
+
+def messages(told: list[Update], room: str) -> list[tuple[Msg, str | None]]:
+    found: list[tuple[Msg, str | None]] = []
+    for update in told:
+        if isinstance(update, Entered) and update.room == room:
+            assert not update.reset
+            found += [(msg, None) for msg in update.messages]
+        elif isinstance(update, Message) and update.msg.room == room:
+            found.append((update.msg, update.cmid))
+    return found
+
+
+STEPS = st.sampled_from(
+    [
+        "connect",
+        "cut",
+        "say",
+        "say",
+        "hear",
+        "hear",
+        "lose",
+        "write",
+        "flood",
+        "retry",
+        "up",
+        "up",
+        "down",
+        "down",
+        "down",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(STEPS, st.integers(1, 4)), max_size=60), st.integers(1, 5))
+def test_every_message_is_told_once_and_in_order_and_ours_are_known(steps: list[tuple[str, int]], page: int) -> None:
+    world = World(page)
+    for what, how_many in steps:
+        world.step(what, how_many)
+    world.settle()
+    heard = messages(world.told, ROOM)
+    log = world.model.log
+    seqs = [msg.seq for msg, _ in heard]
+    assert seqs == list(range(seqs[0], len(log) + 1))
+    assert [msg for msg, _ in heard] == log[seqs[0] - 1 :]
+
+    mine = [msg.text for msg in log if msg.nick == "ann"]
+    assert sorted(mine) == sorted(f"mine {n + 1}" for n in range(world.said))  # said once each
+    sent = {update.cmid: update.seq for update in world.told if isinstance(update, Sent)}
+    assert sent == {cmid: ok.seq for cmid, ok in world.model.done.items()}
+    if not any(what == "flood" for what, _ in steps):
+        assert mine == [f"mine {n + 1}" for n in range(world.said)]
+        assert {cmid: msg.seq for msg, cmid in heard if cmid is not None} == sent
+
+    letters = [msg for msg, _ in messages(world.told, "@")]
+    assert letters == world.model.inbox[len(world.model.inbox) - len(letters) :]
+
+
+EVENTS: list[Event] = [
+    Welcome(id=1, nick="ann", server="möot", version="1", epoch="e"),
+    Room(id=2, room=ROOM, seq=1, messages=[Msg(room=ROOM, seq=1, time=0, nick="bob", text="grüße\n🐄")]),
+    Msg(room=ROOM, seq=2, time=0, nick="bob", text="two"),
+    native.Joined(room=ROOM, who=native.Person("cyd")),
+    Msg(room=ROOM, seq=4, time=0, nick="bob", text="four"),
+    HistoryPage(id=3, room=ROOM, messages=[Msg(room=ROOM, seq=3, time=0, nick="bob", text="three")]),
+    native.Notice(text="tea"),
+    native.Bye(reason="the end", retry=1.0),
+]
+STREAM = b"".join(encode(event) for event in EVENTS)
+
+
+def updates_of(cuts: list[int]) -> list[Update]:
+    session = Session("ann", [ROOM])
+    session.connected()
+    told: list[Update] = []
+    edges = [0, *sorted(cuts), len(STREAM)]
+    for start, end in pairwise(edges):
+        session.feed(STREAM[start:end])
+        told += session.updates()
+    return told
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=20))
+def test_any_cut_of_the_stream_gives_the_same_updates(cuts: list[int]) -> None:
+    assert updates_of(cuts) == updates_of([])
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_a_session_raise(garbage: bytes) -> None:
+    session = Session("ann", [ROOM])
+    session.connected()
+    session.feed(STREAM[: STREAM.index(b"\n") + 1] + garbage + b"\n")
+    session.updates()
+
+
+@given(st.permutations(range(1, 12)))
+def test_a_sequence_gives_out_a_shuffle_in_order(seqs: list[int]) -> None:
+    sequence = Sequence()
+    given_out = [msg.seq for seq in seqs for msg in sequence.take(Msg(room=ROOM, seq=seq, time=0, nick="bob", text=""))]
+    assert given_out == list(range(1, 12))
