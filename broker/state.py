@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from broker import pages
 from broker.log import Extra, Log, Stored, inbox_name
 from broker.outbox import Outbox
 from protocol import __version__, addresses, names, native
@@ -85,6 +86,7 @@ class State:
     def __init__(self, settings: Settings, log: Log, outbox: Outbox, note: Callable[[str, Person, str], None]) -> None:
         """``note(what, person, details)`` is called for the operator's log."""
         self.settings = settings
+        self.page_bytes = settings.sendq_hard // 4  # so that a page does not fill its reader's send queue
         self.log = log
         self.out = outbox
         self.note = note
@@ -406,10 +408,10 @@ class State:
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
         if resumes and request.after is not None:
-            messages = self.log.after(name, request.after, RESUME_PAGE)
+            messages = pages.oldest(self.log.after(name, request.after, RESUME_PAGE), self.page_bytes)
             more = bool(messages) and messages[-1].seq < last
         else:
-            messages = self.log.newest(name, self.settings.backlog)
+            messages = pages.newest(self.log.newest(name, self.settings.backlog), self.page_bytes)
             more = bool(messages) and messages[0].seq > 1
         answer = native.Room(
             id=request.id,
@@ -576,13 +578,14 @@ class State:
         if request.since is not None:
             after = self.log.seq_since(name, request.since)
         if after is not None:
-            messages = self.log.after(name, after, request.limit)
+            messages = pages.oldest(self.log.after(name, after, request.limit), self.page_bytes)
             more = bool(messages) and messages[-1].seq < self.log.last(name)
         else:
             if request.before is None:
                 messages = self.log.newest(name, request.limit)
             else:
                 messages = self.log.before(name, request.before, request.limit)
+            messages = pages.newest(messages, self.page_bytes)
             more = bool(messages) and messages[0].seq > 1
         shown = native.INBOX if request.room == native.INBOX else name
         self._answer(do, native.HistoryPage(id=request.id, room=shown, messages=messages, more=more))

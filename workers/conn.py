@@ -18,6 +18,8 @@ from workers.intake import prepare
 if TYPE_CHECKING:
     from workers.process import Worker
 
+CLOSE_S: Final = 10.0  # a closed connection's patience with a client that does not read the last words
+PAGED: Final = frozenset({native.History, native.Join})  # answered with a page of messages
 MAX_TODO: Final = 64  # requests held back before reading from the client stops
 
 
@@ -41,6 +43,7 @@ class Conn(asyncio.Protocol):
         "last_spoken",
         "opened",
         "out",
+        "paging",
         "peer",
         "released",
         "rendering",
@@ -72,6 +75,7 @@ class Conn(asyncio.Protocol):
         self.waiting_cost = 0.0  # lines waiting in todo
         self.unanswered = 0
         self.rendering = False
+        self.paging = False  # a page of messages is on its way; one at a time fits the send queue
         self.released = False  # the broker has forgotten it
         self.ended = False  # the client will send no more
         self.closing = False
@@ -168,6 +172,8 @@ class Conn(asyncio.Protocol):
         settings = self.worker.settings
         while self.todo and not self._held():
             request = self.todo[0]
+            if self._must_wait(request):
+                break
             if settings.limits and (price := cost(request)):
                 bucket, now = self._flood_bucket(), self.worker.now()
                 wait = bucket.wait(price, now)
@@ -188,6 +194,11 @@ class Conn(asyncio.Protocol):
 
     def _held(self) -> bool:
         return self.rendering or self.full or self.closing or self.unanswered >= self.worker.settings.max_unanswered
+
+    def _must_wait(self, request: Request) -> bool:
+        if type(request) in PAGED:
+            return self.paging
+        return type(request) is native.Fun and self.hello is None and self.unanswered > 0  # the nick is not known
 
     def _pump_later(self, wait: float) -> None:
         if self._pump_timer is None:
@@ -219,6 +230,9 @@ class Conn(asyncio.Protocol):
         out = self.out
         if not out or self.transport is None:
             return
+        if self.closing:  # the transport may be closed too
+            out.clear()
+            return
         self.transport.write(out[0] if len(out) == 1 else b"".join(out))
         out.clear()
         if self.full and self.transport.get_write_buffer_size() > self.worker.settings.sendq_hard:
@@ -241,5 +255,7 @@ class Conn(asyncio.Protocol):
         """Close when everything is written."""
         if self.transport is not None and not self.closing:
             self.flush()
+        if self.transport is not None and not self.closing:  # flushing may have dropped it
             self.closing = True
             self.transport.close()
+            self.worker.loop.call_later(CLOSE_S, self.transport.abort)  # one who does not read would stay for ever

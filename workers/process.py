@@ -45,7 +45,7 @@ from protocol.ipc import (
 )
 from protocol.pipes import encode_frames
 from protocol.settings import Settings
-from workers.conn import Conn
+from workers.conn import PAGED, Conn
 from workers.dialects import Dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
@@ -192,6 +192,8 @@ class Worker:
     ) -> None:
         self._rid += 1
         conn.unanswered += 1
+        if type(request) in PAGED:
+            conn.paging = True
         do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect)
         self._raise(do)
 
@@ -206,12 +208,17 @@ class Worker:
         up, self._up = self._up, []
         if self.broker is None:
             return  # what needs an answer is in `pending` or `leaving` and is sent to the next broker
+        link = self.broker  # may be lost, and then taken away, by a put
         for frame in encode_frames(up, _msgpack):
-            self.broker.put(frame)
+            link.put(frame)
 
     # --- fun
 
     def _render(self, conn: Conn, request: native.Fun) -> None:
+        if conn.hello is None:
+            text = "say hello first: this connection has no nick yet"
+            conn.reply(native.Error(id=request.id, code="not-introduced", text=text))
+            return
         if self.sandbox is None:
             text = "fun commands are being restarted; try again in a second"
             conn.reply(native.Error(id=request.id, code="fun-busy", text=text, wait=1.0))
@@ -257,15 +264,23 @@ class Worker:
 
     def _hear_broker(self, frame: bytes) -> None:
         for event in _down_decoder.decode(frame):
-            self._down[type(event)](self, event)
+            try:
+                self._down[type(event)](self, event)
+            except Exception:  # the other events are other people's
+                log.exception("an event could not be handed out")
         self._flush()
 
     def _answered(self, event: Answered) -> None:
         do = self.pending.pop(event.rid, None)
         conn = self.conns.get(event.conn)
+        if type(event.event) is native.Welcome and (conn is None or conn.released):
+            self._raise(Gone(event.conn, "connection closed"))  # said hello after its end: it must not stay as a ghost
+            return
         if conn is None or do is None:
             return
         conn.unanswered -= 1
+        if type(do.request) in PAGED:
+            conn.paging = False
         if self._draining is not None:
             self._changed.set()
         answer = event.event
@@ -492,7 +507,7 @@ class Worker:
         if self.broker is not None:
             self.broker.close()
         self._hear_all()
-        self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
+        link = self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
         seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
         seats += [_seat(conn) for conn, _reason in self.leaving.values() if conn.hello is not None]
         seqs = {room.name: room.last for room in self.rooms.values()}
@@ -500,7 +515,7 @@ class Worker:
         again += [Gone(conn.id, reason) for conn, reason in self.leaving.values()]
         self._up.clear()
         for frame in encode_frames(again, _msgpack):
-            self.broker.put(frame)
+            link.put(frame)
 
     def _broker_lost(self) -> None:
         log.warning("the broker is gone; waiting for a new one")
