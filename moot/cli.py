@@ -11,7 +11,6 @@ from client.address import parse_address
 from moot import __version__
 from moot.config import ConfigError, load
 from moot.flags import ServerCommand
-from moot.nicks import login_nick
 from protocol.addresses import show
 from protocol.native import DEFAULT_PORT
 
@@ -227,7 +226,7 @@ def send(where: tuple[str, int], room: str, nick: str | None) -> int:
     """
     from client.send import run_send
 
-    return run_send(show(*where), room, nick or login_nick())
+    return run_send(show(*where), room, nick)
 
 
 @program.command()
@@ -251,7 +250,7 @@ def tail(where: tuple[str, int], room: str, as_json: bool, since: str | None, no
     from client.tail import run_tail
 
     address = show(*where)
-    return run_tail(address, room, json=as_json, since=since, follow=not no_follow, nick=nick or login_nick())
+    return run_tail(address, room, json=as_json, since=since, follow=not no_follow, nick=nick)
 
 
 @program.command(cls=ServerCommand)

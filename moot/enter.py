@@ -4,8 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from moot.nicks import login_nick
-
 
 def enter(address: str, nick: str | None, rooms: Sequence[str], *, plain: bool = False) -> int:
     """Join the server at ``address`` (HOST:PORT) and stay until the person leaves; return the exit code.
@@ -13,6 +11,7 @@ def enter(address: str, nick: str | None, rooms: Sequence[str], *, plain: bool =
     Without ``nick``, the full-screen client takes the one it remembers, else it is the login name.
     """
     if plain or not full_screen_possible():
+        from client.nick import login_nick
         from client.plain import run_plain
 
         return run_plain(address, nick or login_nick(), list(rooms))
