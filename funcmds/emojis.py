@@ -19,7 +19,7 @@ def names() -> dict[str, str]:
     fully = emoji.STATUS["fully_qualified"]
     found: dict[str, str] = {}
     for symbol, entry in emoji.EMOJI_DATA.items():
-        if entry["status"] > fully:
+        if entry["status"] > fully or "\U000e007f" in symbol:  # flags spelled in tags, which no message may hold
             continue
         for name in (entry["en"], *entry.get("alias", ())):
             found.setdefault(name.strip(":").lower(), symbol)

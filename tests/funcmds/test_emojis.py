@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import protocol.text
 from funcmds.emojilist import emoji
 from funcmds.emojis import complete, emojize, names, search
 from funcmds.registry import FunError
@@ -54,6 +55,11 @@ def test_emojize_never_raises_and_done_again_changes_nothing(text: str) -> None:
 def test_every_name_works_alone_in_both_spellings(name: str) -> None:
     assert emojize(f":{name}:") == names()[name]
     assert emojize(f"${name.replace('_', ' ')}$") == names()[name]
+
+
+def test_every_emoji_with_a_name_may_be_sent() -> None:
+    changed = {name for name, symbol in names().items() if protocol.text.clean(symbol) != symbol}
+    assert changed == set()
 
 
 def test_completion_gives_the_shortest_names_first() -> None:

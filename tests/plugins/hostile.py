@@ -167,7 +167,7 @@ def pipe_flood(args: str, rng: Random) -> str:
 
 @funcmd("forge")
 def forge(args: str, rng: Random) -> str:
-    """Writes an answer of its own making, terminal control and all, then hangs."""
+    """Writes an answer of its own making, terminal control and all, and ends."""
     import msgspec
 
     answer = msgspec.msgpack.encode((("\x1b]0;owned\x07" + "X" * 90, "fun", False, None), ""))
