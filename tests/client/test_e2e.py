@@ -88,3 +88,23 @@ async def test_a_direct_message_reaches_one_person(server: Server) -> None:
         with pytest.raises(ChatError) as caught:
             await ann.send("@nobody", "psst")
         assert caught.value.code == "no-such-nick"
+
+
+async def test_a_reader_that_goes_away_ends_tail_quietly(free: Server) -> None:
+    host = f"127.0.0.1:{free.port}"
+    async with connect("127.0.0.1", free.port, nick="ann", rooms=["#tea"]) as ann:
+        await ann.send("#tea", "first")
+        program = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "moot", "tail", host, "#tea", "--since", "all"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert (await program.stdout.readline()).endswith(b"ann: first\n")
+        program.stdout._transport.close()  # type: ignore[attr-defined]
+        while program.returncode is None:
+            await ann.send("#tea", "more")
+        assert await program.stderr.read() == b""
+        assert program.returncode == 0

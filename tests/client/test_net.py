@@ -183,3 +183,16 @@ def test_delays_grow_to_thirty_seconds_and_are_fully_jittered() -> None:
     assert backoff(100, lambda low, high: high) == 30
     assert backoff(5, lambda low, high: low) == 0
     assert 0 <= backoff(3, random.Random(1).uniform) <= 4
+
+
+async def test_a_slow_reader_is_not_buried_and_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.net.BACKLOG", 10)
+    async with fake_server() as server, connect("127.0.0.1", server.port, rooms=["#tea"]) as chat:
+        stream = chat.messages()
+        for n in range(3000):
+            server.post("#tea", "bob", f"{n} " + "x" * 1000)
+        first = await anext(stream)
+        assert first.text.startswith("0 ")
+        assert len(stream) < 500
+        await chat.send("#tea", "still alive")  # reads on, for an answer is awaited
+        assert [int((await anext(stream)).text.split()[0]) for _ in range(2999)] == list(range(1, 3000))
