@@ -40,7 +40,9 @@ fmt: setup ## put the code into its form
 	@.venv/bin/ruff format --quiet .
 
 bench: setup ## deliveries per second, latency, memory; takes minutes
-	@$(PY) -m bench $(ARGS)
+	@$(PY) -m bench.fanout $(ARGS)
+	@$(PY) -m bench.idle
+	@$(PY) -m bench.startup
 
 screenshot: setup ## draw the picture of the client that README.md shows
 	@$(PY) -m docs.screenshot $(ARGS)

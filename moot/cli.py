@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from client.address import parse_address
 from moot import __version__
@@ -35,9 +36,17 @@ class Program(click.Group):
     """A group whose options, when no command is named, are those of `moot host`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and not args:  # completion: a command's name may follow
+            return super().parse_args(ctx, args)
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version", "-V")):
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            found += self.commands[DEFAULT_COMMAND].shell_complete(ctx, incomplete)
+        return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if self.get_command(ctx, args[0]) is None:
@@ -45,7 +54,7 @@ class Program(click.Group):
 
             known = self.list_commands(ctx)
             close = difflib.get_close_matches(args[0], known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            hint = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
             raise click.UsageError(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
@@ -53,7 +62,7 @@ class Program(click.Group):
         return list(self.commands)  # in the order people meet them
 
 
-class Address(click.ParamType):
+class Address(click.ParamType[tuple[str, int]]):
     """HOST or HOST:PORT; becomes (host, port)."""
 
     name = "HOST[:PORT]"
@@ -67,7 +76,7 @@ class Address(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class RoomName(click.ParamType):
+class RoomName(click.ParamType[str]):
     """A room; the `#` may be left away, since a shell takes it for a comment."""
 
     name = "ROOM"
