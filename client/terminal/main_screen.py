@@ -14,23 +14,23 @@ from textual.widgets import Static
 
 from client.net import Chat
 from client.terminal import messages as m
-from client.terminal import speaking
 from client.terminal.alarm import deserved, title
-from client.terminal.completion import Item, Offer, Sources, accept, offer
+from client.terminal.completion import Item, Offer, accept, offer
 from client.terminal.composer import Composer
 from client.terminal.director import FRAMES, Director
 from client.terminal.doing import Doer
 from client.terminal.entries import Post
 from client.terminal.formatting import Page
 from client.terminal.header import Header
+from client.terminal.keys import KEYS
 from client.terminal.member_list import MemberList
+from client.terminal.offers import sources
 from client.terminal.panels import HelpScreen, JumpScreen, NickScreen
 from client.terminal.popup import Popup
 from client.terminal.room_list import RoomList
 from client.terminal.search_bar import SearchBar
 from client.terminal.settings import SettingsFile
 from client.terminal.status_bar import Status, StatusBar
-from client.terminal.themes import NAMES
 from client.terminal.timeline import Timeline
 from client.terminal.tracker import Alert, GiveBack, Opened, Play, Refused, Tracker
 from client.updates import Update
@@ -40,27 +40,6 @@ from protocol.text import clean
 PACE_S: Final = 0.05  # between two updates of the screen while much comes in
 ROOMS_FROM: Final = 56  # columns from which the rooms are shown by themselves
 MEMBERS_FROM: Final = 84
-
-KEYS: Final[dict[str, str]] = {  # key: action; the composer asks here first, so that keys keep their order
-    "f1": "keys",
-    "f2": "app.settings",
-    "f7": "pane('rooms')",
-    "f8": "pane('members')",
-    "ctrl+f": "search",
-    "ctrl+k": "jump",
-    "ctrl+n": "step(1)",
-    "alt+down": "step(1)",
-    "ctrl+p": "step(-1)",
-    "alt+up": "step(-1)",
-    "alt+a": "unread",
-    **{f"alt+{n}": f"number({n})" for n in range(1, 10)},
-    "pageup": "older",
-    "pagedown": "newer",
-    "ctrl+end": "end",
-    "ctrl+c": "copy_or_clear",
-    "super+c": "copy_or_clear",
-    "escape": "escape",
-}
 
 
 class MainScreen(Screen[None]):
@@ -242,7 +221,7 @@ class MainScreen(Screen[None]):
             width=max(8, self.timeline.scrollable_content_region.width - (self.size.width >= 40)),
             me=self.chat.session.nick,
             clock=self.settings.values.clock,
-            nick_width=12 if self.size.width >= 100 else 10,
+            nick_width=12 if self.size.width >= 120 else 10,
         )
 
     def _color(self, nick: str) -> str | None:
@@ -287,34 +266,29 @@ class MainScreen(Screen[None]):
 
     def action_step(self, by: int) -> None:
         """Go to the next or previous view."""
-        names = self._order()
+        names = self.tracker.order()
         self.go_to(names[(names.index(self.tracker.current) + by) % len(names)])
 
     def action_number(self, number: int) -> None:
         """Go to the view of that number."""
-        names = self._order()
+        names = self.tracker.order()
         if number <= len(names):
             self.go_to(names[number - 1])
 
     def action_unread(self) -> None:
         """Go to the next view that has something unread, those for us first."""
-        names = self._order()
+        names = self.tracker.order()
         at = names.index(self.tracker.current)
         views = [self.tracker.views[name] for name in names[at + 1 :] + names[:at]]
         target = next((v for v in views if v.mentions), None) or next((v for v in views if v.unread), None)
         if target is not None:
             self.go_to(target.name)
 
-    def _order(self) -> list[str]:
-        """Return the views' names as the pane shows them: rooms, then people."""
-        views = self.tracker.views.values()
-        return [v.name for v in views if not v.direct] + [v.name for v in views if v.direct]
-
     def action_jump(self) -> None:
         """Ask where to go."""
         people = {f"@{nick}" for room in self.chat.session.rooms.values() for nick in room.people}
         people -= {f"@{self.chat.session.nick}", *self.tracker.views}
-        names = self._order()
+        names = self.tracker.order()
         names.remove(self.tracker.current)
         self.app.push_screen(JumpScreen([*names, *sorted(people)]), self._jumped)
 
@@ -364,7 +338,7 @@ class MainScreen(Screen[None]):
         """See `composer.Owner`."""
         self._show_status()
         text, cursor = self.composer.text, self.composer.cursor_index
-        found = offer(text, cursor, self._sources()) if text[:cursor].strip() else None
+        found = offer(text, cursor, sources(self.tracker)) if text[:cursor].strip() else None
         self._offer(found if found is not None and (found.eager or self._asked) else None)
 
     def _offer(self, found: Offer | None) -> None:
@@ -375,21 +349,6 @@ class MainScreen(Screen[None]):
             under = self.size.height - self.composer.region.y + self.status.region.height
             self.popup.styles.margin = (0, 0, max(1, under), 2)
             self.popup.open(found, self.size.width - 4, self.size.height - under)
-
-    def _sources(self) -> Sources:
-        session, tracker = self.chat.session, self.tracker
-        recent = [e.nick for e in reversed(tracker.view.entries[-200:]) if isinstance(e, Post) and not e.own]
-        room = session.rooms.get(tracker.view.name)
-        here = sorted(room.people, key=str.casefold) if room else []
-        known = [n for other in session.rooms.values() for n in other.people]
-        nicks = [n for n in dict.fromkeys([*recent, *here, tracker.view.peer, *known]) if n and n != session.nick]
-        return Sources(
-            commands=speaking.offers(tracker),
-            nicks=[clean(nick, newlines=False) for nick in nicks],
-            rooms=[name for name in tracker.views if name.startswith("#")],
-            emoji=_emoji,
-            words={"theme": NAMES, "help": [item.insert[1:] for item in speaking.offers(tracker)]},
-        )
 
     def popup_key(self, key: str) -> bool:
         """See `composer.Owner`. Enter takes an item only when it was chosen by hand; else it sends the line."""
@@ -407,7 +366,7 @@ class MainScreen(Screen[None]):
 
     def _complete(self) -> bool:
         """Tab: take the only completion there is, or show them."""
-        found = offer(self.composer.text, self.composer.cursor_index, self._sources())
+        found = offer(self.composer.text, self.composer.cursor_index, sources(self.tracker))
         if found is not None and len(found.items) == 1:
             self._accept(found.items[0], found)
         else:
@@ -541,9 +500,3 @@ class MainScreen(Screen[None]):
         self._arrange()
         self.tracker.view.touch(0)
         self.refresh_all()
-
-
-def _emoji(prefix: str, limit: int) -> list[tuple[str, str]]:
-    from funcmds import emojis
-
-    return [(name, char) for name, char in emojis.complete(prefix, limit)]

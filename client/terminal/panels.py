@@ -1,7 +1,7 @@
 """Screens over the chat: the keys, a jump to a room, the settings, another nick."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from rich.table import Table
 from rich.text import Text
@@ -14,28 +14,7 @@ from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from client.terminal.jumping import rank
-
-KEYS: Final = (
-    ("Enter", "send"),
-    ("Alt+Enter  Ctrl+J", "begin another line"),
-    ("Tab", "complete a command, nick, #room or :emoji:"),
-    ("↑ ↓", "call back what you sent"),
-    ("PageUp PageDown  wheel", "scroll; older messages are loaded at the top"),
-    ("End", "to the newest message (at the end of the text)"),
-    ("Alt+1 … Alt+9", "go to a room by its number"),
-    ("Ctrl+N Ctrl+P  Alt+↓ Alt+↑", "next or previous room"),
-    ("Alt+A", "next room with something unread"),
-    ("Ctrl+K", "go to a room by a few of its letters"),
-    ("Ctrl+F", "search what is loaded"),
-    ("F7  F8", "show or hide the rooms, the people"),
-    ("F2", "settings"),
-    ("Ctrl+C", "copy what is selected, else empty the line"),
-    ("Ctrl+W Ctrl+U", "delete a word, the text before the cursor"),
-    ("Ctrl+Z Ctrl+Y", "undo, redo"),
-    ("Esc", "close what is open; back to the newest message"),
-    ("Ctrl+Q", "quit"),
-)
-MOUSE: Final = "Drag to select. Click a room, a person, a link, “N new ↓”; ≡ and ☺ in the first line hide the panes."
+from client.terminal.keys import HELP, MOUSE
 
 
 class HelpScreen(ModalScreen[None]):
@@ -49,7 +28,7 @@ class HelpScreen(ModalScreen[None]):
         table = Table.grid(padding=(0, 2) if not narrow else (0, 1))
         table.add_column(style="bold", no_wrap=not narrow, max_width=14 if narrow else 28)
         table.add_column()
-        for keys, what in KEYS:
+        for keys, what in HELP:
             table.add_row(Text(keys), Text(what))
         with VerticalScroll(id="panel") as panel:
             panel.border_title = "Keys"

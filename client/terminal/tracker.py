@@ -91,6 +91,11 @@ class Tracker:
         """The one that is shown."""
         return self.views[self.current]
 
+    def order(self) -> list[str]:
+        """Return the views' names as they are listed and numbered: rooms, then people."""
+        views = self.views.values()
+        return [v.name for v in views if not v.direct] + [v.name for v in views if v.direct]
+
     # --- the person's side
 
     def select(self, name: str) -> View:
