@@ -5,7 +5,6 @@ connections: what was said while offline waits in the outbox, keeps its `cmid`, 
 """
 
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from client.outbox import Outbox, Outgoing, queued, typed
 from client.sequence import Sequence
 from client.updates import (
     Answer,
@@ -32,35 +32,15 @@ from client.updates import (
 from protocol import native
 
 __all__ = [
-    "Answer",
-    "Entered",
-    "Exited",
-    "Failed",
-    "Message",
-    "Offline",
-    "Online",
-    "Outgoing",
-    "Presence",
-    "Queued",
-    "RoomView",
-    "Said",
-    "Sent",
-    "Session",
-    "Update",
-    "typed",
-]
+    "Answer", "Entered", "Exited", "Failed", "Message", "Offline", "Online", "Outgoing",
+    "Presence", "Queued", "RoomView", "Said", "Sent", "Session", "Update", "typed",
+]  # fmt: skip
 
-MAX_IN_FLIGHT: Final = 16
-"""Unacknowledged messages on the wire. Half of what a server takes, and few enough that at its usual flood limits it
-delays them instead of refusing some, which could change their order."""
 PAGE: Final = 500  # messages asked for at once to fill a gap
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024  # a longer line comes from no server of ours
 MAX_DEFERRED: Final = 10_000  # events kept back until resent messages are answered
 DEFAULT_WAIT_S: Final = 1.0  # when a server says "later" without a time
 LATER: Final = frozenset({"flood", "offline", "busy", "storage", "fun-busy"})  # error codes worth another try
-
-
-Outgoing = native.Send | native.Fun | native.Topic
 
 
 @dataclass(slots=True)
@@ -69,17 +49,6 @@ class _Asked:
 
     request: native.Request
     by: str = "app"
-
-
-def typed(request: Outgoing) -> str:
-    """Return the line a person would type in the target's room to make ``request``."""
-    if isinstance(request, native.Fun):
-        return request.line
-    if isinstance(request, native.Topic):
-        return f"/topic {request.text}"
-    if request.kind == "me":
-        return f"/me {request.text}"
-    return "/" + request.text if request.text.startswith("/") else request.text
 
 
 class Session:
@@ -100,7 +69,8 @@ class Session:
         self.online = False  # introduced and connected
         self.welcome: native.Welcome | None = None  # the last one
         self.rooms = {name: RoomView(name) for name in (*rooms, native.INBOX)}  # we are in or want to be in, and "@"
-        self.outbox: dict[str, Outgoing] = {}  # by cmid, oldest first: not yet acknowledged
+        self._box = Outbox()
+        self.outbox: dict[str, Outgoing] = self._box.requests  # by cmid, oldest first: not yet acknowledged
         self.retry_after: float | None = None  # seconds after which the owner calls `retry`
         self.hang_up = False  # the connection is of no more use: close it, then call `disconnected`
         self.token = secrets.token_urlsafe(24) if token is None else token
@@ -113,16 +83,12 @@ class Session:
         self._updates: list[Update] = []
         self._next_id = 1
         self._asked: dict[int, _Asked] = {}  # by id, on this connection
-        self._flying: set[str] = set()  # cmids on the wire
-        self._waiting: deque[str] = deque()  # cmids not on the wire, in order
-        self._window = MAX_IN_FLIGHT
         self._seqs = {name: Sequence() for name in self.rooms}
         self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
         self._filling: set[str] = set()  # rooms with a `History` of ours under way
         self._joining: set[str] = set()  # rooms we enter by ourselves, not yet answered
         self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
-        self._unsure: set[str] = set()  # resent; the server may have taken them before
-        self._deferred: list[native.Event] = []  # what came while some were unsure
+        self._deferred: list[native.Event] = []  # what came while resent messages were not answered
         self._last_error: native.Error | None = None  # not an answer; explains a close
         self.quitting = False  # somebody asked to go
 
@@ -199,19 +165,10 @@ class Session:
 
         Raises ValueError for a cmid that is there already.
         """
-        cmid = request.cmid
-        if cmid in self.outbox:
-            raise ValueError(f"cmid {cmid!r} is in the outbox already")
-        self.outbox[cmid] = request
-        self._waiting.append(cmid)
-        if isinstance(request, native.Topic):
-            self._updates.append(Queued(cmid, request.room, request.text, "topic"))
-        elif isinstance(request, native.Fun):
-            self._updates.append(Queued(cmid, request.to, request.line, "fun"))
-        else:
-            self._updates.append(Queued(cmid, request.to, request.text, request.kind))
+        self._box.add(request)
+        self._updates.append(queued(request))
         self._pump()
-        return cmid
+        return request.cmid
 
     def request(self, request: native.Request) -> int:
         """Send any other request now; return the id its `Answer` will have. Offline: the Answer is an Error.
@@ -284,10 +241,8 @@ class Session:
         """Put as much of the outbox on the wire as may be there, oldest first."""
         if not self.online or self._joining or self.retry_after is not None:
             return
-        while self._waiting and len(self._flying) < self._window:
-            cmid = self._waiting.popleft()
-            self._flying.add(cmid)
-            self._ask(self.outbox[cmid], "outbox")
+        while (request := self._box.next()) is not None:
+            self._ask(request, "outbox")
 
     # --- the connection's end
 
@@ -298,15 +253,12 @@ class Session:
         self.online = False
         self.hang_up = True
         self.retry_after = None
-        self._window = MAX_IN_FLIGHT
         asked, self._asked = self._asked, {}
         for number, one in asked.items():
             if one.by == "app":
                 gone = native.Error(id=number, code="offline", text=f"Connection lost before the answer: {reason}")
                 self._updates.append(Answer(number, one.request, gone))
-        self._unsure |= self._flying
-        self._flying.clear()
-        self._waiting = deque(self.outbox)
+        self._box.lost()
         self._deferred.clear()  # not applied, so asked for again
         self._joining.clear()
         self._filling.clear()
@@ -327,14 +279,14 @@ class Session:
             if not self.online:
                 self._lose("the other side does not speak moot's native protocol", final=True)
             return
-        if not self._unsure or not self.online:
+        if not self._box.unsure or not self.online:
             self._event(event)
         elif isinstance(event, native.Bye) or len(self._deferred) >= MAX_DEFERRED:
             self._deferred.append(event)
             self._settle()
         elif self._answers_unsure(event):
             self._event(event)
-            if not self._unsure:
+            if not self._box.unsure:
                 self._settle()
         else:
             self._deferred.append(event)
@@ -343,7 +295,7 @@ class Session:
     def _answers_unsure(self, event: native.Event) -> bool:
         number = getattr(event, "id", None)
         asked = self._asked.get(number) if isinstance(number, int) else None
-        return asked is not None and asked.by == "outbox" and getattr(asked.request, "cmid", "") in self._unsure
+        return asked is not None and asked.by == "outbox" and getattr(asked.request, "cmid", "") in self._box.unsure
 
     def _note_entry(self, event: native.Event) -> None:
         """A deferred answer to one of our joins must still let the outbox go, or nothing would end the deferring."""
@@ -359,7 +311,7 @@ class Session:
 
     def _settle(self) -> None:
         """Every resent message is answered: what came meanwhile can be told ours from others'."""
-        self._unsure.clear()
+        self._box.unsure.clear()
         deferred, self._deferred = self._deferred, []
         for event in deferred:
             if self.hang_up:
@@ -436,7 +388,6 @@ class Session:
         self.nick = event.nick
         self.welcome = event
         self._updates.append(Online(event))
-        self._unsure &= self.outbox.keys()
         self._open_inbox(event)
         self._joining = self.rooms.keys() - {native.INBOX}
         for room in self.rooms:
@@ -611,13 +562,11 @@ class Session:
     def _acknowledged(self, number: int, request: native.Request, event: native.Event) -> None:
         assert isinstance(request, native.Send | native.Fun | native.Topic)
         cmid = request.cmid
-        self._flying.discard(cmid)
-        self._unsure.discard(cmid)
         if isinstance(event, native.Error) and self._is_later(event):
-            self._waiting = deque(c for c in self.outbox if c not in self._flying)
+            self._box.put_back(cmid)
             self._later(event)
             return
-        self.outbox.pop(cmid, None)
+        self._box.answered(cmid)
         if isinstance(event, native.Error):
             self._updates.append(Failed(cmid, typed(request), event))
         elif isinstance(event, native.Ok) and event.room is not None and event.seq is not None:
@@ -626,14 +575,12 @@ class Session:
             self._updates.append(Sent(cmid, event.room, event.seq, event.time or 0))
         else:
             self._updates.append(Answer(number, request, event))
-        if not self.outbox:
-            self._window = MAX_IN_FLIGHT
         self._pump()
 
     def _is_later(self, error: native.Error) -> bool:
         return error.wait is not None or error.code in LATER
 
     def _later(self, error: native.Error) -> None:
-        """The server wants a pause. One message at a time from now on keeps their order."""
-        self._window = 1
+        """The server wants a pause."""
+        self._box.slow_down()
         self.retry_after = max(self.retry_after or 0.0, DEFAULT_WAIT_S if error.wait is None else error.wait)
