@@ -63,5 +63,5 @@ def member_rows(people: Mapping[str, native.Person], count: int, me: str, width:
             line = Line((Span(mark, "nick", person.nick), Span(nick, "nick", person.nick)))
         rows.append((line, person.nick))
     if count > len(people):
-        rows.append((Line((Span(f"   and {count - len(people)} others", "away"),)), ""))
+        rows.append((Line((Span(f"   and {count - len(people)} other{'s' * (count - len(people) > 1)}", "away"),)), ""))
     return rows

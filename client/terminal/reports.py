@@ -49,7 +49,7 @@ def _people(event: native.People) -> str:
     where = f"in {event.room}" if event.room else "on the server"
     nicks = [person.nick + (" (away)" if person.away else "") for person in event.people]
     more = event.count - len(nicks)
-    return f"{event.count} {where}: {', '.join(nicks)}" + (f" and {more} others" if more > 0 else "")
+    return f"{event.count} {where}: {', '.join(nicks)}" + (f" and {more} other{'s' * (more > 1)}" if more > 0 else "")
 
 
 def _profile(event: native.Profile) -> str:
@@ -70,7 +70,7 @@ def _rooms(event: native.RoomList) -> str:
     width = max(len(line.room) for line in event.rooms)
     rows = [f"{line.room:<{width}}  {line.people:>4}  {line.topic}".rstrip() for line in event.rooms]
     more = event.count - len(rows)
-    return "\n".join(rows) + (f"\nand {more} others" if more > 0 else "")
+    return "\n".join(rows) + (f"\nand {more} other{'s' * (more > 1)}" if more > 0 else "")
 
 
 def _span(seconds: int) -> str:
