@@ -35,7 +35,7 @@ class Art(Struct, frozen=True, array_like=True):
 # --- worker -> broker
 
 
-class Do(_Tagged):
+class Do(_Tagged, frozen=True):
     """A connection asks for something. Kept by the worker until the broker has answered `rid`."""
 
     conn: ConnId
@@ -46,7 +46,7 @@ class Do(_Tagged):
     dialect: str = ""  # for Hello
 
 
-class Gone(_Tagged):
+class Gone(_Tagged, frozen=True):
     """A connection is closed; nothing more comes from it. Kept by the worker until `Closed` answers it."""
 
     conn: ConnId
@@ -66,7 +66,7 @@ class Seat(Struct, frozen=True, array_like=True):
     inbox: int = 0  # newest seq of the inbox that was written to it
 
 
-class Attach(_Tagged):
+class Attach(_Tagged, frozen=True):
     """A worker's first words to a broker: who sits here, and the last seq fanned out in each room."""
 
     worker: int  # incarnation
@@ -80,7 +80,7 @@ Up = Do | Gone | Attach
 # --- broker -> worker
 
 
-class Answered(_Tagged):
+class Answered(_Tagged, frozen=True):
     """The answer to request `rid` of `conn`."""
 
     conn: ConnId
@@ -88,21 +88,21 @@ class Answered(_Tagged):
     event: Event
 
 
-class Told(_Tagged):
+class Told(_Tagged, frozen=True):
     """An event for one connection that did not ask for it."""
 
     conn: ConnId
     event: Event
 
 
-class Posted(_Tagged):
+class Posted(_Tagged, frozen=True):
     """A message on disk, for all members of `msg.room` at this worker."""
 
     conn: ConnId  # the sender's; 0 when it has none
     msg: Msg
 
 
-class Announced(_Tagged):
+class Announced(_Tagged, frozen=True):
     """An event for all members of `room` at this worker but `skip`."""
 
     room: str
@@ -110,21 +110,21 @@ class Announced(_Tagged):
     skip: ConnId = 0
 
 
-class Entered(_Tagged):
+class Entered(_Tagged, frozen=True):
     """`conn` is a member of `room` from here on."""
 
     conn: ConnId
     room: str
 
 
-class Parted(_Tagged):
+class Parted(_Tagged, frozen=True):
     """`conn` is no member of `room` from here on."""
 
     conn: ConnId
     room: str
 
 
-class Closed(_Tagged):
+class Closed(_Tagged, frozen=True):
     """The broker has forgotten `conn`; close it, if it is open, when what was told it is written."""
 
     conn: ConnId
@@ -136,7 +136,7 @@ Down = Answered | Told | Posted | Announced | Entered | Parted | Closed
 # --- worker <-> sandbox
 
 
-class Render(_Tagged):
+class Render(_Tagged, frozen=True):
     """Ask the sandbox to run a fun command."""
 
     rid: int
@@ -145,7 +145,7 @@ class Render(_Tagged):
     nick: str  # the caller's
 
 
-class Rendered(_Tagged):
+class Rendered(_Tagged, frozen=True):
     """The sandbox's answer: art, or an error for the caller."""
 
     rid: int
@@ -153,7 +153,7 @@ class Rendered(_Tagged):
     error: str = ""
 
 
-class Catalogue(_Tagged):
+class Catalogue(_Tagged, frozen=True):
     """The sandbox's first words to a worker: the commands it has."""
 
     commands: list[FunCommand]

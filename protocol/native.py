@@ -26,7 +26,7 @@ class _Request(Struct, frozen=True, tag_field="op", tag=str.lower, omit_defaults
     id: Id = None
 
 
-class Hello(_Request):
+class Hello(_Request, frozen=True):
     """Introduce oneself; must come first. Answer: `welcome`, or an error (`nick-taken` offers a free one)."""
 
     nick: str
@@ -37,7 +37,7 @@ class Hello(_Request):
     client: Annotated[str, Meta(max_length=64)] = ""  # program and version, shown by whois
 
 
-class Join(_Request):
+class Join(_Request, frozen=True):
     """Enter a room, making it if need be. Answer: `room`.
 
     With `after` and the `epoch` they were seen in, the answer carries what came after that seq, oldest first, else
@@ -49,14 +49,14 @@ class Join(_Request):
     epoch: str | None = None
 
 
-class Leave(_Request):
+class Leave(_Request, frozen=True):
     """Leave a room. Answer: `ok`."""
 
     room: str
     reason: Annotated[str, Meta(max_length=400)] = ""
 
 
-class Send(_Request):
+class Send(_Request, frozen=True):
     """Say something in a room (`#room`) or to one person (`@nick`).
 
     Answer: `ok` with room, seq and time, once it is on disk. The same `cmid` again gets the first answer again;
@@ -70,7 +70,7 @@ class Send(_Request):
     reply: Whole | None = None  # seq, in the same room, of the message this one answers
 
 
-class Fun(_Request):
+class Fun(_Request, frozen=True):
     """Run a fun command. Answer: `ok` when the room got the result, `shown` when it is for the caller alone."""
 
     cmid: Cmid
@@ -78,7 +78,7 @@ class Fun(_Request):
     line: str  # as typed, with its slash: "/cowsay -f tux hi"
 
 
-class Topic(_Request):
+class Topic(_Request, frozen=True):
     """Set a room's topic; it is kept as a message of kind `topic`. Answer: `ok` with seq."""
 
     cmid: Cmid
@@ -86,41 +86,41 @@ class Topic(_Request):
     text: str
 
 
-class Nick(_Request):
+class Nick(_Request, frozen=True):
     """Take another nick. Answer: `ok` with nick."""
 
     nick: str
 
 
-class Away(_Request):
+class Away(_Request, frozen=True):
     """Say that one is away (`text`) or back (no text). Answer: `ok`."""
 
     text: str | None = None
 
 
-class Color(_Request):
+class Color(_Request, frozen=True):
     """Choose the colour of one's nick, `#RRGGBB`, or null for the one derived from the nick. Answer: `ok`."""
 
     color: str | None = None
 
 
-class Who(_Request):
+class Who(_Request, frozen=True):
     """Ask who is in a room, or (no room) on the server. Answer: `people`."""
 
     room: str | None = None
 
 
-class Whois(_Request):
+class Whois(_Request, frozen=True):
     """Ask about one person. Answer: `person`."""
 
     nick: str
 
 
-class Rooms(_Request):
+class Rooms(_Request, frozen=True):
     """Ask which rooms there are. Answer: `rooms`."""
 
 
-class History(_Request):
+class History(_Request, frozen=True):
     """Ask for kept messages of a room one is in, or of the inbox `@`. Answer: `history`, oldest first.
 
     `after`: those with a greater seq, from the oldest. `before`: those with a smaller seq, the newest of them.
@@ -134,11 +134,11 @@ class History(_Request):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
-class Ping(_Request):
+class Ping(_Request, frozen=True):
     """Ask for `pong`, which comes after everything that came before it, through the whole path."""
 
 
-class Quit(_Request):
+class Quit(_Request, frozen=True):
     """Go. Answer: `bye`, then the connection is closed."""
 
     reason: Annotated[str, Meta(max_length=400)] = ""
@@ -184,11 +184,11 @@ class _Event(Struct, frozen=True, tag_field="ev", tag=str.lower, omit_defaults=T
     pass
 
 
-class _Answer(_Event, kw_only=True):
+class _Answer(_Event, frozen=True, kw_only=True):
     id: Id = None  # the request's
 
 
-class Welcome(_Answer):
+class Welcome(_Answer, frozen=True):
     """Answer to `hello`."""
 
     nick: str  # as the server wrote it
@@ -203,7 +203,7 @@ class Welcome(_Answer):
     resumed: bool = False  # took over this person's earlier connection, rooms included
 
 
-class Ok(_Answer):
+class Ok(_Answer, frozen=True):
     """It is done; a message is on disk, as `seq` of `room` (of the sender's own inbox `@` for a direct message)."""
 
     room: str | None = None
@@ -212,7 +212,7 @@ class Ok(_Answer):
     nick: str | None = None
 
 
-class Error(_Answer):
+class Error(_Answer, frozen=True):
     """It was not done. `code` is stable; `text` says what happened, what was expected, what to do."""
 
     code: str
@@ -221,7 +221,7 @@ class Error(_Answer):
     wait: float | None = None  # seconds to wait before trying again
 
 
-class Msg(_Event):
+class Msg(_Event, frozen=True):
     """A message, live or from the log. Per room, seq is 1, 2, 3 … without holes."""
 
     room: str
@@ -236,7 +236,7 @@ class Msg(_Event):
     anim: Anim | None = None  # kind fun: play this; `text` is the still for those who cannot
 
 
-class Room(_Answer):
+class Room(_Answer, frozen=True):
     """Answer to `join`: the room as it is now, and the messages asked for, oldest first."""
 
     room: str
@@ -249,7 +249,7 @@ class Room(_Answer):
     reset: bool = False  # `after` could not be honoured (another epoch, or the future): start anew
 
 
-class HistoryPage(_Answer, tag="history"):
+class HistoryPage(_Answer, frozen=True, tag="history"):
     """Answer to `history`, oldest first."""
 
     room: str
@@ -257,7 +257,7 @@ class HistoryPage(_Answer, tag="history"):
     more: bool = False  # there are more in the direction asked for
 
 
-class People(_Answer):
+class People(_Answer, frozen=True):
     """Answer to `who`."""
 
     people: list[Person]  # by nick; at most 1,000
@@ -265,7 +265,7 @@ class People(_Answer):
     room: str | None = None
 
 
-class Profile(_Answer, tag="person"):
+class Profile(_Answer, frozen=True, tag="person"):
     """Answer to `whois`."""
 
     nick: str
@@ -278,40 +278,40 @@ class Profile(_Answer, tag="person"):
     away: str | None = None
 
 
-class RoomList(_Answer, tag="rooms"):
+class RoomList(_Answer, frozen=True, tag="rooms"):
     """Answer to `rooms`, fullest first, at most 500."""
 
     rooms: list[RoomLine]
     count: int  # of all
 
 
-class Shown(_Answer):
+class Shown(_Answer, frozen=True):
     """A fun command's result for its caller alone, such as the list of cows."""
 
     text: str
 
 
-class Pong(_Answer):
+class Pong(_Answer, frozen=True):
     """Answer to `ping`."""
 
     time: int  # the server's clock, milliseconds since 1970, UTC
 
 
-class Bye(_Answer):
+class Bye(_Answer, frozen=True):
     """The connection ends now. `retry`: the server goes away and may be tried again after that many seconds."""
 
     reason: str
     retry: float | None = None
 
 
-class Joined(_Event):
+class Joined(_Event, frozen=True):
     """Somebody came into a room."""
 
     room: str
     who: Person
 
 
-class Left(_Event):
+class Left(_Event, frozen=True):
     """Somebody left a room. `quit`: the server too."""
 
     room: str
@@ -320,7 +320,7 @@ class Left(_Event):
     quit: bool = False
 
 
-class Renamed(_Event):
+class Renamed(_Event, frozen=True):
     """Somebody in a room has another nick."""
 
     room: str
@@ -328,14 +328,14 @@ class Renamed(_Event):
     nick: str
 
 
-class Changed(_Event):
+class Changed(_Event, frozen=True):
     """Somebody in a room went away, came back or changed colour."""
 
     room: str
     who: Person
 
 
-class Notice(_Event):
+class Notice(_Event, frozen=True):
     """The server has something to say to people."""
 
     text: str
