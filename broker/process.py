@@ -74,7 +74,7 @@ class Broker:
                 due = self.serve_at
                 continue
             if self.held:
-                batches, self.held = self.held + batches, []
+                batches, self.held = _seats_first(self.held + batches), []
             due = self.step(batches)
 
     def _wait(self, due: float | None) -> list[tuple[Worker, list[Up]]]:
@@ -216,6 +216,13 @@ class Broker:
                     self.stopping = True
                 case _:
                     log.warning("unexpected control message %r", message)
+
+
+def _seats_first(batches: list[tuple[Worker, list[Up]]]) -> list[tuple[Worker, list[Up]]]:
+    """Return the same with who sits where in front: a newcomer at one worker must not take a nick of another's seat."""
+    commands = [(worker, command) for worker, batch in batches for command in batch]
+    commands.sort(key=lambda item: not isinstance(item[1], Attach))  # stable: the rest keeps its order
+    return [(worker, [command]) for worker, command in commands]
 
 
 def _note(what: str, person: Person, details: str) -> None:

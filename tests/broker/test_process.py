@@ -1,0 +1,334 @@
+"""The broker's loop with real pipes and a real control socket; the test plays supervisor and workers."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from broker.process import Broker, _seats_first
+from protocol import native
+from protocol.control import ControlSocket
+from protocol.ipc import (
+    Answered,
+    Art,
+    Attach,
+    Beat,
+    Closed,
+    Do,
+    Down,
+    Gone,
+    Link,
+    Posted,
+    Seat,
+    Stop,
+    Stuck,
+    Told,
+    Up,
+)
+from protocol.pipes import PipeReader, PipeWriter
+from protocol.settings import DEFAULTS
+from tests.broker.desk import ANN, BOB, EVE, conn, token
+
+_down = msgspec.msgpack.Decoder(list[Down])
+
+
+class FakeWorker:
+    """The other ends of a worker's two pipes."""
+
+    def __init__(self, incarnation: int, supervisor: ControlSocket) -> None:
+        to_broker, from_worker = os.pipe()
+        from_broker, to_worker = os.pipe()
+        self.writer, self.reader = PipeWriter(from_worker), PipeReader(from_broker)
+        supervisor.send(Link("worker", incarnation), (to_broker, to_worker))
+        os.close(to_broker)
+        os.close(to_worker)
+
+    def put(self, *commands: Up) -> None:
+        self.writer.put(msgspec.msgpack.encode(commands))
+
+    def told(self) -> list[Down]:
+        return [event for frame in self.reader.read() for event in _down.decode(frame)]
+
+    def die(self) -> None:
+        self.writer.close()
+        self.reader.close()
+
+
+class Bench:
+    def __init__(self, directory: Path, awaited: int = 0) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.supervisor = ControlSocket(ours)
+        self.control = ControlSocket(theirs)
+        self.broker = Broker(self.control, DEFAULTS, directory, awaited)
+        self.made: list[FakeWorker] = []
+
+    def worker(self, incarnation: int) -> FakeWorker:
+        made = FakeWorker(incarnation, self.supervisor)
+        self.made.append(made)
+        self.turn()
+        return made
+
+    def turn(self) -> None:
+        """What `Broker.run` does in one round."""
+        self.broker.step(self.broker._wait(0.0))
+
+    def close(self) -> None:
+        for made in self.made:
+            made.die()
+        for worker in list(self.broker.workers.values()):
+            self.broker._lose(worker)
+        self.broker.log.close()
+        self.broker.selector.close()
+        self.control.close()
+        self.supervisor.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def hello(who: int, nick: str, rid: int = 1) -> Do:
+    return Do(who, rid, native.Hello(nick=nick, token=token(nick)), None, "127.0.0.1", "native")
+
+
+def join(who: int, room: str, rid: int = 2) -> Do:
+    return Do(who, rid, native.Join(room=room))
+
+
+def say(who: int, text: str, rid: int, to: str = "#tea") -> Do:
+    return Do(who, rid, native.Send(id=rid, cmid=f"c{rid}", to=to, text=text))
+
+
+def answers(events: list[Down]) -> dict[int, native.Event]:
+    return {event.rid: event.event for event in events if isinstance(event, Answered)}
+
+
+def code(event: native.Event) -> str:
+    assert isinstance(event, native.Error), event
+    return event.code
+
+
+def posts(events: list[Down]) -> list[tuple[int, str]]:
+    return [(event.msg.seq, event.msg.text) for event in events if isinstance(event, Posted)]
+
+
+def test_all_batches_that_wait_are_one_transaction_and_one_batch_down(bench: Bench) -> None:
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    two.put(hello(EVE, "eve"), join(EVE, "#tea"))
+    bench.turn()
+    one.told()
+    two.told()
+    one.put(say(ANN, "a", 3))
+    one.put(say(ANN, "b", 4))
+    two.put(say(EVE, "c", 3))
+    bench.turn()
+    frames = two.reader.read()
+    assert len(frames) == 1
+    assert sorted(posts(_down.decode(frames[0]))) == [(1, "a"), (2, "b"), (3, "c")]
+    assert posts(one.told()) == posts(_down.decode(frames[0]))
+
+
+def test_a_worker_speaks_for_its_own_connections_only(bench: Bench) -> None:
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    bench.turn()
+    one.told()
+    seat = Seat(conn(1, 9), native.Hello(nick="fake", token=token("fake")), [], "", "", 0)
+    two.put(Gone(ANN, "hijacked"), say(ANN, "not me", 9), hello(conn(1, 7), "ghost"), Attach(1, [seat], {}))
+    bench.turn()
+    assert one.told() == two.told() == []
+    assert list(bench.broker.state.people) == [ANN]
+
+
+def test_a_failed_commit_acknowledges_nothing_and_the_next_one_goes_on_densely(bench: Bench) -> None:
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"), hello(BOB, "bob", 10))
+    two.put(hello(EVE, "eve"), join(EVE, "#tea"))
+    bench.turn()
+    one.put(say(ANN, "kept", 3))
+    bench.turn()
+    one.told()
+    two.told()
+    db = bench.broker.log._db
+    db.pragma("max_page_count", db.pragma("page_count"))
+    big = "x" * 60_000
+    one.put(say(ANN, big, 4), say(BOB, big, 11, "@ann"), Do(ANN, 5, native.Ping(id=5)), say(ANN, "kept", 3))
+    two.put(Do(EVE, 6, native.History(id=6, room="#tea")), join(EVE, "#tea", 7))
+    bench.turn()
+    told = one.told()
+    assert posts(told) == []
+    assert [event for event in told if isinstance(event, Told)] == []
+    got = answers(told)
+    assert [code(got[rid]) for rid in (4, 11)] == ["storage", "storage"]
+    assert isinstance(got[5], native.Pong)
+    db.pragma("max_page_count", 1_000_000)
+    one.put(say(ANN, "next", 8), say(BOB, "psst", 12, "@ann"))
+    two.told()
+    bench.turn()
+    assert posts(two.told()) == [(2, "next")]
+    told = one.told()
+    assert [event.event.seq for event in told if isinstance(event, Told)] == [1, 1]  # type: ignore[union-attr]
+
+
+def test_requests_behind_one_that_found_the_disk_full_are_carried_out(bench: Bench) -> None:
+    one = bench.worker(1)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"), say(ANN, "kept", 3))
+    bench.turn()
+    one.told()
+    db = bench.broker.log._db
+    db.pragma("max_page_count", db.pragma("page_count"))
+    history = Do(ANN, 5, native.History(id=5, room="#tea", before=50))
+    one.put(say(ANN, "x" * 60_000, 4), history, Do(ANN, 6, native.Ping()), Gone(ANN, "closed"))
+    bench.turn()
+    told = one.told()
+    got = answers(told)
+    assert [code(got[4]), code(got[5])] == ["storage", "storage"]
+    assert isinstance(got[6], native.Pong)
+    assert told[-1] == Closed(ANN)
+    assert bench.broker.state.people == {}
+
+
+def test_a_request_that_breaks_the_broker_is_answered_and_harms_no_other(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = bench.worker(1)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    bench.turn()
+    one.told()
+    poison = Do(ANN, 3, native.History(id="h", room="#tea", before=3))
+    bench.broker.state._handlers[native.History] = lambda person, do: 1 / 0  # type: ignore[assignment]
+    one.put(poison, say(ANN, "still here", 4))
+    bench.turn()
+    told = one.told()
+    assert code(answers(told)[3]) == "internal"
+    assert posts(told) == [(1, "still here")]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_dead_worker_with_output_waiting_takes_nobody_along(bench: Bench) -> None:
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    two.put(hello(EVE, "eve"), join(EVE, "#tea"))
+    bench.turn()
+    one.told()
+    rid = 10
+    while not bench.broker.workers[2].writer.pending:  # until its pipe is full
+        one.put(*(say(ANN, "x" * 4000, rid + number) for number in range(100)))
+        rid += 100
+        bench.turn()
+        one.told()
+    two.put(say(EVE, "last words", 5), hello(conn(2, 9), "ghost"))
+    two.die()
+    bench.turn()
+    bench.turn()
+    assert list(bench.broker.workers) == [1]
+    assert [person.nick for person in bench.broker.state.people.values() if person.lingers_until is None] == ["ann"]
+    one.put(say(ANN, "goes on", 5))
+    bench.turn()
+    assert [text for _seq, text in posts(one.told())][-1:] == ["goes on"]
+
+
+def test_a_worker_that_does_not_drain_its_queue_is_cut_off(bench: Bench) -> None:
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    two.put(hello(EVE, "eve"), join(EVE, "#tea"))
+    bench.turn()
+    bench.broker.workers[2].writer._max_pending = 1 << 20
+    rid = 10
+    while 2 in bench.broker.workers:
+        one.put(*(say(ANN, "x" * 4000, rid + number) for number in range(100)))
+        rid += 100
+        bench.turn()
+        one.told()
+    assert bench.supervisor.recv() == [(Stuck(2), [])]
+    eve = bench.broker.state.people[EVE]
+    assert eve.lingers_until is not None
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x03abc"])
+def test_a_worker_that_sends_garbage_is_cut_off(bench: Bench, garbage: bytes) -> None:
+    bench.worker(1)
+    two = bench.worker(2)
+    os.write(two.writer.fileno(), garbage)
+    bench.turn()
+    assert list(bench.broker.workers) == [1]
+    assert bench.supervisor.recv() == [(Stuck(2), [])]
+
+
+def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, awaited=2)
+    try:
+        one, two = bench.worker(1), bench.worker(2)
+        seat = Seat(EVE, native.Hello(nick="eve", token=token("eve")), [], "127.0.0.1", "native", 0)
+        one.put(Attach(1, [], {}), Do(ANN, 1, native.Hello(nick="eve", token=token("newcomer"))))
+        early = bench.broker._wait(0.0)
+        assert len(early) == 1
+        assert bench.broker.awaited == 1
+        two.put(Attach(2, [seat], {}))
+        late = bench.broker._wait(0.0)
+        assert bench.broker.serving
+        bench.broker.step(_seats_first(early + late))
+        assert code(answers(one.told())[1]) == "nick-taken"
+    finally:
+        bench.close()
+
+
+def test_people_of_a_worker_that_died_before_it_was_served_linger(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, awaited=2)
+    try:
+        one = bench.worker(1)
+        seat = Seat(ANN, native.Hello(nick="ann", token=token("ann")), ["#tea"], "127.0.0.1", "native", 0)
+        one.put(Attach(1, [seat], {"#tea": 0}))
+        held = bench.broker._wait(0.0)
+        one.die()
+        held += bench.broker._wait(0.0)
+        bench.broker.step(held)
+        (ann,) = bench.broker.state.people.values()
+        assert ann.lingers_until is not None
+        assert bench.broker.state.rooms["#tea"].workers == {}
+    finally:
+        bench.close()
+
+
+def test_it_answers_beats_and_stops_when_told_or_when_the_supervisor_is_gone(bench: Bench) -> None:
+    bench.supervisor.send(Beat(7))
+    bench.turn()
+    assert bench.supervisor.recv() == [(Beat(7), [])]
+    bench.supervisor.send(Stop("bye"))
+    bench.turn()
+    assert bench.broker.stopping
+    bench.broker.stopping = False
+    bench.supervisor.close()
+    bench.turn()
+    assert bench.broker.stopping
+
+
+REQUESTS: list[Callable[[int], native.Request]] = [
+    lambda n: native.History(room="#tea", before=n),
+    lambda n: native.History(room="@", after=n),
+    lambda n: native.History(room="#tea", since=n),
+    lambda n: native.Join(room="#tea", after=n, epoch="x"),
+    lambda n: native.Send(cmid="c", to="#tea", text="x", reply=n),
+]
+
+
+@pytest.mark.parametrize("number", [0, 1 << 53, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize("make", REQUESTS)
+def test_no_number_breaks_the_broker(bench: Bench, make: Callable[[int], native.Request], number: int) -> None:
+    one = bench.worker(1)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    bench.turn()
+    one.told()
+    one.put(Do(ANN, 3, make(number), Art("x")))
+    bench.turn()
+    if 1 in bench.broker.workers:  # a number no client could have sent makes the whole batch one of a broken worker
+        assert set(answers(one.told())) == {3}
+    else:
+        assert number > 1 << 53
