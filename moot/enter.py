@@ -11,10 +11,9 @@ def enter(address: str, nick: str | None, rooms: Sequence[str], *, plain: bool =
     Without ``nick``, the full-screen client takes the one it remembers, else it is the login name.
     """
     if plain or not full_screen_possible():
-        from client.nick import login_nick
         from client.plain import run_plain
 
-        return run_plain(address, nick or login_nick(), list(rooms))
+        return run_plain(address, nick, list(rooms))
     from client.terminal import run_terminal
 
     return run_terminal(address, nick, list(rooms))
