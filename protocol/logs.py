@@ -28,7 +28,7 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "source": record.name,
             "pid": record.process,
-            "message": record.getMessage(),
+            "message": record.getMessage().encode(errors="backslashreplace").decode(),  # no half surrogate pairs
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
