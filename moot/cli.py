@@ -1,5 +1,7 @@
 """The command line: reads words, calls the part that does it. The parts are imported when they are called for."""
 
+import moot.quickstart  # noqa: F401, I001  # before msgspec
+
 import os
 import sys
 from pathlib import Path
