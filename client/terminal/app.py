@@ -31,10 +31,9 @@ class MootApp(App[int]):
 
     def __init__(self, host: str, nick: str, rooms: Sequence[str], settings: SettingsFile) -> None:
         altkeys.install()
-        super().__init__()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)  # then no colour is written at all
         self.host = host
         self.settings = settings
-        self.farewell = ""
         self._rooms = list(rooms)
         self._chat = self._new_chat(nick)
         self._stack = AsyncExitStack()
