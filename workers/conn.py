@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CLOSE_S: Final = 10.0  # a closed connection's patience with a client that does not read the last words
 PAGED: Final = frozenset({native.History, native.Join})  # answered with a page of messages
+SLICE_BYTES: Final = 16 * 1024  # handled before looking again whether the connection goes on
 MAX_TODO: Final = 64  # requests held back before reading from the client stops
 
 
@@ -99,11 +100,12 @@ class Conn(asyncio.Protocol):
         self.worker.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self.closing:
-            return
-        if self.dialect is None:
-            self.dialect = self.worker.detect(data)
-        self._take(self.dialect.feed(data))
+        for start in range(0, len(data), SLICE_BYTES):
+            if self.closing:
+                return
+            if self.dialect is None:
+                self.dialect = self.worker.detect(data)
+            self._take(self.dialect.feed(data[start : start + SLICE_BYTES]))
 
     def eof_received(self) -> bool:
         if self.closing or self.dialect is None:
@@ -138,10 +140,22 @@ class Conn(asyncio.Protocol):
         """Take what the dialect found; bytes are replies of its own."""
         for item in items:
             if isinstance(item, bytes):
-                self.send(item)
+                self._reply_at_once(item)
             else:
                 self._receive(item)
         self.pump()
+
+    def _reply_at_once(self, line: bytes) -> None:
+        """Send what the dialect says by itself. It costs a line: nonsense must not keep a worker busier than sense."""
+        self.send(line)
+        settings = self.worker.settings
+        if line and settings.limits and not self.closing:
+            bucket, now = self._flood_bucket(), self.worker.now()
+            bucket.take(1.0, now)
+            if bucket.wait(1.0, now) > settings.flood_delay:
+                text = "too many lines that ask for nothing the server has; connect again and slow down"
+                self.reply(native.Error(code="flood", text=text))
+                self.finish()
 
     def _receive(self, request: Request) -> None:
         checked = prepare(request, self.worker.settings)

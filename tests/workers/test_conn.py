@@ -1,0 +1,206 @@
+"""Connections of a real worker: limits, hostile bytes, odd moments to go."""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from protocol import native
+from tests.server import Peer, Server, serving, until
+
+MakePeer = Callable[..., Peer]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the whole module; every test has rooms and nicks of its own."""
+    with serving(tmp_path_factory.mktemp("conn") / "data", "--workers", "1") as running:
+        yield running
+
+
+@pytest.fixture
+def meet(shared: Server) -> Iterator[MakePeer]:
+    made: list[Peer] = []
+
+    def make(nick: str = "", *rooms: str) -> Peer:
+        one = Peer(shared.port)
+        made.append(one)
+        if nick:
+            one.enter(nick, *rooms)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def who(peer: Peer) -> list[str]:
+    return [person.nick for person in peer.ask(native.Who(), native.People).people]
+
+
+def alone(peer: Peer, nick: str) -> None:
+    """Wait until nobody but ``nick`` is here."""
+    until(lambda: who(peer) == [nick], f"only {nick} to be here")
+
+
+def test_numbers_too_great_are_refused_and_the_server_goes_on(meet: MakePeer) -> None:
+    ann, eve = meet("ann1", "#n"), meet("eve1", "#n")
+    for line in (
+        b'{"op":"ping","id":99999999999999999999999}\n',
+        b'{"op":"history","room":"#n","before":9223372036854775808}\n',
+        b'{"op":"send","cmid":"c","to":"#n","text":"x","reply":-99999999999999999999999}\n',
+    ):
+        eve.sock.sendall(line)
+        assert eve.next(native.Error).code == "bad-request"
+    assert ann.ask(native.Send(cmid="c", to="#n", text="fine"), native.Ok).seq == 1
+
+
+def test_a_second_hello_sent_before_the_first_is_answered_is_refused(meet: MakePeer) -> None:
+    ann = meet()
+    ann.write(native.Hello(id=1, nick="ann2"))
+    ann.write(native.Hello(id=2, nick="other2"))
+    ann.write(native.Hello(id=3, nick="third2"))
+    assert ann.next(native.Welcome).id == 1
+    assert [ann.next(native.Error).code for _ in range(2)] == ["bad-request", "bad-request"]
+    assert "other2" not in who(ann)
+
+
+def test_requests_sent_with_the_hello_are_carried_out_after_it_fun_ones_too(meet: MakePeer) -> None:
+    ann = meet()
+    ann.write(native.Hello(id=1, nick="ann3"))
+    ann.write(native.Join(id=2, room="#three"))
+    ann.write(native.Fun(id=3, cmid="f", to="#three", line="/slap bob"))
+    ann.write(native.Send(id=4, cmid="s", to="#three", text="after"))
+    said = [ann.next(native.Msg).text for _ in range(2)]
+    assert said[0].startswith("slaps") or "ann3" in said[0]
+    assert said[1] == "after"
+
+
+def test_fun_without_a_hello_is_refused(meet: MakePeer) -> None:
+    assert meet().ask(native.Fun(cmid="f", to="#x", line="/train"), native.Error).code == "not-introduced"
+
+
+def test_a_hello_behind_a_quit_leaves_no_ghost(meet: MakePeer) -> None:
+    ann, ghost = meet("ann4", "#four"), meet()
+    both = native.encode(native.Quit()) + native.encode(native.Hello(nick="ghost4"))
+    ghost.sock.sendall(both + native.encode(native.Join(room="#four")))
+    assert ghost.ended()
+    alone(ann, "ann4")
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_who_goes_right_after_the_hello_leaves_no_ghost(meet: MakePeer, reset: bool) -> None:
+    ann = meet("ann5", "#five")
+    for number in range(20):
+        peer = meet()
+        if reset:
+            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.write(native.Hello(nick=f"ghost5-{number}"))
+        peer.write(native.Join(room="#five"))
+        peer.close()
+    alone(ann, "ann5")
+
+
+def test_who_goes_while_a_fun_command_is_drawn_leaves_no_ghost(meet: MakePeer) -> None:
+    ann, eve = meet("ann6", "#six"), meet("eve6", "#six")
+    for number in range(5):
+        eve.write(native.Fun(cmid=f"f{number}", to="#six", line="/cowsay hi"))
+    eve.close()
+    alone(ann, "ann6")
+    assert ann.ask(native.Fun(cmid="f", to="#six", line="/cowsay hi"), native.Ok).room == "#six"
+
+
+def test_who_goes_with_much_still_waiting_leaves_no_ghost(meet: MakePeer) -> None:
+    ann, eve = meet("ann7", "#seven"), meet("eve7", "#seven")
+    for number in range(40):  # held back by the flood limit
+        eve.write(native.Send(cmid=f"c{number}", to="#seven", text="x"))
+    eve.close()
+    alone(ann, "ann7")
+
+
+def test_half_closing_before_the_hello_ends_the_connection(meet: MakePeer) -> None:
+    for first in (b"", b"{\n", native.encode(native.Ping(id=1))):
+        peer = meet()
+        peer.sock.sendall(first)
+        peer.sock.shutdown(socket.SHUT_WR)
+        assert peer.ended()
+
+
+def test_half_closing_answers_what_was_asked(meet: MakePeer) -> None:
+    peer = meet("ann8", "#eight")
+    peer.write(native.Send(id="last", cmid="c", to="#eight", text="x"))
+    peer.sock.shutdown(socket.SHUT_WR)
+    assert peer.ended()
+    kinds = [type(event).__name__ for event in peer.events if getattr(event, "id", None) in ("last", None)]
+    assert "Ok" in kinds
+    assert "Bye" in kinds
+
+
+def test_a_flood_is_delayed_then_refused_and_the_connection_stays(meet: MakePeer) -> None:
+    ann = meet("ann9")
+    for number in range(60):
+        ann.write(native.Away(id=f"n{number}", text="x"))
+    refused = [ann.next(native.Error) for _ in range(60 - 30)]
+    assert {error.code for error in refused} == {"flood"}
+    assert all(error.wait is not None and 10 < error.wait < 12 for error in refused)
+    assert refused[0].id in ("n29", "n30", "n31")
+
+
+def test_a_flood_of_nonsense_is_cut_off_and_others_do_not_wait(meet: MakePeer) -> None:
+    ann, eve = meet("ann10"), meet("eve10")
+    eve.sock.sendall(b"{\n" * 2000)
+    assert eve.ended()
+    errors = [event.code for event in eve.events if isinstance(event, native.Error)]
+    assert errors[-1] == "flood"
+    assert 20 <= errors.count("bad-request") <= 40
+    alone(ann, "ann10")
+
+
+def test_a_page_of_long_messages_reaches_a_client_that_reads(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1", "--no-limits") as server:
+        ann = Peer(server.port)
+        ann.enter("ann", "#long")
+        for number in range(300):
+            ann.write(native.Send(id=number, cmid=f"c{number}", to="#long", text="x" * 3990))
+        for _ in range(300):
+            ann.next(native.Ok)
+        for number in range(8):
+            ann.write(native.History(id=f"h{number}", room="#long", limit=500))
+        pages = [ann.next(native.HistoryPage) for _ in range(8)]
+        assert all(page.more and page.messages[-1].seq == 300 for page in pages)
+        eve = Peer(server.port)
+        eve.enter("eve")
+        seqs: list[int] = []
+        eve.ask(native.Join(room="#long"), native.Room)
+        while len(seqs) < 300:
+            page = eve.ask(native.History(room="#long", after=len(seqs), limit=500), native.HistoryPage)
+            seqs += [msg.seq for msg in page.messages]
+        assert seqs == list(range(1, 301))
+        ann.close()
+        eve.close()
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_everything(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1", "--no-limits") as server:
+        ann, deaf = Peer(server.port), Peer(server.port)
+        ann.enter("ann", "#loud")
+        deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.enter("deaf", "#loud")
+        pid = server.pids("worker")[-1]
+        sent = 0
+        while "cut off: you read too slowly" not in server.log:
+            for _ in range(20):
+                ann.write(native.Send(cmid=f"c{sent}", to="#loud", text="x" * 3990))
+                sent += 1
+            for _ in range(20):
+                ann.next(native.Ok)
+            assert sent < 5000
+        heard = [msg.seq for msg in ann.gather(native.Msg)]
+        assert heard == list(range(1, sent + 1))
+        alone(ann, "ann")
+        assert psutil.Process(pid).memory_info().rss < 200 << 20
+        ann.close()
+        deaf.close()

@@ -1,0 +1,130 @@
+"""Who hears what of a room, in which bytes. The dialects here are as small as they can be."""
+
+from typing import Any, cast
+
+from protocol import native
+from protocol.ipc import Announced, Posted
+from workers.conn import Conn
+from workers.fanout import LocalRoom
+
+
+class FakeDialect:
+    def __init__(self, variant: str, echoes: bool = True, only: str = "") -> None:
+        self.variant, self.echoes, self.picky, self.only = variant, echoes, bool(only), only
+
+    def wants(self, msg: native.Msg) -> bool:
+        return self.only in msg.text
+
+
+class FakeConn:
+    def __init__(self, id_: int, dialect: FakeDialect) -> None:
+        self.id, self.dialect = id_, dialect
+        self.out: list[bytes] = []
+
+    def send(self, line: bytes) -> None:
+        self.out.append(line)
+
+
+def text_of(event: native.Event) -> bytes:
+    return (event.text if isinstance(event, native.Msg) else type(event).__name__.lower()).encode() + b"\n"
+
+
+class Encoders(dict[str, Any]):
+    """Encoders that count how often they were asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        super().__init__(native=lambda event: self._encode("native", event), prose=lambda e: self._encode("prose", e))
+
+    def _encode(self, variant: str, event: native.Event) -> bytes:
+        self.calls.append((variant, text_of(event).decode().strip()))
+        return variant[:1].encode() + b":" + text_of(event)
+
+
+def room(*members: FakeConn) -> LocalRoom:
+    made = LocalRoom("#tea")
+    for member in members:
+        made.members[member.id] = cast("Conn", member)
+    return made
+
+
+def posted(seq: int, text: str, conn: int = 0, kind: native.Kind = "text") -> Posted:
+    return Posted(conn, native.Msg(room="#tea", seq=seq, time=1, nick="x", text=text, kind=kind))
+
+
+JOINED = native.Joined(room="#tea", who=native.Person("eve"))
+
+
+def test_each_variant_is_encoded_once_and_each_member_written_once() -> None:
+    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
+    eve = FakeConn(3, FakeDialect("prose"))
+    tea, encoders = room(ann, bob, eve), Encoders()
+    tea.hear(posted(1, "one", 1))
+    tea.hear(posted(2, "two", 3))
+    tea.flush(encoders)
+    assert ann.out == [b"n:one\nn:two\n"]
+    assert ann.out[0] is bob.out[0]
+    assert eve.out == [b"p:one\np:two\n"]
+    assert sorted(encoders.calls) == [("native", "one"), ("native", "two"), ("prose", "one"), ("prose", "two")]
+    assert tea.last == 2
+    tea.flush(encoders)
+    assert b"".join(bob.out) == b"n:one\nn:two\n"
+
+
+def test_who_has_their_line_on_the_screen_already_does_not_get_it_again() -> None:
+    ann, bob = FakeConn(1, FakeDialect("prose", echoes=False)), FakeConn(2, FakeDialect("prose", echoes=False))
+    tea = room(ann, bob)
+    tea.hear(posted(1, "mine", 1))
+    tea.hear(posted(2, "yours", 2))
+    tea.flush(Encoders())
+    assert b"".join(ann.out) == b"p:yours\n"
+    assert b"".join(bob.out) == b"p:mine\n"
+
+
+def test_but_they_do_see_what_came_of_their_fun_command() -> None:
+    ann = FakeConn(1, FakeDialect("prose", echoes=False))
+    tea = room(ann)
+    tea.hear(posted(1, "moo", 1, "fun"))
+    tea.hear(posted(2, "Assam", 1, "topic"))
+    tea.hear(posted(3, "waves", 1, "me"))
+    tea.flush(Encoders())
+    assert b"".join(ann.out) == b"p:moo\np:Assam\n"
+
+
+def test_an_event_can_skip_one_member() -> None:
+    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
+    tea = room(ann, bob)
+    tea.hear(posted(1, "one"))
+    tea.hear(Announced("#tea", JOINED, skip=1))
+    tea.flush(Encoders())
+    assert b"".join(ann.out) == b"n:one\n"
+    assert b"".join(bob.out) == b"n:one\nn:joined\n"
+
+
+def test_a_picky_member_is_asked_about_the_messages_of_others() -> None:
+    ann, bob = FakeConn(1, FakeDialect("prose", only="ann")), FakeConn(2, FakeDialect("prose"))
+    tea = room(ann, bob)
+    tea.hear(posted(1, "hi ann"))
+    tea.hear(posted(2, "hi bob"))
+    tea.hear(posted(3, "said by herself", 1))
+    tea.hear(Announced("#tea", JOINED))
+    tea.flush(Encoders())
+    assert b"".join(ann.out) == b"p:hi ann\np:said by herself\np:joined\n"
+    assert b"".join(bob.out) == b"p:hi ann\np:hi bob\np:said by herself\np:joined\n"
+
+
+def test_what_was_particular_in_one_turn_is_not_in_the_next() -> None:
+    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
+    tea = room(ann, bob)
+    tea.hear(Announced("#tea", JOINED, skip=1))
+    tea.flush(Encoders())
+    tea.hear(posted(1, "one"))
+    tea.flush(Encoders())
+    assert ann.out[-1] is bob.out[-1]
+
+
+def test_the_newest_seq_is_kept_for_the_next_broker() -> None:
+    tea = room()
+    tea.hear(posted(7, "x"))
+    tea.hear(Announced("#tea", JOINED))
+    assert tea.last == 7

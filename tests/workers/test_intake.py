@@ -1,0 +1,93 @@
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import native
+from protocol.settings import DEFAULTS
+from workers.intake import prepare
+
+
+def send(text: str) -> native.Request | native.Error:
+    return prepare(native.Send(id=1, cmid="c", to="#tea", text=text), DEFAULTS)
+
+
+def code(answer: native.Request | native.Error) -> str:
+    assert isinstance(answer, native.Error)
+    return answer.code
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("hi", "hi"),
+        ("a\nb", "a\nb"),
+        ("\x1b[31mred\x07\x00", "[31mred"),
+        ("a\u202eb", "ab"),
+        (":thumbs_up:", "👍"),
+        ("x" * 4000, "x" * 4000),
+    ],
+)
+def test_a_message_is_cleaned_and_gets_its_emoji(typed: str, sent: str) -> None:
+    answer = send(typed)
+    assert isinstance(answer, native.Send)
+    assert answer.text == sent
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "\x00\x07", "\u202e\u200b"])
+def test_a_message_of_nothing_is_refused(text: str) -> None:
+    assert code(send(text)) == "bad-request"
+
+
+def test_a_message_too_long_is_refused_with_both_numbers() -> None:
+    answer = send("x" * 4001)
+    assert answer == native.Error(
+        id=1, code="too-long", text="a message may have 4,000 characters and this has 4,001; send it in parts"
+    )
+
+
+def test_length_counts_after_cleaning() -> None:
+    assert isinstance(send("\x00" * 100 + "x" * 4000), native.Send)
+
+
+def test_a_fun_line_has_a_limit_of_its_own_and_no_newlines() -> None:
+    def fun(line: str) -> native.Request | native.Error:
+        return prepare(native.Fun(cmid="c", to="#tea", line=line), DEFAULTS)
+
+    assert fun("/cowsay a\nb") == native.Fun(cmid="c", to="#tea", line="/cowsay a b")
+    assert code(fun("/cowsay " + "x" * 193)) == "too-long"
+
+
+def test_topics_reasons_and_away_texts_are_one_clean_line() -> None:
+    assert prepare(native.Topic(cmid="c", room="#t", text="a\nb\x1b"), DEFAULTS) == native.Topic(
+        cmid="c", room="#t", text="a b"
+    )
+    assert code(prepare(native.Topic(cmid="c", room="#t", text="x" * 4001), DEFAULTS)) == "too-long"
+    assert prepare(native.Quit(reason="a\r\nb"), DEFAULTS) == native.Quit(reason="a b")
+    assert prepare(native.Away(text="\x07" + "x" * 300), DEFAULTS) == native.Away(text="x" * 200)
+    assert prepare(native.Away(), DEFAULTS) == native.Away()
+
+
+def test_colours_are_checked_but_nobody_is_turned_away_for_one() -> None:
+    assert prepare(native.Hello(nick="a", color="red; x"), DEFAULTS) == native.Hello(nick="a")
+    assert prepare(native.Hello(nick="a", color="#D333FF"), DEFAULTS) == native.Hello(nick="a", color="#D333FF")
+    assert code(prepare(native.Color(color="red"), DEFAULTS)) == "bad-request"
+    assert prepare(native.Color(), DEFAULTS) == native.Color()
+
+
+@given(st.text(), st.sampled_from(["send", "fun", "topic", "away", "leave", "quit", "hello"]))
+def test_any_text_comes_out_clean_or_as_an_error(text: str, op: str) -> None:
+    fields: dict[str, Any] = {
+        "send": {"cmid": "c", "to": "#t", "text": text},
+        "fun": {"cmid": "c", "to": "#t", "line": text},
+        "topic": {"cmid": "c", "room": "#t", "text": text},
+        "away": {"text": text},
+        "leave": {"room": "#t", "reason": text[:400]},
+        "quit": {"reason": text[:400]},
+        "hello": {"nick": "a", "client": text[:64]},
+    }[op]
+    answer = prepare(native.decode_request(msgspec.json.encode({"op": op, **fields})), DEFAULTS)
+    assert not set("\x00\x1b\x07\r\x7f\x9b\u202e\u2028") & set(native.encode(answer).decode())
+    assert b"\\u00" not in native.encode(answer) or b"\\\\u00" in native.encode(answer)
