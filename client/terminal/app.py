@@ -38,6 +38,7 @@ class MootApp(App[int]):
         self._chat = self._new_chat(nick)
         self._stack = AsyncExitStack()
         self._title = ""
+        self._reason = ""
         for theme in OWN:
             self.register_theme(theme)
         self.theme = settings.values.theme if settings.values.theme in NAMES else NAMES[0]
@@ -54,8 +55,14 @@ class MootApp(App[int]):
 
     async def on_unmount(self) -> None:
         """Say goodbye."""
+        await self._chat.close(self._reason)
         await self._stack.aclose()
         self._write("\x1b[23;0t")
+
+    def quit(self, reason: str) -> None:
+        """End the program, telling the others why."""
+        self._reason = reason
+        self.exit(0)
 
     async def try_nick(self, nick: str | None) -> None:
         """Connect anew under another nick; without one, end."""
@@ -113,17 +120,12 @@ class MootApp(App[int]):
             webbrowser.open(url)
         else:
             self.copy_to_clipboard(url)
-            self.notify("link copied", timeout=2)
+            for screen in self.screen_stack:
+                if isinstance(screen, MainScreen):
+                    screen.flash("link copied")
 
-    async def on_app_focus(self) -> None:
-        """The person is back."""
-        self._looking(True)
-
-    async def on_app_blur(self) -> None:
-        """The person looks at something else."""
-        self._looking(False)
-
-    def _looking(self, attentive: bool) -> None:
+    def watch_app_focus(self, attentive: bool) -> None:
+        """The person turned to the terminal, or away."""
         for screen in self.screen_stack:
             if isinstance(screen, MainScreen):
                 screen.tracker.looking(attentive)

@@ -45,6 +45,12 @@ class Sources:
     words: dict[str, Sequence[str]] = field(default_factory=dict)  # command: what its argument may be
 
 
+def marked(before: str) -> bool:
+    """Tell whether what stands before the cursor may be worth an offer nobody asked for. Quick, and may be wrong."""
+    token = _TOKEN.search(before)
+    return before.startswith("/") or "$" in before or (token is not None and token.group().startswith((":", "@", "#")))
+
+
 def offer(text: str, cursor: int, sources: Sources) -> Offer | None:
     """Return what the word that ends at ``cursor`` may become, or None."""
     before = text[:cursor]

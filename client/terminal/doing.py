@@ -23,8 +23,8 @@ class Stage(Protocol):
     def go_to(self, name: str) -> None:
         """Show a view."""
 
-    def leave(self) -> None:
-        """End the program."""
+    def leave(self, reason: str) -> None:
+        """End the program; ``reason`` is told to the others."""
 
     def set(self, name: str, value: str) -> None:
         """Change a setting."""
@@ -80,8 +80,8 @@ class Doer:
                 if isinstance(request, native.Send) and request.to.startswith("@") and request.to != view.name:
                     self.chat.flush()
                     self._say(f"To {request.to}: {request.text}")
-            case native.Quit():
-                self.stage.leave()
+            case native.Quit(reason=reason):
+                self.stage.leave(reason)
             case native.Join(room=room) if room in self.tracker.views:
                 self.stage.go_to(room)
             case native.Color(color=color):
@@ -115,7 +115,9 @@ class Doer:
                 )
             case "motion":
                 self.stage.set("motion", local.args)
-                self._say(f"Pictures {'move' if local.args == 'on' else 'stand still'} now.")
+                kept = local.args == "on" and not self.settings.motion
+                moves = "move" if local.args == "on" else "stand still"
+                self._say("MOOT_MOTION in the environment stops pictures." if kept else f"Pictures {moves} now.")
 
     def _ignore(self, nick: str, *, ignored: bool) -> None:
         values = self.settings.values

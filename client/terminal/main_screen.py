@@ -15,7 +15,7 @@ from textual.widgets import Static
 from client.net import Chat
 from client.terminal import messages as m
 from client.terminal.alarm import deserved, title
-from client.terminal.completion import Item, Offer, accept, offer
+from client.terminal.completion import Item, Offer, accept, marked, offer
 from client.terminal.composer import Composer
 from client.terminal.director import FRAMES, Director
 from client.terminal.doing import Doer
@@ -60,6 +60,7 @@ class MainScreen(Screen[None]):
         self._peek: set[str] = set()  # panes shown although there is little room
         self._generation = -1
         self._asked = False  # the popup was opened by Tab
+        self._flashed = ""  # said in the status line for a moment
         self._frames: Any = None
 
     # --- parts
@@ -212,7 +213,7 @@ class MainScreen(Screen[None]):
             loading=view.loading,
             length=len(self.composer.text),
             limit=self.doer.limit,
-            hint="F1 keys" if self.size.width >= 50 else "",
+            hint=self._flashed or ("F1 keys" if self.size.width >= 50 else ""),
         )
         self.status.show(status, self.size.width)
 
@@ -225,9 +226,12 @@ class MainScreen(Screen[None]):
         )
 
     def _color(self, nick: str) -> str | None:
-        room = self.chat.session.rooms.get(self.tracker.view.room)
-        person = room.people.get(nick) if room else None
-        return person.color if person else None
+        rooms = self.chat.session.rooms
+        here = rooms.get(self.tracker.view.room)
+        for room in (*filter(None, [here]), *rooms.values()):
+            if person := room.people.get(nick):
+                return person.color
+        return None
 
     def _arrange(self) -> None:
         """Show as much as there is room for."""
@@ -338,7 +342,7 @@ class MainScreen(Screen[None]):
         """See `composer.Owner`."""
         self._show_status()
         text, cursor = self.composer.text, self.composer.cursor_index
-        found = offer(text, cursor, sources(self.tracker)) if text[:cursor].strip() else None
+        found = offer(text, cursor, sources(self.tracker)) if self._asked or marked(text[:cursor]) else None
         self._offer(found if found is not None and (found.eager or self._asked) else None)
 
     def _offer(self, found: Offer | None) -> None:
@@ -390,12 +394,12 @@ class MainScreen(Screen[None]):
         """Copy what is selected; if nothing is, put the line away (Up calls it back)."""
         if selected := self.get_selected_text() or self.composer.selected_text:
             self.app.copy_to_clipboard(selected)
-            self.notify("copied", timeout=1.5)
+            self.flash("copied")
         elif self.composer.text:
             self.composer.history_lines.add(self.composer.text)
             self.composer.clear()
         else:
-            self.notify("Ctrl+Q quits", timeout=2)
+            self.flash("Ctrl+Q quits")
 
     # --- scrolling and searching
 
@@ -451,9 +455,19 @@ class MainScreen(Screen[None]):
         """See `doing.Stage`."""
         self.app.change_setting(name, value)  # type: ignore[attr-defined]
 
-    def leave(self) -> None:
+    def leave(self, reason: str) -> None:
         """See `doing.Stage`."""
-        self.app.exit(0)
+        self.app.quit(reason)  # type: ignore[attr-defined]
+
+    def flash(self, text: str) -> None:
+        """Say something in the status line for two seconds."""
+        self._flashed = text
+        self._show_status()
+        self.set_timer(2.0, self._unflash)
+
+    def _unflash(self) -> None:
+        self._flashed = ""
+        self._show_status()
 
     def action_keys(self) -> None:
         """Show the keys."""

@@ -22,6 +22,8 @@ class Pane(ScrollView, can_focus=False):
         super().__init__(**kwargs)
         self.sprites: list[Sprite] = []
         self._styles_by_role: dict[str, Style] = {}
+        self._base: Style | None = None
+        self._ground = ""
 
     def line_at(self, y: int) -> Line | None:
         """Return the line at ``y`` of the whole content."""
@@ -35,16 +37,17 @@ class Pane(ScrollView, can_focus=False):
         """Draw one line of what is in sight."""
         width = self.size.width
         at = self.scroll_offset.y + y
-        strip = self.strip_at(at).crop_extend(0, width, self.rich_style).apply_offsets(0, at)
+        base = self.base
+        strip = self.strip_at(at).crop_extend(0, width, base).apply_offsets(0, at)
         if self.sprites:
             region = self.content_region
-            strip = paint(strip, self.sprites, region.x, region.y + y, width, self.rich_style)
+            strip = paint(strip, self.sprites, region.x, region.y + y, width, base)
         return strip
 
     def strip_at(self, y: int) -> Strip:
         """Return line ``y`` of the content as it looks when nothing passes over it."""
         line = self.line_at(y)
-        return Strip.blank(self.size.width, self.rich_style) if line is None else self.strip_of(line)
+        return Strip.blank(self.size.width, self.base) if line is None else self.strip_of(line)
 
     def strip_of(self, line: Line) -> Strip:
         """Return ``line`` in the theme's colours."""
@@ -55,7 +58,7 @@ class Pane(ScrollView, can_focus=False):
         style = self._styles_by_role.get(role)
         if style is None:
             name = f"{self.PREFIX}--{role}"
-            style = self.get_component_rich_style(name) if name in self.COMPONENT_CLASSES else self.rich_style
+            style = self.get_component_rich_style(name) if name in self.COMPONENT_CLASSES else self.base
             self._styles_by_role[role] = style
         if not arg:
             return style
@@ -64,14 +67,24 @@ class Pane(ScrollView, can_focus=False):
         return style + Style(color=nick_color(arg, self.own_color(arg), self.ground))
 
     @property
+    def base(self) -> Style:
+        """The pane's own style. Kept: to work it out costs more than to draw a line."""
+        if self._base is None:
+            self._base = self.rich_style
+        return self._base
+
+    @property
     def ground(self) -> str:
         """The background's colour, "#rrggbb"."""
-        return self.background_colors[1].hex6.lower()
+        if not self._ground:
+            self._ground = self.background_colors[1].hex6.lower()
+        return self._ground
 
     def notify_style_update(self) -> None:
         """The theme changed: nothing drawn before is of use."""
         super().notify_style_update()
         self._styles_by_role.clear()
+        self._base, self._ground = None, ""
 
     def show_sprites(self, sprites: list[Sprite]) -> None:
         """Draw ``sprites`` (in screen coordinates) instead of those before."""

@@ -231,7 +231,7 @@ class Timeline(Pane):
         at = y - self._top
         block, index = self._find(at)
         if block is None:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.base)
         selection = self.text_selection
         span = None if selection is None else selection.get_span(y)
         strip = block.strips.get(index)
