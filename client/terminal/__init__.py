@@ -15,5 +15,4 @@ def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#l
     from client.terminal.settings import SettingsFile, login_name
 
     app = MootApp(host, nick or login_name(), list(rooms) or ["#lobby"], SettingsFile.default())
-    app.run()
-    return app.return_code or 0
+    return app.run() or app.return_code or 0

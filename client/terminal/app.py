@@ -1,6 +1,8 @@
 """The terminal program: themes, settings, the connection's life. The chat itself is `MainScreen`."""
 
+import asyncio
 import os
+import signal
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -49,6 +51,8 @@ class MootApp(App[int]):
 
     async def on_mount(self) -> None:
         """Connect; the screen shows what comes of it."""
+        if sys.platform != "win32":  # killed, it still gives the terminal back as it was
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
         self._write("\x1b[22;0t")  # remember the terminal's title
         await self.push_screen(MainScreen(self.host, self._chat, self.settings))
         await self._stack.enter_async_context(self._chat)

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from client.net import Chat
 from client.terminal import messages as m
 from client.terminal.alarm import deserved, title
-from client.terminal.completion import Item, Offer, accept, marked, offer
+from client.terminal.completer import Completer
 from client.terminal.composer import Composer
 from client.terminal.director import FRAMES, Director
 from client.terminal.doing import Doer
@@ -24,7 +24,6 @@ from client.terminal.formatting import Page
 from client.terminal.header import Header
 from client.terminal.keys import KEYS
 from client.terminal.member_list import MemberList
-from client.terminal.offers import sources
 from client.terminal.panels import HelpScreen, JumpScreen, NickScreen
 from client.terminal.popup import Popup
 from client.terminal.room_list import RoomList
@@ -59,7 +58,6 @@ class MainScreen(Screen[None]):
         self._incoming: list[Update] = []
         self._peek: set[str] = set()  # panes shown although there is little room
         self._generation = -1
-        self._asked = False  # the popup was opened by Tab
         self._flashed = ""  # said in the status line for a moment
         self._frames: Any = None
 
@@ -89,6 +87,7 @@ class MainScreen(Screen[None]):
         self.status = self.query_one(StatusBar)
         self.composer = self.query_one(Composer)
         self.popup = self.query_one(Popup)
+        self.completer = Completer(self.composer, self.popup, self.tracker)
         self.timeline.ignored = self.tracker.ignored
         self._frames = self.set_interval(1 / FRAMES, self._draw_frame, pause=True)
         if self.settings.problem:
@@ -219,7 +218,7 @@ class MainScreen(Screen[None]):
 
     def _page(self) -> Page:
         return Page(
-            width=max(8, self.timeline.scrollable_content_region.width - (self.size.width >= 40)),
+            width=max(8, self.timeline.scrollable_content_region.width),
             me=self.chat.session.nick,
             clock=self.settings.values.clock,
             nick_width=12 if self.size.width >= 120 else 10,
@@ -241,11 +240,12 @@ class MainScreen(Screen[None]):
         self.members.display = (values.members and width >= MEMBERS_FROM) or "members" in self._peek
         self.header.display = height >= 8
         self.status.display = height >= 3
-        self.rooms.styles.width = 24 if width >= 120 else 20 if width >= ROOMS_FROM else max(12, width // 2)
+        self.rooms.styles.width = 24 if width >= 120 else 16 if width >= ROOMS_FROM else max(12, width // 2)
+        self.timeline.styles.scrollbar_size_vertical = 1 if width >= 40 else 0
         self.members.styles.width = 20 if width >= 120 else 16
         self.composer.styles.max_height = max(1, min(10, height // 3))
         self._generation = -1
-        self.popup.close()
+        self.completer.close()
 
     def on_resize(self) -> None:
         """Another size: arrange anew, and lay out when the parts know theirs."""
@@ -323,7 +323,7 @@ class MainScreen(Screen[None]):
 
     def submitted(self, text: str) -> bool:
         """See `composer.Owner`."""
-        self._offer(None)
+        self.completer.close()
         sent = self.doer.send(text)
         self.timeline.to_end()
         self._show_status()
@@ -341,53 +341,15 @@ class MainScreen(Screen[None]):
     def typed(self) -> None:
         """See `composer.Owner`."""
         self._show_status()
-        text, cursor = self.composer.text, self.composer.cursor_index
-        found = offer(text, cursor, sources(self.tracker)) if self._asked or marked(text[:cursor]) else None
-        self._offer(found if found is not None and (found.eager or self._asked) else None)
-
-    def _offer(self, found: Offer | None) -> None:
-        if found is None or all(i.insert.strip() == self.composer.text[found.start :].strip() for i in found.items):
-            self.popup.close()
-            self._asked = False
-        else:
-            under = self.size.height - self.composer.region.y + self.status.region.height
-            self.popup.styles.margin = (0, 0, max(1, under), 2)
-            self.popup.open(found, self.size.width - 4, self.size.height - under)
+        self.completer.typed()
 
     def popup_key(self, key: str) -> bool:
-        """See `composer.Owner`. Enter takes an item only when it was chosen by hand; else it sends the line."""
-        if not self.popup.display:
-            return key == "tab" and self._complete()
-        chosen = self.popup.chosen
-        if key in ("up", "down"):
-            self.popup.move(-1 if key == "up" else 1)
-        elif chosen is not None and (key == "tab" or (key == "enter" and self.popup.moved)):
-            self._accept(chosen)
-        else:
-            self._offer(None)
-            return key == "escape"
-        return True
-
-    def _complete(self) -> bool:
-        """Tab: take the only completion there is, or show them."""
-        found = offer(self.composer.text, self.composer.cursor_index, sources(self.tracker))
-        if found is not None and len(found.items) == 1:
-            self._accept(found.items[0], found)
-        else:
-            self._asked = True
-            self._offer(found)
-        return True
-
-    def _accept(self, item: Item, found: Offer | None = None) -> None:
-        found = found or self.popup.offer
-        assert found is not None
-        text, cursor = accept(self.composer.text, self.composer.cursor_index, found, item)
-        self._offer(None)
-        self.composer.put(text, cursor)
+        """See `composer.Owner`."""
+        return self.completer.key(key)
 
     @on(Popup.Clicked)
     def _popup_clicked(self, event: Popup.Clicked) -> None:
-        self._accept(event.item)
+        self.completer.take(event.item)
         self.composer.focus()
 
     def action_copy_or_clear(self) -> None:
