@@ -48,9 +48,14 @@ def people(server: Server, tmp_path: Path) -> Iterator[People]:
 
 def line(screen: str) -> str:
     """Return what stands in the input line of ``screen``, rows that it was wrapped to joined by a newline."""
-    above, mark, rest = screen.rpartition("❯")
+    _above, mark, rest = screen.rpartition("❯")
     assert mark, f"no input line on\n{screen}"
     return "\n".join(row[2:] if number else row[1:] for number, row in enumerate(rest.split("\n"))).strip()
+
+
+def holds(text: str) -> Callable[[str], bool]:
+    """Return a test whether the input line holds exactly ``text``; blanks at the end cannot be seen."""
+    return lambda screen: line(screen) == text.strip()
 
 
 def is_connected(screen: str) -> bool:
@@ -139,7 +144,7 @@ def test_a_line_typed_letter_by_letter_survives_100_messages_a_second(tmp_path: 
                 ann.type(letter)
                 assert typed[:count].startswith(line(ann.screen()))
                 if count % 7 == 0 or count == len(typed):
-                    ann.wait_for(lambda screen, so_far=typed[:count]: line(screen) == so_far.strip(), typed[:count])
+                    ann.wait_for(holds(typed[:count]), typed[:count])
             ann.keys("Enter")
             said = ear.next(lambda event: isinstance(event, native.Msg) and event.nick == "ann")
             assert said.text == typed
