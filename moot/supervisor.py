@@ -174,7 +174,8 @@ class Supervisor:
                 self._bury(place)
         now = time.monotonic()
         for place in self.places:
-            if place.restart_at is not None and place.restart_at <= now and not self.signals:
+            ends = self.signals or self.failure is not None
+            if place.restart_at is not None and place.restart_at <= now and not ends:
                 self._start(place)
 
     def _hear(self, place: Place) -> None:

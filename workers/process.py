@@ -56,6 +56,7 @@ log = logging.getLogger("moot.worker")
 
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
 RENDER_LIMIT_S: Final = 2.0  # the sandbox keeps its own, far shorter limit; this is for when it is gone
+ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
 DRAIN_S: Final = 5.0  # a stopping worker's patience
 BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
 
@@ -511,7 +512,9 @@ class Worker:
         seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
         seats += [_seat(conn) for conn, _reason in self.leaving.values() if conn.hello is not None]
         seqs = {room.name: room.last for room in self.rooms.values()}
-        again: list[Up] = [Attach(self.incarnation, seats, seqs), *self.pending.values()]
+        parts = [seats[start : start + ATTACH_SEATS] for start in range(0, len(seats), ATTACH_SEATS)]
+        again: list[Up] = [Attach(self.incarnation, part, {}) for part in parts]
+        again += [Attach(self.incarnation, [], seqs), *self.pending.values()]
         again += [Gone(conn.id, reason) for conn, reason in self.leaving.values()]
         self._up.clear()
         for frame in encode_frames(again, _msgpack):

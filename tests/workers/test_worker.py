@@ -1,0 +1,243 @@
+"""A worker on a real event loop with real connections; the test plays the broker."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+
+from protocol import native
+from protocol.control import ControlSocket
+from protocol.ipc import Announced, Answered, Attach, Closed, Do, Down, Entered, Gone, Link, Posted, Told, Up
+from protocol.pipes import PipeReader, PipeWriter
+from protocol.settings import DEFAULTS
+from workers.process import Worker
+
+_ups = msgspec.msgpack.Decoder(list[Up])
+
+
+async def become(state: Callable[[], bool]) -> None:
+    """Let the loop run until something is so."""
+    async with asyncio.timeout(10):
+        while not state():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+class Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def write(self, *requests: native.Request) -> None:
+        self.writer.write(b"".join(map(native.encode, requests)))
+
+    def reset(self) -> None:
+        """Be gone at once; a close would wait for the answers to what was asked."""
+        sock = self.writer.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def next(self) -> native.Event:
+        return native.decode_event(await asyncio.wait_for(self.reader.readline(), 10))
+
+
+class Fixture:
+    """A worker, its supervisor's end and the ends of a broker."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.supervisor, self.control = ControlSocket(ours), ControlSocket(theirs)
+        self.worker = Worker(asyncio.get_running_loop(), self.control, DEFAULTS, 1)
+        self.ends: list[PipeReader | PipeWriter] = []
+        self.clients: list[Client] = []
+        self.up: list[Up] = []
+        self.port = 0
+
+    async def start(self) -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.port = sock.getsockname()[1]
+        await self.worker.listen([sock])
+        self.new_broker()
+
+    def new_broker(self) -> None:
+        to_broker, from_worker = os.pipe()
+        from_broker, to_worker = os.pipe()
+        self.reader, self.writer = PipeReader(to_broker), PipeWriter(to_worker)
+        self.ends += [self.reader, self.writer]
+        self.supervisor.send(Link("broker", 2), (from_broker, from_worker))
+        os.close(from_broker)
+        os.close(from_worker)
+        self.worker.obey()
+
+    async def client(self) -> Client:
+        made = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.clients.append(made)
+        return made
+
+    async def heard(self, count: int) -> list[Up]:
+        """Wait until the worker sent ``count`` commands up; return and forget them."""
+        async with asyncio.timeout(10):
+            while len(self.up) < count:
+                for frame in self.reader.read():
+                    self.up += _ups.decode(frame)
+                await asyncio.sleep(0)
+        found, self.up = self.up[:count], self.up[count:]
+        return found
+
+    def tell(self, *events: Down) -> None:
+        self.writer.put(msgspec.msgpack.encode(events))
+
+    async def introduced(self, nick: str) -> tuple[Client, int]:
+        client = await self.client()
+        client.write(native.Hello(nick=nick, token="0123456789abcdef" + nick), native.Join(room="#tea"))
+        hello, join = await self.heard(2)
+        assert isinstance(hello, Do)
+        assert isinstance(join, Do)
+        welcome = native.Welcome(nick=nick, server="moot", version="0", epoch="e")
+        room = native.Room(room="#tea", seq=4)
+        self.tell(
+            Answered(hello.conn, hello.rid, welcome), Entered(join.conn, "#tea"), Answered(join.conn, join.rid, room)
+        )
+        assert isinstance(await client.next(), native.Welcome)
+        assert isinstance(await client.next(), native.Room)
+        return client, hello.conn
+
+    async def stop(self) -> None:
+        for client in self.clients:
+            client.reset()
+        await become(lambda: not self.worker.conns)
+        for server in self.worker._servers:
+            server.close()
+        if self.worker.broker is not None:
+            self.worker.broker.close()
+        if self.worker._tick is not None:
+            self.worker._tick.cancel()
+        for end in self.ends:
+            end.close()
+        self.supervisor.close()
+        self.control.close()
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Fixture]:
+    made = Fixture()
+    await made.start()
+    assert await made.heard(1) == [Attach(1, [], {})]
+    yield made
+    await made.stop()
+
+
+def msg(seq: int, text: str) -> native.Msg:
+    return native.Msg(room="#tea", seq=seq, time=1, nick="x", text=text)
+
+
+async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench: Fixture) -> None:
+    ann, conn = await bench.introduced("ann")
+    bench.tell(Posted(0, msg(5, "five")))
+    assert await ann.next() == msg(5, "five")
+    ann.write(native.Send(cmid="c1", to="#tea", text="lost?"))
+    (do,) = await bench.heard(1)
+    bench.new_broker()
+    seats, seqs, again = await bench.heard(3)
+    assert isinstance(seats, Attach)
+    assert [(seat.conn, seat.hello.nick, seat.rooms) for seat in seats.seats] == [(conn, "ann", ["#tea"])]
+    assert seqs == Attach(1, [], {"#tea": 5})
+    assert again == do
+
+
+async def test_a_connection_that_closed_while_no_broker_was_there_is_told_to_the_next(bench: Fixture) -> None:
+    ann, conn = await bench.introduced("ann")
+    bench.writer.close()
+    await become(lambda: bench.worker.broker is None)
+    ann.reset()
+    await become(lambda: not bench.worker.conns)
+    bench.new_broker()
+    seats, _seqs, gone = await bench.heard(3)
+    assert isinstance(seats, Attach)
+    assert [seat.conn for seat in seats.seats] == [conn]
+    assert isinstance(gone, Gone)
+    assert (gone.conn, gone.reason.startswith("connection lost: ")) == (conn, True)
+    bench.tell(Closed(conn))
+    await become(lambda: not bench.worker.leaving)
+
+
+async def test_a_welcome_for_one_who_is_gone_is_taken_back(bench: Fixture) -> None:
+    client = await bench.client()
+    client.write(native.Quit(), native.Hello(nick="ghost"))
+    quit_, hello = await bench.heard(2)
+    assert isinstance(quit_, Do)
+    assert isinstance(hello, Do)
+    welcome = native.Welcome(nick="ghost", server="moot", version="0", epoch="e")
+    bye = native.Bye(reason="bye")
+    conn = hello.conn
+    bench.tell(Answered(conn, quit_.rid, bye), Closed(conn), Answered(conn, hello.rid, welcome))
+    assert await bench.heard(1) == [Gone(conn, "connection closed")]
+    assert await client.next() == bye
+
+
+async def test_an_event_that_cannot_be_handed_out_costs_nobody_the_others(
+    bench: Fixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann, conn = await bench.introduced("ann")
+    local = bench.worker.conns[conn]
+    assert local.dialect is not None
+    receive = local.dialect.receive
+
+    def broken(event: native.Event) -> bytes:
+        if isinstance(event, native.Notice):
+            raise RuntimeError("a bug")
+        return receive(event)
+
+    local.dialect.receive = broken  # type: ignore[method-assign]
+    bench.tell(Posted(0, msg(5, "five")), Told(conn, native.Notice(text="boom")), Posted(0, msg(6, "six")))
+    assert [await ann.next(), await ann.next()] == [msg(5, "five"), msg(6, "six")]
+    assert "RuntimeError: a bug" in caplog.text
+
+
+async def test_events_for_unknown_connections_and_rooms_are_nobodys(bench: Fixture) -> None:
+    ann, _conn = await bench.introduced("ann")
+    nobody = 1 << 32 | 999
+    bench.tell(
+        Answered(nobody, 77, native.Ok()),
+        Told(nobody, native.Notice(text="x")),
+        Entered(nobody, "#tea"),
+        Closed(nobody),
+        Announced("#other", native.Left(room="#other", nick="x")),
+        Posted(0, native.Msg(room="#other", seq=1, time=1, nick="x", text="x")),
+        Posted(0, msg(5, "five")),
+    )
+    assert await ann.next() == msg(5, "five")
+
+
+async def test_one_page_at_a_time_is_asked_of_the_broker(bench: Fixture) -> None:
+    ann, conn = await bench.introduced("ann")
+    ann.write(native.History(id=1, room="#tea"), native.History(id=2, room="#tea"), native.Ping(id=3))
+    (first,) = await bench.heard(1)
+    assert isinstance(first, Do)
+    assert bench.worker.conns[conn].unanswered == 1
+    bench.tell(Answered(conn, first.rid, native.HistoryPage(id=1, room="#tea", messages=[])))
+    second, ping = await bench.heard(2)
+    assert [item.request.id for item in (second, ping) if isinstance(item, Do)] == [2, 3]
+
+
+async def test_reading_stops_while_too_much_is_unanswered_and_goes_on_after(bench: Fixture) -> None:
+    ann, conn = await bench.introduced("ann")
+    local = bench.worker.conns[conn]
+    ann.write(*(native.Ping(id=number) for number in range(150)))
+    first = await bench.heard(32)
+    await become(lambda: local._paused)
+    assert bench.worker.pending.keys() == {item.rid for item in first if isinstance(item, Do)}
+    answered = 0
+    waiting = first
+    while answered < 150:
+        for item in waiting:
+            assert isinstance(item, Do)
+            assert item.request.id == answered
+            bench.tell(Answered(conn, item.rid, native.Pong(id=item.request.id, time=1)))
+            answered += 1
+        waiting = await bench.heard(1) if answered < 150 else []
+    assert [getattr(await ann.next(), "id", None) for _ in range(150)] == list(range(150))
+    assert not local._paused
