@@ -4,6 +4,7 @@ Everything happens in the order of the keys: the owner is called, not sent a mes
 message waits would end up in the wrong line.
 """
 
+import re
 from typing import Any, Final, Protocol
 
 from textual import events
@@ -12,6 +13,7 @@ from textual.widgets import TextArea
 from client.terminal.history import InputHistory
 
 NEWLINE_KEYS: Final = frozenset(["alt+enter", "ctrl+j", "shift+enter"])
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # the server drops them; here they could do harm
 POPUP_KEYS: Final = frozenset(["up", "down", "tab", "enter", "escape"])
 
 
@@ -92,7 +94,7 @@ class Composer(TextArea):
         """Many lines become one message; terminals send CR for their ends."""
         event.prevent_default()
         event.stop()
-        text = event.text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+        text = _CONTROLS.sub("", event.text.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
         start, end = self.selection
         self.replace(text, start, end, maintain_selection_offset=False)
 

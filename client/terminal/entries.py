@@ -52,7 +52,7 @@ class Fold:
 
 @dataclass(slots=True, eq=False)
 class Note:
-    """Something said to this person alone. Tone `art` keeps its lines as they are."""
+    """Something said to this person alone. Tone `art` keeps its lines as they are if they fit."""
 
     time: int
     text: str

@@ -84,7 +84,7 @@ def layout(
         return lines
     if isinstance(entry, Fold):
         return lines + _plain(entry.text, "fold", "·", entry.time, page)
-    if entry.tone == "art":
+    if entry.tone == "art" and max(map(cell_len, entry.text.split("\n"))) < page.width - 1:
         return lines + _art(entry.text.split("\n"), _gutter(page, entry.time, "", "›"), page)
     role, sign = ("error", "!") if entry.tone == "error" else ("note", "›")
     return lines + _plain(entry.text, role, sign, entry.time, page)
@@ -226,8 +226,10 @@ def _art(rows: list[str], gutter: tuple[Span, ...], page: Page) -> list[Line]:
     rows = [untab(row).rstrip() for row in rows]
     if max(map(cell_len, rows)) > page.width - _cells(gutter):
         gutter = (Span(" ", "bar"),)
-    room = page.width - _cells(gutter)
-    return [Line((*gutter, Span(clip(row, room), "art")), _chars(gutter)) for row in rows]
+    room, blank = page.width - _cells(gutter), _blank(gutter, page)
+    return [
+        Line((*(blank if i else gutter), Span(clip(row, room), "art")), _chars(gutter)) for i, row in enumerate(rows)
+    ]
 
 
 def _blank(gutter: tuple[Span, ...], page: Page) -> tuple[Span, ...]:

@@ -271,10 +271,9 @@ class Timeline(Pane):
         if not wanted:
             return []
         return [
-            start + i
+            start + line
             for block, start in zip(self._blocks, self._starts, strict=False)
-            for i, line in enumerate(block.lines)
-            if wanted in line.text.lower()
+            for line in _hit_lines(block.lines, wanted)
         ]
 
     def _mark(self, strip: Strip, line: Line, *, here: bool) -> Strip:
@@ -311,6 +310,22 @@ class Timeline(Pane):
         if event.style.link:
             self.post_message(LinkClicked(event.style.link))
             event.stop()
+
+
+def _hit_lines(lines: list[Line], wanted: str) -> list[int]:
+    """Return the lines in which ``wanted`` (in lower case) begins; it may go on in the next one."""
+    text, ends = "", []
+    for i, line in enumerate(lines):
+        joint = "" if i == 0 else " " if line.soft else "\n"
+        text += joint + line.text[line.indent if i else 0 :].lower()
+        ends.append(len(text))
+    hits: list[int] = []
+    at = text.find(wanted)
+    while at >= 0:
+        index = bisect_right(ends, at)
+        hits += [index] if not hits or hits[-1] != index else []
+        at = text.find(wanted, at + len(wanted))
+    return hits
 
 
 def _restyle(strip: Strip, start: int, end: int, style: Style) -> Strip:

@@ -320,13 +320,16 @@ class Tracker:
             view = self._open(event.room)
         if not event.messages or event.messages[0].seq < view.oldest or not view.oldest:
             view.more = event.more
-        view.prepend([post_of(msg, self.session.nick) for msg in event.messages])
+        added = view.prepend([post_of(msg, self.session.nick) for msg in event.messages])
+        if not added and request.before is None:
+            self.note("They are all here; scroll up for older ones.", self._now, view=name)
 
     def _inbox_page(self, page: native.HistoryPage) -> None:
         self._inbox_more = page.more
         by_view: dict[str, list[Post]] = {}
         for msg in page.messages:
-            by_view.setdefault(self._place(msg), []).append(post_of(msg, self.session.nick, direct=True))
+            view = self._open(self._place(msg))  # at once: the next one's place may depend on it
+            by_view.setdefault(view.name, []).append(post_of(msg, self.session.nick, direct=True))
         for name, posts in by_view.items():
             self._open(name).prepend(posts)
         if page.messages:
@@ -381,8 +384,11 @@ class Tracker:
         """Return the name of the view a message belongs to."""
         if msg.room != native.INBOX:
             return msg.room
-        peer = (msg.to or "") if msg.nick == self.session.nick else msg.nick
-        return self._known(f"@{clean(peer, newlines=False)}")
+        sender, to = (f"@{clean(nick, newlines=False)}" for nick in (msg.nick, msg.to or ""))
+        me = f"@{self.session.nick}"
+        if to == "@" or (sender != me and (to == me or self._known(to) not in self.views)):
+            return self._known(sender)  # to us, maybe under an earlier nick of ours
+        return self._known(to)
 
     def _known(self, name: str) -> str:
         """Return ``name`` as an open view spells it."""

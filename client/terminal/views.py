@@ -58,14 +58,15 @@ class View:
         if len(self.entries) > limit + _SLACK:
             self._forget(len(self.entries) - limit)
 
-    def prepend(self, posts: list[Post]) -> None:
-        """Put older messages, oldest first, before all others; those already shown are left out."""
+    def prepend(self, posts: list[Post]) -> int:
+        """Put older messages, oldest first, before all others, but not those already shown; return how many."""
         fresh = [post for post in posts if not self.oldest or post.seq < self.oldest]
         if fresh:
             self.entries[:0] = fresh
             self.oldest = fresh[0].seq
             self.newest = max(self.newest, fresh[-1].seq)
             self.touch(0)
+        return len(fresh)
 
     def moved(self, step: Step, time: int) -> None:
         """Note a join, leave or rename."""

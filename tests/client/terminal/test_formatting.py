@@ -113,3 +113,17 @@ def test_no_line_is_wider_than_the_pane() -> None:
 def test_days_and_hours() -> None:
     assert day(AT) == "Sunday, 15 June 2025"
     assert [hour(AT, clock) for clock in ("24", "12", "off")] == ["15:06", " 3:06", ""]
+
+
+def test_a_table_for_one_person_is_kept_where_it_fits_and_wrapped_where_not() -> None:
+    table = Note(AT, "/help   shows the commands\n/quit   leaves the chat", "art")
+    assert drawn(table, WIDE) == [
+        " 15:06        › │ /help   shows the commands",
+        "                │ /quit   leaves the chat",
+    ]
+    assert drawn(table, Page(24, clock="off")) == [
+        "› /help   shows the",
+        "  commands",
+        "  /quit   leaves the",
+        "  chat",
+    ]

@@ -377,3 +377,29 @@ async def test_quit_says_goodbye(start: Any, fake: Any) -> None:
         await term.press("enter")
         await term.until(lambda: term.app.return_code == 0)
     assert isinstance(fake.got[-1], native.Quit)
+
+
+async def test_words_that_a_break_parts_are_found_too(start: Any, fake: Any) -> None:
+    fake.post("#lobby", "ann", "filler " * 9 + "lemon tea", live=False)
+    async with start(size=(84, 20)) as term:
+        await term.sees("tea")
+        for width in range(84, 70, -1):
+            await term.pilot.resize_terminal(width, 20)
+            await term.until(lambda w=width: term.screen.header.size.width == w)
+            assert term.screen.timeline.search("lemon tea", 0) == (1, 1)
+
+
+async def test_control_characters_of_a_paste_do_not_reach_the_line(start: Any) -> None:
+    from textual import events
+
+    async with start() as term:
+        term.screen.composer.post_message(events.Paste("a\x1b[31m\x07b\tc"))
+        await term.until(lambda: term.typed == "a[31mb\tc")
+
+
+async def test_what_is_typed_right_after_enter_begins_the_next_line(start: Any, fake: Any) -> None:
+    async with start() as term:
+        await term.press(*"one", "enter", *"two", "ctrl+j", *"three", "enter", *"four")
+        await term.until(lambda: len(fake.sends()) == 2)
+        assert fake.sends() == [("#lobby", "one"), ("#lobby", "two\nthree")]
+        assert term.typed == "four"

@@ -206,3 +206,25 @@ def test_answers_are_told_where_they_were_asked() -> None:
     people = native.People(people=[native.Person("ann"), native.Person("bob", None, "lunch")], count=3)
     track.apply([u.Answer(number, native.Who(), people)], 5)
     assert texts(track.views["#lobby"]) == ["3 on the server: ann, bob (away) and 1 other"]
+
+
+def test_direct_messages_under_an_earlier_nick_of_ours_stay_with_the_person() -> None:
+    track = tracker()
+    page = native.HistoryPage(
+        room="@",
+        messages=[
+            msg(1, "to old", nick="bob", room="@", to="kimmy"),
+            msg(2, "as old", nick="kimmy", room="@", to="bob"),
+        ],
+    )
+    track.apply([u.Answer(1, native.History(room="@"), page)], 5)
+    assert list(track.views) == ["#lobby", "#tea", "@bob"]
+    assert texts(track.views["@bob"]) == ["to old", "as old"]
+
+
+def test_history_that_brings_nothing_new_says_so() -> None:
+    track = tracker("#lobby")
+    track.apply([u.Message(msg(1))], 5)
+    page = native.HistoryPage(room="#lobby", messages=[msg(1)])
+    track.apply([u.Answer(1, native.History(room="#lobby", limit=1), page)], 6)
+    assert texts(track.view) == ["hi", "They are all here; scroll up for older ones."]
