@@ -1,15 +1,19 @@
 """Connections of a real worker: limits, hostile bytes, odd moments to go."""
 
+import contextlib
+import json
+import random
 import socket
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import psutil
 import pytest
 
 from protocol import native
-from tests.server import Peer, Server, serving, until
+from tests.server import LIMIT_S, Peer, Server, serving, until
 
 MakePeer = Callable[..., Peer]
 
@@ -204,3 +208,88 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_everything(t
         assert psutil.Process(pid).memory_info().rss < 200 << 20
         ann.close()
         deaf.close()
+
+
+OPS: Final = [
+    "hello",
+    "join",
+    "leave",
+    "send",
+    "fun",
+    "topic",
+    "nick",
+    "away",
+    "color",
+    "who",
+    "whois",
+    "rooms",
+    "history",
+    "ping",
+    "quit",
+    "dance",
+]
+FIELDS: Final = [
+    "id",
+    "nick",
+    "room",
+    "to",
+    "text",
+    "cmid",
+    "kind",
+    "reply",
+    "after",
+    "before",
+    "since",
+    "limit",
+    "epoch",
+    "token",
+    "v",
+    "color",
+    "line",
+    "reason",
+]
+VALUES: Final[list[Any]] = [
+    *("", "#tea", "@", "@ann", "#", "\x00", "\u202e", "/cowsay moo", "раураl", "é", "~00", "0123456789abcdef"),
+    *("x" * 5000, "\U0001f469\u200d" * 50, None, True, 0, -1, 1 << 53, 1 << 70, 0.5, [], {}),
+]
+
+
+def _hostile_line(rng: random.Random) -> bytes:
+    """Return a request with something wrong in it, mostly."""
+    request = {"op": rng.choice(OPS), "cmid": str(rng.random())[2:]}
+    request |= {field: rng.choice(VALUES) for field in rng.sample(FIELDS, rng.randint(0, 5))}
+    request |= {"room": "#tea", "to": "#tea", "text": "x"} if rng.random() < 0.5 else {}
+    line = json.dumps(request).encode() + b"\n"
+    if rng.random() < 0.2:
+        at = rng.randrange(len(line))
+        line = line[:at] + rng.randbytes(rng.randint(1, 9)) + line[at + 1 :]
+    return line
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_clients_send_no_process_stumbles(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
+        ann = Peer(server.port)
+        ann.enter("ann", "#tea")
+        socks = []
+        for number in range(30):
+            sock = socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S)
+            socks.append(sock)
+            first = native.encode(native.Hello(nick=f"n{number}")) + native.encode(native.Join(room="#tea"))
+            lines = [_hostile_line(rng) for _ in range(60)]
+            stream = (first if rng.random() < 0.8 else b"") + b"".join(lines)
+            cut = rng.randrange(len(stream))
+            with contextlib.suppress(ConnectionError):  # it may have said quit in between
+                sock.sendall(stream[:cut])
+                ann.ask(native.Ping(), native.Pong)
+                sock.sendall(stream[cut:])
+        assert ann.ask(native.Send(cmid="c", to="#tea", text="still here"), native.Ok).room == "#tea"
+        for sock in socks:
+            sock.close()
+        alone(ann, "ann")
+        page = ann.ask(native.History(room="#tea", after=0, limit=500), native.HistoryPage)
+        assert [msg.seq for msg in page.messages] == list(range(1, len(page.messages) + 1))
+        assert "Traceback" not in server.log
+        assert " ended (" not in server.log
+        ann.close()
