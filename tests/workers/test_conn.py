@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import psutil
 import pytest
@@ -210,44 +210,9 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_everything(t
         deaf.close()
 
 
-OPS: Final = [
-    "hello",
-    "join",
-    "leave",
-    "send",
-    "fun",
-    "topic",
-    "nick",
-    "away",
-    "color",
-    "who",
-    "whois",
-    "rooms",
-    "history",
-    "ping",
-    "quit",
-    "dance",
-]
-FIELDS: Final = [
-    "id",
-    "nick",
-    "room",
-    "to",
-    "text",
-    "cmid",
-    "kind",
-    "reply",
-    "after",
-    "before",
-    "since",
-    "limit",
-    "epoch",
-    "token",
-    "v",
-    "color",
-    "line",
-    "reason",
-]
+KINDS: Final = get_args(native.Request)
+OPS: Final = [*(kind.__name__.lower() for kind in KINDS), "dance"]
+FIELDS: Final = sorted({field for kind in KINDS for field in kind.__struct_fields__})
 VALUES: Final[list[Any]] = [
     *("", "#tea", "@", "@ann", "#", "\x00", "\u202e", "/cowsay moo", "раураl", "é", "~00", "0123456789abcdef"),
     *("x" * 5000, "\U0001f469\u200d" * 50, None, True, 0, -1, 1 << 53, 1 << 70, 0.5, [], {}),
