@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final
 
 from rich.segment import Segment
@@ -63,10 +64,9 @@ class Timeline(Pane):
         """Show ``view`` where the person left it."""
         if self._view is not None and self._view is not view:
             self._remember()
-            view.changed = 0
-            self._blocks = []
+        self._blocks = []
         self._view, self.page, self._seen = view, page, -1
-        view.changed = 0
+        view.changed = view.dropped = 0
         self._lay_out(self._places.pop(view, None))
 
     def sync(self, page: Page) -> None:
@@ -76,7 +76,8 @@ class Timeline(Pane):
             return
         if page != self.page:
             self.page = page
-            view.changed = 0
+            self._blocks = []
+            view.changed = view.dropped = 0
         self._lay_out(None if view.following else self._anchor())
 
     def own_color(self, nick: str) -> str | None:
@@ -116,6 +117,12 @@ class Timeline(Pane):
     def _lay_out(self, anchor: tuple[Entry, int] | None) -> None:
         view = self._view
         assert view is not None
+        if view.dropped:
+            del self._blocks[: view.dropped]
+            self._hit = None
+            if self._blocks and view.changed:  # the first one has the day above it now
+                first = self._blocks[0].entry
+                self._blocks[0] = Block(first, self._lines(first, None))
         keep = min(view.changed, len(view.entries), len(self._blocks))
         del self._blocks[keep:]
         before = next((b.entry for b in reversed(self._blocks) if b.lines), None)
@@ -123,12 +130,9 @@ class Timeline(Pane):
             lines = self._lines(entry, before)
             self._blocks.append(Block(entry, lines))
             before = entry if lines else before
-        del self._starts[keep + 1 :]
-        total = self._starts[keep]
-        for block in self._blocks[keep:]:
-            total += len(block.lines)
-            self._starts.append(total)
-        view.changed = len(view.entries)
+        self._starts = list(accumulate((len(block.lines) for block in self._blocks), initial=0))
+        total = self._starts[-1]
+        view.changed, view.dropped = len(view.entries), 0
         self._seen = view.generation
         self._hit = None if keep == 0 else self._hit
         self._place(anchor, total)

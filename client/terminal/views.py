@@ -29,6 +29,7 @@ class View:
     following: bool = True  # the newest line is in sight
     below: int = 0  # messages that came while it was not
     changed: int = 0  # index of the first entry that is to be laid out anew
+    dropped: int = 0  # entries let go in front since the view was laid out
     generation: int = 0  # grows with every change
     draft: str = ""  # what was typed here and not sent
 
@@ -114,4 +115,6 @@ class View:
         del self.entries[:count]
         self.oldest = next((e.seq for e in self.entries if isinstance(e, Post)), self.newest + 1)
         self.more = True
-        self.touch(0)
+        self.dropped += count
+        self.changed = max(0, self.changed - count)
+        self.generation += 1
