@@ -6,7 +6,9 @@ async with connect("example.org", nick="bot", rooms=["#lobby"]) as chat:
 """
 
 import asyncio
+import os
 import random
+import re
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
@@ -22,6 +24,7 @@ GOODBYE_S: Final = 2.0  # for the server's answer to `quit`
 BACKOFF_S: Final = 0.5, 30.0  # the first and the longest delay before another attempt
 BACKLOG: Final = 10_000  # unread updates or messages above which the socket is not read, unless an answer is awaited
 _READ_BYTES: Final = 64 * 1024
+_FAILED: Final = re.compile(r"\[Errno (\d+)\] Connect call failed")
 
 
 class ChatError(Exception):
@@ -390,4 +393,6 @@ class Chat:
 def _why(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer"
+    if failed := _FAILED.search(str(error)):  # asyncio's own words repeat the address, for every one it tried
+        return os.strerror(int(failed[1]))
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()

@@ -148,14 +148,16 @@ async def _prompt(chat: Chat, mind: Linear) -> None:
         reserve_space_for_menu=0,
         key_bindings=key_bindings(),
     )
-    while True:
-        try:
-            line = await prompt.prompt_async()
-        except (EOFError, KeyboardInterrupt):
-            return
-        if found := mind.typed(line):
-            _print(found)
-        if mind.clear:
-            mind.clear = False
-            clear()
-        chat.flush()
+    # Between two prompts too: else the terminal would make the Enter of somebody who types ahead a Ctrl+J.
+    with prompt.app.input.raw_mode():
+        while True:
+            try:
+                line = await prompt.prompt_async()
+            except (EOFError, KeyboardInterrupt):
+                return
+            if found := mind.typed(line):
+                _print(found)
+            if mind.clear:
+                mind.clear = False
+                clear()
+            chat.flush()

@@ -384,6 +384,8 @@ class Session:
             return
         if not isinstance(event, native.Welcome):
             return
+        if not event.fun and self.welcome is not None:  # the server has just started and does not know them yet
+            event = replace(event, fun=self.welcome.fun)
         self.online = True
         self.nick = event.nick
         self.welcome = event
