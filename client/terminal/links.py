@@ -18,7 +18,9 @@ class Link(NamedTuple):
 
 def find_links(text: str) -> list[Link]:
     """Return the links in ``text``, in order. Punctuation after a link is not part of it, nor a bracket around it."""
-    links = []
+    links: list[Link] = []
+    if "://" not in text and "." not in text and ":" not in text:
+        return links
     for match in _LINK.finditer(text):
         found = _trim(match.group())
         url = f"https://{found}" if found.lower().startswith("www.") else found

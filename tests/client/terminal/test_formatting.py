@@ -4,10 +4,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from client.terminal.entries import Entry, Fold, Note, Post
 from client.terminal.folding import Step
 from client.terminal.formatting import Page, day, hour, layout
+from protocol.text import clean
 
 AT = 1_750_000_000_000  # Sunday, 15 June 2025, 15:06:40 UTC
 WIDE = Page(60, me="kim", nick_width=8)
@@ -127,3 +131,13 @@ def test_a_table_for_one_person_is_kept_where_it_fits_and_wrapped_where_not() ->
         "  /quit   leaves the",
         "  chat",
     ]
+
+
+@given(
+    st.text(max_size=200), st.text(max_size=20), st.integers(34, 120), st.sampled_from(["text", "me", "fun", "topic"])
+)
+def test_whatever_is_said_fits_the_pane(text: str, nick: str, width: int, kind: str) -> None:
+    said = post(clean(text), clean(nick, newlines=False)[:20] or "x", kind=kind, mention=True)
+    for line in layout(said, None, Page(width, me="kim")):
+        assert sum(cell_len(span.text) for span in line.spans) <= width
+        assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in line.text)

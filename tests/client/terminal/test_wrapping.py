@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from client.terminal.wrapping import clip, pad, pad_left, untab, wrap
+from client.terminal.wrapping import _wrap_ascii, _wrap_paragraph, clip, pad, pad_left, untab, wrap
 
 
 def lines(text: str, width: int) -> list[str]:
@@ -50,6 +50,13 @@ def test_every_line_fits_and_nothing_but_spaces_is_lost(text: str, width: int) -
     pieces = wrap(text, width)
     assert all(cell_len(text[p.start : p.end]) <= width for p in pieces)
     assert "".join("".join(lines(text, width)).split()) == "".join(text.split())
+
+
+@given(st.lists(st.sampled_from(["a", "bc", "def", "ghijklmnopqrstuvw"]), min_size=1), st.integers(2, 12))
+def test_the_quick_way_for_ascii_breaks_where_the_other_does(words: list[str], width: int) -> None:
+    text = " ".join(words)
+    if len(text) > width:
+        assert _wrap_ascii(text, 0, len(text), width) == _wrap_paragraph(text, 0, len(text), width)
 
 
 def test_clip_pad_and_tabs() -> None:
