@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CLOSE_S: Final = 10.0  # a closed connection's patience with a client that does not read the last words
 PAGED: Final = frozenset({native.History, native.Join})  # answered with a page of messages
 SLICE_BYTES: Final = 16 * 1024  # handled before looking again whether the connection goes on
+REFUSALS: Final = 100  # requests refused for flooding before reading rests
+REST_S: Final = 1.0
 MAX_TODO: Final = 64  # requests held back before reading from the client stops
 
 
@@ -31,6 +33,8 @@ class Conn(asyncio.Protocol):
         "_bucket",
         "_paused",
         "_pump_timer",
+        "_refused",
+        "_resting",
         "_stalled_at",
         "away",
         "closing",
@@ -86,6 +90,8 @@ class Conn(asyncio.Protocol):
         self._bucket: Bucket | None = None
         self._pump_timer: asyncio.TimerHandle | None = None
         self._paused = False
+        self._refused = 0  # for flooding, since reading last rested
+        self._resting = False
 
     # --- asyncio.Protocol
 
@@ -171,9 +177,21 @@ class Conn(asyncio.Protocol):
             if wait > settings.flood_delay:
                 text = f"too fast: {settings.flood_rate:g} lines a second are allowed; try again in {wait:.0f} seconds"
                 self.reply(native.Error(id=checked.id, code="flood", text=text, wait=round(wait, 1)))
+                self._count_refusal()
                 return
             self.waiting_cost += price
         self.todo.append(checked)
+
+    def _count_refusal(self) -> None:
+        """Rest from reading one who sends on and on in spite of refusals, so that the worker has time for others."""
+        self._refused += 1
+        if self._refused >= REFUSALS and not self._resting:
+            self._resting = True
+            self.worker.loop.call_later(REST_S, self._rested)
+
+    def _rested(self) -> None:
+        self._resting, self._refused = False, 0
+        self.pump()
 
     def _flood_bucket(self) -> Bucket:
         if self._bucket is None:
@@ -198,7 +216,7 @@ class Conn(asyncio.Protocol):
                 self.waiting_cost -= price
             self.todo.popleft()
             self.worker.submit(self, request)
-        crowded = self.todo is not None and len(self.todo) >= MAX_TODO
+        crowded = self._resting or (self.todo is not None and len(self.todo) >= MAX_TODO)
         if crowded != self._paused and self.transport is not None and not self.closing and not self.ended:
             self._paused = crowded
             if crowded:

@@ -258,3 +258,14 @@ def test_whatever_clients_send_no_process_stumbles(tmp_path: Path, seed: int) ->
         assert "Traceback" not in server.log
         assert " ended (" not in server.log
         ann.close()
+
+
+def test_who_sends_on_and_on_is_read_more_slowly_and_still_answered_each_time(meet: MakePeer) -> None:
+    ann, eve = meet("ann11"), meet("eve11")
+    eve.sock.sendall(b"".join(native.encode(native.Away(id=number, text="x")) for number in range(1500)))
+    ann.ask(native.Ping(), native.Pong)
+    eve.sock.sendall(native.encode(native.Away(id=1500, text="x")))
+    refused = [eve.next(native.Error).id for _ in range(1500 - 30)]
+    assert len(set(refused)) == 1500 - 30
+    eve.next(lambda event: getattr(event, "id", None) == 1500)
+    assert "eve11" in who(ann)
