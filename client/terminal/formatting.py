@@ -3,13 +3,14 @@
 A line is a tuple of `Span`s; a span's `role` says what it is, and the widget knows the theme's colour for it.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from rich.cells import cell_len
 
-from client.terminal.entries import Entry, Fold, Post, spots
+from client.terminal.entries import Entry, Fold, Note, Post, spots
 from client.terminal.links import find_links
 from client.terminal.wrapping import Piece, clip, pad_left, untab, wrap
 
@@ -21,6 +22,8 @@ MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+
+_COLUMNS: Final = re.compile(r"(?<=\S) {2,}(?=\S)")
 
 
 class Span(NamedTuple):
@@ -84,8 +87,8 @@ def layout(
         return lines
     if isinstance(entry, Fold):
         return lines + _plain(entry.text, "fold", "·", entry.time, page)
-    if entry.tone == "art" and max(map(cell_len, entry.text.split("\n"))) < page.width - 1:
-        return lines + _art(entry.text.split("\n"), _gutter(page, entry.time, "", "›"), page)
+    if entry.tone == "art":
+        return lines + _table(entry, page)
     role, sign = ("error", "!") if entry.tone == "error" else ("note", "›")
     return lines + _plain(entry.text, role, sign, entry.time, page)
 
@@ -230,6 +233,15 @@ def _art(rows: list[str], gutter: tuple[Span, ...], page: Page) -> list[Line]:
     return [
         Line((*(blank if i else gutter), Span(clip(row, room), "art")), _chars(gutter)) for i, row in enumerate(rows)
     ]
+
+
+def _table(note: Note, page: Page) -> list[Line]:
+    """Keep columns as they are if the pane is wide enough for them; else wrap each row, its columns run together."""
+    rows = note.text.split("\n")
+    if max(map(cell_len, rows)) < page.width - 1:
+        return _art(rows, _gutter(page, note.time, "", "›"), page)
+    edge = (Span("  ", "bar"),)
+    return [line for row in rows for line in _flow(edge, (Span(_COLUMNS.sub(" — ", untab(row)), "note"),), page)]
 
 
 def _blank(gutter: tuple[Span, ...], page: Page) -> tuple[Span, ...]:

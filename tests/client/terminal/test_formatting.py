@@ -126,9 +126,9 @@ def test_a_table_for_one_person_is_kept_where_it_fits_and_wrapped_where_not() ->
         "                │ /quit   leaves the chat",
     ]
     assert drawn(table, Page(24, clock="off")) == [
-        "› /help   shows the",
+        "  /help — shows the",
         "  commands",
-        "  /quit   leaves the",
+        "  /quit — leaves the",
         "  chat",
     ]
 
