@@ -14,7 +14,8 @@ import msgspec
 
 from broker.log import Log, LogError
 from broker.outbox import Outbox
-from broker.state import Person, State
+from broker.people import Person
+from broker.state import State
 from protocol import native
 from protocol.control import ControlSocket
 from protocol.ipc import Answered, Attach, Beat, Do, Fatal, Gone, Link, Ready, Stop, Stuck, Up, worker_of

@@ -1,4 +1,4 @@
-"""Who is here and in which rooms, and what each command does about it.
+"""What each request does: to people, rooms and the log.
 
 Pure: no sockets, clocks or randomness; the log is handed in, and what workers must be told goes to the outbox. The
 state changes in place, for the broker is its only owner. Names arrive as people typed them and are checked here.
@@ -6,7 +6,6 @@ state changes in place, for the broker is its only owner. Names arrive as people
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -15,9 +14,10 @@ import msgspec
 from broker import pages
 from broker.log import Extra, Log, Stored, inbox_name
 from broker.outbox import Outbox
-from protocol import __version__, addresses, names, native
+from broker.people import People, Person, Refusal
+from broker.rooms import Rooms
+from protocol import __version__, names, native
 from protocol.ipc import (
-    Announced,
     Answered,
     Attach,
     Closed,
@@ -25,7 +25,6 @@ from protocol.ipc import (
     Do,
     Entered,
     Gone,
-    Parted,
     Posted,
     Seat,
     Told,
@@ -39,47 +38,6 @@ ROOMS_LISTED: Final = 500
 RESUME_PAGE: Final = 500  # messages in the answer to a join that resumes
 
 
-@dataclass(slots=True, eq=False)
-class Person:
-    """Somebody introduced. Keeps the seat while their worker is replaced."""
-
-    conn: ConnId
-    uid: bytes
-    nick: str
-    key: str  # folded nick
-    addr: str
-    dialect: str
-    client: str
-    since: int  # introduced, milliseconds since 1970, UTC
-    spoke: int  # last said something, same clock
-    color: str | None = None
-    away: str | None = None
-    rooms: "dict[str, Room]" = field(default_factory=dict)
-    lingers_until: float | None = None  # monotonic seconds; None: connected
-    quit_reason: str = ""  # for those who linger
-
-    @property
-    def card(self) -> native.Person:
-        return native.Person(self.nick, self.color, self.away)
-
-
-@dataclass(slots=True, eq=False)
-class Room:
-    """A room with somebody in it."""
-
-    name: str
-    members: dict[ConnId, Person] = field(default_factory=dict)
-    workers: dict[int, int] = field(default_factory=dict)  # worker -> how many of its connections are members
-
-
-class Refusal(Exception):
-    """A request that is answered with an error; raised inside handlers only."""
-
-    def __init__(self, code: str, text: str, free: str | None = None) -> None:
-        super().__init__(text)
-        self.code, self.text, self.free = code, text, free
-
-
 class State:
     """Rooms and people."""
 
@@ -90,13 +48,8 @@ class State:
         self.log = log
         self.out = outbox
         self.note = note
-        self.people: dict[ConnId, Person] = {}
-        self.by_key: dict[str, Person] = {}
-        self.by_uid: dict[bytes, Person] = {}
-        self.skeletons: dict[str, Person] = {}
-        self.rooms: dict[str, Room] = {}
-        self.addresses: dict[str, int] = {}
-        self.lingering: dict[bytes, Person] = {}  # by uid
+        self.people = People()
+        self.rooms = Rooms(log, outbox)
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._handlers: dict[type, Callable[[Person, Do], None]] = {
             native.Send: self._send,
@@ -125,7 +78,7 @@ class State:
             if type(request) is native.Hello:
                 self._hello(do, request)
                 return
-            person = self.people.get(do.conn)
+            person = self.people.by_conn.get(do.conn)
             if person is None and type(request) is native.Quit:
                 self._dismiss(do, request)
                 return
@@ -142,7 +95,7 @@ class State:
 
     def gone(self, gone: Gone) -> None:
         """A connection was closed by its client or its worker."""
-        person = self.people.get(gone.conn)
+        person = self.people.by_conn.get(gone.conn)
         if person is not None:
             self._remove(person, gone.reason)
         self.out.tell(worker_of(gone.conn), Closed(gone.conn))
@@ -151,7 +104,7 @@ class State:
         """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet."""
         self.now = now_ms
         for seat in attach.seats:
-            if seat.conn not in self.people:
+            if seat.conn not in self.people.by_conn:
                 self._seat(seat)
         for name, seq in attach.seqs.items():
             for msg in self._all_after(name, seq):
@@ -159,25 +112,20 @@ class State:
 
     def worker_lost(self, worker: int, until: float) -> None:
         """A worker died: its people stay in place until ``until`` (monotonic seconds), for they will come back."""
-        for person in list(self.people.values()):
-            if worker_of(person.conn) == worker:
-                person.lingers_until = until
-                person.quit_reason = "connection lost"
-                self.lingering[person.uid] = person
-        for room in self.rooms.values():
-            room.workers.pop(worker, None)
+        self.people.linger(worker, until)
+        self.rooms.forget_worker(worker)
 
     def last(self, conn: ConnId, room: str) -> int:
         """Return the newest seq of ``room``, where `@` is the inbox of ``conn``."""
         if room != native.INBOX:
             return self.log.last(room)
-        person = self.people.get(conn)
+        person = self.people.by_conn.get(conn)
         return self.log.last(inbox_name(person.uid)) if person is not None else 0
 
     def expire(self, now: float) -> float | None:
         """Let go of those who lingered until ``now`` (monotonic seconds); return when the next one is due."""
         due: float | None = None
-        for person in list(self.lingering.values()):
+        for person in list(self.people.lingering.values()):
             assert person.lingers_until is not None
             if person.lingers_until <= now:
                 self._remove(person, person.quit_reason)
@@ -188,28 +136,18 @@ class State:
     # --- coming and going
 
     def _hello(self, do: Do, hello: native.Hello) -> None:
-        if do.conn in self.people:
+        if do.conn in self.people.by_conn:
             raise Refusal("bad-request", "already introduced; use nick to take another one")
         if hello.v != native.VERSION:
             raise Refusal("unsupported-version", f"this server speaks version {native.VERSION}, not {hello.v}")
         uid = _uid(hello.token or "")
-        earlier = self.by_uid.get(uid)
-        nick = self._free_nick(hello.nick, earlier)
+        earlier = self.people.by_uid.get(uid)
+        nick = self.people.free_nick(hello.nick, earlier)
         if earlier is None:
-            self._check_crowd(do.addr)
-            person = Person(
-                do.conn,
-                uid,
-                nick,
-                names.fold_nick(nick),
-                do.addr,
-                do.dialect,
-                hello.client,
-                self.now,
-                self.now,
-                hello.color,
-            )
-            self._add(person)
+            if self.settings.limits:
+                self.people.check_crowd(do.addr, self.settings.max_per_address)
+            person = Person(do.conn, uid, nick, do.addr, do.dialect, hello.client, self.now, hello.color)
+            self.people.add(person)
         else:
             person = earlier
             self._take_over(person, do)
@@ -230,158 +168,53 @@ class State:
         )
         self._answer(do, welcome)
 
-    def _check_crowd(self, addr: str) -> None:
-        limit = self.settings.max_per_address
-        limited = self.settings.limits and not addresses.is_loopback(addr)
-        if limited and self.addresses.get(addresses.counted(addr), 0) >= limit:
-            raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
-
     def _seat(self, seat: Seat) -> None:
         hello = seat.hello
         uid = _uid(hello.token or "")
-        earlier = self.by_uid.get(uid)
+        earlier = self.people.by_uid.get(uid)
         if earlier is not None:  # came back through another worker already
             self.out.tell(worker_of(seat.conn), Closed(seat.conn))
             return
-        key = names.fold_nick(hello.nick)
-        if key in self.by_key:
-            self.out.tell(
-                worker_of(seat.conn), Told(seat.conn, native.Bye(reason=f"the nick {hello.nick} was taken meanwhile"))
-            )
+        if names.fold_nick(hello.nick) in self.people.by_key:
+            bye = native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")
+            self.out.tell(worker_of(seat.conn), Told(seat.conn, bye))
             self.out.tell(worker_of(seat.conn), Closed(seat.conn))
             return
         person = Person(
-            seat.conn,
-            uid,
-            hello.nick,
-            key,
-            seat.addr,
-            seat.dialect,
-            hello.client,
-            seat.since,
-            seat.since,
-            hello.color,
-            seat.away,
+            seat.conn, uid, hello.nick, seat.addr, seat.dialect, hello.client, seat.since, hello.color, seat.away
         )
-        self._add(person)
+        self.people.add(person)
         for name in seat.rooms:
-            self._enter(person, self._room(name))
+            self.rooms.enter(person, name)
         for msg in self._all_after(inbox_name(uid), seat.inbox):
             self.out.tell(worker_of(seat.conn), Told(seat.conn, msg))
-
-    def _add(self, person: Person) -> None:
-        self.people[person.conn] = person
-        self.by_uid[person.uid] = person
-        self.by_key[person.key] = person
-        self.skeletons[names.skeleton(person.nick)] = person
-        address = addresses.counted(person.addr)
-        self.addresses[address] = self.addresses.get(address, 0) + 1
 
     def _take_over(self, person: Person, do: Do) -> None:
         """The same person on a new connection: rooms stay, nobody hears of it."""
         old = person.conn
-        if person.lingers_until is None:
-            bye = native.Error(code="replaced", text="you connected from elsewhere; this connection ends")
-            self.out.tell(worker_of(old), Told(old, bye))
+        if person.connected:
+            replaced = native.Error(code="replaced", text="you connected from elsewhere; this connection ends")
+            self.out.tell(worker_of(old), Told(old, replaced))
             self.out.tell(worker_of(old), Closed(old))
-        for room in person.rooms.values():
-            self._drop_member(room, old, alive=person.lingers_until is None)
-        del self.people[old]
-        person.lingers_until = None
-        self.lingering.pop(person.uid, None)
-        person.conn, person.dialect = do.conn, do.dialect
-        self.people[do.conn] = person
-        for room in person.rooms.values():
-            self._add_member(room, person)
+        self.rooms.unseat(person)
+        self.people.move(person, do.conn, do.dialect)
+        self.rooms.seat(person)
 
     def _remove(self, person: Person, reason: str) -> None:
         for room in list(person.rooms.values()):
-            self._exit(person, room, reason, quit_=True)
-        alive = person.lingers_until is None
-        del self.people[person.conn]
-        del self.by_uid[person.uid]
-        self.lingering.pop(person.uid, None)
-        del self.by_key[person.key]
-        skeleton = names.skeleton(person.nick)
-        if self.skeletons.get(skeleton) is person:
-            del self.skeletons[skeleton]
-        address = addresses.counted(person.addr)
-        self.addresses[address] -= 1
-        if not self.addresses[address]:
-            del self.addresses[address]
+            self.rooms.leave(person, room, reason, quits=True)
+        self.people.remove(person)
         self.log.release(inbox_name(person.uid))
-        self.note("left", person, reason if alive else f"{reason}; did not come back")
-
-    def _free_nick(self, wanted: str, mine: Person | None) -> str:
-        """Return ``wanted`` as it will be written. Raises `Refusal` with a free one when it is somebody else's."""
-        nick = names.nick(wanted)
-
-        def taken(candidate: str) -> bool:
-            holder = self.by_key.get(names.fold_nick(candidate)) or self.skeletons.get(names.skeleton(candidate))
-            return holder is not None and holder is not mine
-
-        if taken(nick):
-            free = names.free_nick(nick, taken)
-            raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
-        return nick
+        self.note("left", person, reason if person.connected else f"{reason}; did not come back")
 
     def _rename(self, person: Person, nick: str) -> None:
         old = person.nick
-        del self.by_key[person.key]
-        self.skeletons.pop(names.skeleton(old), None)
-        person.nick, person.key = nick, names.fold_nick(nick)
-        self.by_key[person.key] = person
-        self.skeletons[names.skeleton(nick)] = person
+        self.people.rename(person, nick)
         for room in person.rooms.values():
-            self._announce(room, native.Renamed(room=room.name, old=old, nick=nick))
+            self.rooms.announce(room, native.Renamed(room=room.name, old=old, nick=nick))
         self.note("renamed", person, f"from {old}")
 
     # --- rooms
-
-    def _room(self, name: str) -> Room:
-        room = self.rooms.get(name)
-        if room is None:
-            room = self.rooms[name] = Room(name)
-        return room
-
-    def _enter(self, person: Person, room: Room) -> None:
-        person.rooms[room.name] = room
-        self._add_member(room, person)
-
-    def _add_member(self, room: Room, person: Person) -> None:
-        worker = worker_of(person.conn)
-        room.members[person.conn] = person
-        room.workers[worker] = room.workers.get(worker, 0) + 1
-
-    def _drop_member(self, room: Room, conn: ConnId, *, alive: bool) -> None:
-        worker = worker_of(conn)
-        del room.members[conn]
-        if alive:
-            room.workers[worker] -= 1
-            if not room.workers[worker]:
-                del room.workers[worker]
-            self.out.tell(worker, Parted(conn, room.name))
-
-    def _exit(self, person: Person, room: Room, reason: str, *, quit_: bool = False) -> None:
-        self._drop_member(room, person.conn, alive=person.lingers_until is None)
-        del person.rooms[room.name]
-        if room.members:
-            self._announce(room, native.Left(room=room.name, nick=person.nick, reason=reason, quit=quit_))
-        else:
-            del self.rooms[room.name]
-            self.log.release(room.name)
-
-    def _announce(self, room: Room, event: native.Event, skip: ConnId = 0) -> None:
-        announced = Announced(room.name, event, skip)
-        for worker in room.workers:
-            self.out.tell(worker, announced)
-
-    def _mine(self, person: Person, name: str) -> Room:
-        """Return the room of that name, which ``person`` is in."""
-        room = person.rooms.get(name) or person.rooms.get(names.room(name))
-        if room is None:
-            raise Refusal("not-in-room", f"you are not in {name}; join it first")
-        return room
 
     def _all_after(self, name: str, seq: int) -> Iterable[native.Msg]:
         while page := self.log.after(name, seq, RESUME_PAGE):
@@ -397,14 +230,15 @@ class State:
                 raise Refusal(
                     "too-many-rooms", f"you are in {len(person.rooms)} rooms, the most allowed; leave one first"
                 )
-            if name not in self.rooms and len(self.rooms) >= self.settings.max_rooms:
-                raise Refusal("too-many-rooms", f"this server has {len(self.rooms)} rooms in use, the most allowed")
-            room = self._room(name)
-            if room.members:
-                self._announce(room, native.Joined(room=name, who=person.card))
-            self._enter(person, room)
+            if name not in self.rooms.by_name and len(self.rooms.by_name) >= self.settings.max_rooms:
+                text = f"this server has {self.settings.max_rooms} rooms in use, the most allowed"
+                raise Refusal("too-many-rooms", text)
+            room = self.rooms.by_name.get(name)
+            if room is not None:
+                self.rooms.announce(room, native.Joined(room=name, who=person.card))
+            self.rooms.enter(person, name)
             self.note("joined", person, name)
-        room = self.rooms[name]
+        room = person.rooms[name]
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
         if resumes and request.after is not None:
@@ -430,8 +264,8 @@ class State:
     def _leave(self, person: Person, do: Do) -> None:
         request = do.request
         assert isinstance(request, native.Leave)
-        room = self._mine(person, request.room)
-        self._exit(person, room, request.reason)
+        room = self.rooms.of(person, request.room)
+        self.rooms.leave(person, room, request.reason)
         self.note("left room", person, f"{room.name} {request.reason}".rstrip())
         self._answer(do, native.Ok(id=request.id, room=room.name))
 
@@ -467,7 +301,7 @@ class State:
         if to[:1] == "@":
             self._say_to(person, do, cmid, to[1:], kind, text, extra)
             return
-        room = self._mine(person, to)
+        room = self.rooms.of(person, to)
         msg = self.log.append(room.name, person.uid, cmid, self.now, person.nick, kind, text, extra)
         person.spoke = self.now
         if self.settings.log_texts:
@@ -480,7 +314,7 @@ class State:
     def _say_to(
         self, person: Person, do: Do, cmid: str, nick: str, kind: native.Kind, text: str, extra: Extra | None
     ) -> None:
-        other = self._find(nick)
+        other = self.people.called(nick)
         extra = msgspec.structs.replace(extra or Extra(), to=other.nick)
         mine = self.log.append(inbox_name(person.uid), person.uid, cmid, self.now, person.nick, kind, text, extra)
         person.spoke = self.now
@@ -488,7 +322,7 @@ class State:
         self.out.tell(worker_of(do.conn), Told(do.conn, mine))
         if other is not person:
             theirs = self.log.append(inbox_name(other.uid), person.uid, None, self.now, person.nick, kind, text, extra)
-            if other.lingers_until is None:
+            if other.connected:
                 self.out.tell(worker_of(other.conn), Told(other.conn, theirs))
 
     def _say_again(self, person: Person, do: Do, earlier: Stored, kind: native.Kind, text: str) -> None:
@@ -504,16 +338,10 @@ class State:
 
     # --- oneself and others
 
-    def _find(self, nick: str) -> Person:
-        other = self.by_key.get(names.fold_nick(names.nick(nick)))
-        if other is None:
-            raise Refusal("no-such-nick", f"nobody here is called {nick}; who lists those who are")
-        return other
-
     def _nick(self, person: Person, do: Do) -> None:
         request = do.request
         assert isinstance(request, native.Nick)
-        nick = self._free_nick(request.nick, person)
+        nick = self.people.free_nick(request.nick, person)
         if nick != person.nick:
             self._rename(person, nick)
         self._answer(do, native.Ok(id=request.id, nick=nick))
@@ -530,16 +358,16 @@ class State:
 
     def _changed(self, person: Person, do: Do) -> None:
         for room in person.rooms.values():
-            self._announce(room, native.Changed(room=room.name, who=person.card))
+            self.rooms.announce(room, native.Changed(room=room.name, who=person.card))
         self._answer(do, native.Ok(id=do.request.id))
 
     def _who(self, person: Person, do: Do) -> None:
         request = do.request
         assert isinstance(request, native.Who)
         if request.room is None:
-            there, name = self.people, None
+            there, name = self.people.by_conn, None
         else:
-            room = self._mine(person, request.room)
+            room = self.rooms.of(person, request.room)
             there, name = room.members, room.name
         listed = sorted((other.card for other in there.values()), key=lambda card: card.nick.lower())[:PEOPLE_LISTED]
         self._answer(do, native.People(id=request.id, people=listed, count=len(there), room=name))
@@ -547,13 +375,13 @@ class State:
     def _whois(self, person: Person, do: Do) -> None:
         request = do.request
         assert isinstance(request, native.Whois)
-        other = self._find(request.nick)
+        other = self.people.called(request.nick)
         profile = native.Profile(
             id=request.id,
             nick=other.nick,
             rooms=sorted(other.rooms.keys() & person.rooms.keys()),
             since=other.since,
-            idle=max(0, self.now - other.spoke) // 1000,
+            idle=max(0, self.now - (other.spoke or other.since)) // 1000,
             client=other.client,
             dialect=other.dialect,
             color=other.color,
@@ -562,10 +390,10 @@ class State:
         self._answer(do, profile)
 
     def _rooms(self, person: Person, do: Do) -> None:
-        topics = dict(self.log.names())
+        topics, used = dict(self.log.names()), self.rooms.by_name
         lines = [
-            native.RoomLine(name, len(self.rooms[name].members) if name in self.rooms else 0, topics.get(name, ""))
-            for name in self.rooms.keys() | topics.keys()
+            native.RoomLine(name, len(used[name].members) if name in used else 0, topics.get(name, ""))
+            for name in used.keys() | topics.keys()
         ]
         lines.sort(key=lambda line: (-line.people, line.room))
         self._answer(do, native.RoomList(id=do.request.id, rooms=lines[:ROOMS_LISTED], count=len(lines)))
@@ -573,7 +401,7 @@ class State:
     def _history(self, person: Person, do: Do) -> None:
         request = do.request
         assert isinstance(request, native.History)
-        name = inbox_name(person.uid) if request.room == native.INBOX else self._mine(person, request.room).name
+        name = inbox_name(person.uid) if request.room == native.INBOX else self.rooms.of(person, request.room).name
         after = request.after
         if request.since is not None:
             after = self.log.seq_since(name, request.since)

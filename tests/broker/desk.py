@@ -6,7 +6,8 @@ import msgspec
 
 from broker.log import Log
 from broker.outbox import Outbox
-from broker.state import Person, State
+from broker.people import Person
+from broker.state import State
 from protocol import native
 from protocol.ipc import Answered, Art, ConnId, Do, Down, Gone, Told
 from protocol.settings import DEFAULTS, Settings

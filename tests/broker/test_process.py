@@ -144,7 +144,7 @@ def test_a_worker_speaks_for_its_own_connections_only(bench: Bench) -> None:
     two.put(Gone(ANN, "hijacked"), say(ANN, "not me", 9), hello(conn(1, 7), "ghost"), Attach(1, [seat], {}))
     bench.turn()
     assert one.told() == two.told() == []
-    assert list(bench.broker.state.people) == [ANN]
+    assert list(bench.broker.state.people.by_conn) == [ANN]
 
 
 def test_a_failed_commit_acknowledges_nothing_and_the_next_one_goes_on_densely(bench: Bench) -> None:
@@ -192,7 +192,7 @@ def test_requests_behind_one_that_found_the_disk_full_are_carried_out(bench: Ben
     assert [code(got[4]), code(got[5])] == ["storage", "storage"]
     assert isinstance(got[6], native.Pong)
     assert told[-1] == Closed(ANN)
-    assert bench.broker.state.people == {}
+    assert bench.broker.state.people.by_conn == {}
 
 
 def test_a_request_that_breaks_the_broker_is_answered_and_harms_no_other(
@@ -229,7 +229,9 @@ def test_a_dead_worker_with_output_waiting_takes_nobody_along(bench: Bench) -> N
     bench.turn()
     bench.turn()
     assert list(bench.broker.workers) == [1]
-    assert [person.nick for person in bench.broker.state.people.values() if person.lingers_until is None] == ["ann"]
+    assert [person.nick for person in bench.broker.state.people.by_conn.values() if person.lingers_until is None] == [
+        "ann"
+    ]
     one.put(say(ANN, "goes on", 5))
     bench.turn()
     assert [text for _seq, text in posts(one.told())][-1:] == ["goes on"]
@@ -248,7 +250,7 @@ def test_a_worker_that_does_not_drain_its_queue_is_cut_off(bench: Bench) -> None
         bench.turn()
         one.told()
     assert bench.supervisor.recv() == [(Stuck(2), [])]
-    eve = bench.broker.state.people[EVE]
+    eve = bench.broker.state.people.by_conn[EVE]
     assert eve.lingers_until is not None
 
 
@@ -290,9 +292,9 @@ def test_people_of_a_worker_that_died_before_it_was_served_linger(tmp_path: Path
         one.die()
         held += bench.broker._wait(0.0)
         bench.broker.step(held)
-        (ann,) = bench.broker.state.people.values()
+        (ann,) = bench.broker.state.people.by_conn.values()
         assert ann.lingers_until is not None
-        assert bench.broker.state.rooms["#tea"].workers == {}
+        assert bench.broker.state.rooms.by_name["#tea"].workers == {}
     finally:
         bench.close()
 

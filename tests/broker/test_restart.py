@@ -86,7 +86,7 @@ def test_attaching_twice_changes_nothing() -> None:
         desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 1}), NOON)
     desk.commit()
     assert desk.told == {}
-    assert desk.state.rooms["#tea"].workers == {1: 1}
+    assert desk.state.rooms.by_name["#tea"].workers == {1: 1}
 
 
 def test_a_new_worker_has_nobody() -> None:

@@ -81,7 +81,7 @@ def test_people_of_one_address_are_limited_but_not_on_loopback() -> None:
     desk.gone(ANN)
     desk.post(BOB, native.Hello(nick="bob", token=token("bob")), addr="192.0.2.1")
     desk.commit()
-    assert BOB in desk.state.people
+    assert BOB in desk.state.people.by_conn
 
 
 # --- one person, two connections
@@ -153,9 +153,9 @@ def test_when_all_of_a_room_linger_and_expire_the_room_goes(desk: Desk) -> None:
     desk.enter(BOB, "bob", "#tea")
     desk.state.worker_lost(1, until=5.0)
     desk.state.expire(5.0)
-    assert desk.state.rooms == {}
-    state = desk.state
-    kept = (state.people, state.by_key, state.by_uid, state.skeletons, state.addresses, state.lingering)
+    assert desk.state.rooms.by_name == {}
+    people = desk.state.people
+    kept = (people.by_conn, people.by_key, people.by_uid, people.skeletons, people.per_address, people.lingering)
     assert [len(table) for table in kept] == [0, 0, 0, 0, 0, 0]
 
 
@@ -236,7 +236,7 @@ def test_an_empty_room_is_forgotten_and_its_messages_kept(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.say(ANN, "#tea", "one")
     desk.do(ANN, native.Leave(room="#tea"))
-    assert desk.state.rooms == {}
+    assert desk.state.rooms.by_name == {}
     assert texts(desk.ask(ANN, native.Join(room="#tea"), native.Room).messages) == ["one"]
 
 
@@ -385,7 +385,7 @@ def test_nobody_reads_the_inbox_of_another(desk: Desk) -> None:
     desk.enter(ANN, "ann")
     desk.enter(BOB, "bob")
     desk.say(ANN, "@ann", "secret")
-    uid = desk.state.people[ANN].uid
+    uid = desk.state.people.by_conn[ANN].uid
     assert desk.refused(BOB, native.History(room="~" + uid.hex())) == "bad-room"
     assert desk.refused(BOB, native.Join(room="~" + uid.hex())) == "bad-room"
     assert desk.ask(BOB, native.History(room="@"), native.HistoryPage).messages == []

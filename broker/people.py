@@ -1,0 +1,133 @@
+"""Who is here: people by connection, nick and token, and how many come from each address. Pure."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from protocol import addresses, names, native
+from protocol.ipc import ConnId, worker_of
+
+if TYPE_CHECKING:
+    from broker.rooms import Room
+
+
+class Refusal(Exception):
+    """A request that is answered with an error; raised while a request is carried out."""
+
+    def __init__(self, code: str, text: str, free: str | None = None) -> None:
+        super().__init__(text)
+        self.code, self.text, self.free = code, text, free
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody introduced. Keeps the seat while their worker is replaced."""
+
+    conn: ConnId
+    uid: bytes
+    nick: str
+    addr: str
+    dialect: str
+    client: str
+    since: int  # introduced, milliseconds since 1970, UTC
+    color: str | None = None
+    away: str | None = None
+    spoke: int = 0  # last said something, as `since`; 0: never
+    rooms: "dict[str, Room]" = field(default_factory=dict)
+    lingers_until: float | None = None  # monotonic seconds; None: connected
+    quit_reason: str = ""  # for those who linger
+
+    @property
+    def card(self) -> native.Person:
+        return native.Person(self.nick, self.color, self.away)
+
+    @property
+    def connected(self) -> bool:
+        return self.lingers_until is None
+
+
+class People:
+    """Everybody introduced, by all that identifies them."""
+
+    def __init__(self) -> None:
+        self.by_conn: dict[ConnId, Person] = {}
+        self.by_uid: dict[bytes, Person] = {}
+        self.by_key: dict[str, Person] = {}  # by folded nick
+        self.skeletons: dict[str, Person] = {}  # by what their nick looks like
+        self.per_address: dict[str, int] = {}
+        self.lingering: dict[bytes, Person] = {}  # by uid
+
+    def add(self, person: Person) -> None:
+        self.by_conn[person.conn] = person
+        self.by_uid[person.uid] = person
+        self._name(person)
+        address = addresses.counted(person.addr)
+        self.per_address[address] = self.per_address.get(address, 0) + 1
+
+    def remove(self, person: Person) -> None:
+        del self.by_conn[person.conn]
+        del self.by_uid[person.uid]
+        self._unname(person)
+        self.lingering.pop(person.uid, None)
+        address = addresses.counted(person.addr)
+        self.per_address[address] -= 1
+        if not self.per_address[address]:
+            del self.per_address[address]
+
+    def rename(self, person: Person, nick: str) -> None:
+        self._unname(person)
+        person.nick = nick
+        self._name(person)
+
+    def move(self, person: Person, conn: ConnId, dialect: str) -> None:
+        """``person`` is on another connection from here on."""
+        del self.by_conn[person.conn]
+        self.lingering.pop(person.uid, None)
+        person.lingers_until = None
+        person.conn, person.dialect = conn, dialect
+        self.by_conn[conn] = person
+
+    def linger(self, worker: int, until: float) -> None:
+        """The connections of ``worker`` are gone; their people stay until ``until`` (monotonic seconds)."""
+        for person in self.by_conn.values():
+            if worker_of(person.conn) == worker:
+                person.lingers_until = until
+                person.quit_reason = "connection lost"
+                self.lingering[person.uid] = person
+
+    def called(self, nick: str) -> Person:
+        """Return who is called ``nick``. Raises `Refusal`, `names.BadName`."""
+        person = self.by_key.get(names.fold_nick(names.nick(nick)))
+        if person is None:
+            raise Refusal("no-such-nick", f"nobody here is called {nick}; who lists those who are")
+        return person
+
+    def free_nick(self, wanted: str, mine: Person | None) -> str:
+        """Return ``wanted`` as it will be written.
+
+        Raises `Refusal` with a free one when it is somebody else's or looks like it, `names.BadName`.
+        """
+        nick = names.nick(wanted)
+
+        def taken(candidate: str) -> bool:
+            holder = self.by_key.get(names.fold_nick(candidate)) or self.skeletons.get(names.skeleton(candidate))
+            return holder is not None and holder is not mine
+
+        if taken(nick):
+            free = names.free_nick(nick, taken)
+            raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
+        return nick
+
+    def check_crowd(self, addr: str, limit: int) -> None:
+        """Raises `Refusal` when ``limit`` people are here from ``addr``; loopback is exempt."""
+        if not addresses.is_loopback(addr) and self.per_address.get(addresses.counted(addr), 0) >= limit:
+            raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
+
+    def _name(self, person: Person) -> None:
+        self.by_key[names.fold_nick(person.nick)] = person
+        self.skeletons[names.skeleton(person.nick)] = person
+
+    def _unname(self, person: Person) -> None:
+        del self.by_key[names.fold_nick(person.nick)]
+        skeleton = names.skeleton(person.nick)
+        if self.skeletons.get(skeleton) is person:
+            del self.skeletons[skeleton]
