@@ -6,13 +6,13 @@ Nothing heavy is imported until it runs, so that programs which merely know of i
 from collections.abc import Sequence
 
 
-def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#lobby",)) -> int:
+def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#lobby",), greeting: str = "") -> int:
     """Join the server at ``host`` ("name:port") and stay until the person quits; return the exit code.
 
-    Without a nick the login name is used. Raises ValueError for a ``host`` that is no address.
+    Without a nick the login name is used. ``greeting`` is shown in the first room. Raises ValueError for a ``host`` that is no address.
     """
     from client.terminal.app import MootApp
     from client.terminal.settings import SettingsFile, login_name
 
-    app = MootApp(host, nick or login_name(), list(rooms) or ["#lobby"], SettingsFile.default())
+    app = MootApp(host, nick or login_name(), list(rooms) or ["#lobby"], SettingsFile.default(), greeting)
     return app.run() or app.return_code or 0

@@ -31,11 +31,12 @@ class MootApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     TITLE = "moot"
 
-    def __init__(self, host: str, nick: str, rooms: Sequence[str], settings: SettingsFile) -> None:
+    def __init__(self, host: str, nick: str, rooms: Sequence[str], settings: SettingsFile, greeting: str = "") -> None:
         altkeys.install()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)  # then no colour is written at all
         self.host = host
         self.settings = settings
+        self._greeting = greeting  # said by this program in the first room
         self._rooms = list(rooms)
         self._chat = self._new_chat(nick)
         self._stack = AsyncExitStack()
@@ -54,7 +55,7 @@ class MootApp(App[int]):
         if sys.platform != "win32":  # killed, it still gives the terminal back as it was
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
         self._write("\x1b[22;0t")  # remember the terminal's title
-        await self.push_screen(MainScreen(self.host, self._chat, self.settings))
+        await self.push_screen(MainScreen(self.host, self._chat, self.settings, self._greeting))
         await self._stack.enter_async_context(self._chat)
 
     async def on_unmount(self) -> None:
@@ -75,7 +76,7 @@ class MootApp(App[int]):
             return
         await self._stack.aclose()
         self._chat = self._new_chat(nick)
-        await self.switch_screen(MainScreen(self.host, self._chat, self.settings))
+        await self.switch_screen(MainScreen(self.host, self._chat, self.settings, self._greeting))
         await self._stack.enter_async_context(self._chat)
 
     # --- settings

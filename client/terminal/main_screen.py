@@ -32,7 +32,7 @@ from client.terminal.settings import SettingsFile
 from client.terminal.status_bar import Status, StatusBar
 from client.terminal.timeline import Timeline
 from client.terminal.tracker import Alert, GiveBack, Opened, Play, Refused, Tracker
-from client.updates import Update
+from client.updates import Entered, Update
 from protocol import native
 from protocol.text import clean
 
@@ -47,7 +47,7 @@ class MainScreen(Screen[None]):
     AUTO_FOCUS = "#composer"
     BINDINGS: ClassVar[list[BindingType]] = [Binding(key, action, show=False) for key, action in KEYS.items()]
 
-    def __init__(self, host: str, chat: Chat, settings: SettingsFile) -> None:
+    def __init__(self, host: str, chat: Chat, settings: SettingsFile, greeting: str = "") -> None:
         super().__init__()
         self.host = host
         self.chat = chat
@@ -55,6 +55,7 @@ class MainScreen(Screen[None]):
         self.tracker = Tracker(chat.session, settings.values.ignored)
         self.director = Director()
         self.doer = Doer(self.tracker, chat, settings, self)
+        self._greeting = greeting
         self._incoming: list[Update] = []
         self._peek: set[str] = set()  # panes shown although there is little room
         self._generation = -1
@@ -131,6 +132,9 @@ class MainScreen(Screen[None]):
                     self.go_to(view)
                 case Refused(reason=reason, error=error):
                     self._refused(reason, error)
+        if self._greeting and any(isinstance(u, Entered) and u.room != native.INBOX for u in updates):
+            self.tracker.note(self._greeting, self.now(), tone="art")
+            self._greeting = ""
         self.chat.flush()
         self.refresh_all()
 

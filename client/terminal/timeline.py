@@ -74,11 +74,12 @@ class Timeline(Pane):
         view = self._view
         if view is None or (view.generation == self._seen and page == self.page):
             return
+        anchor = None if view.following else self._anchor()
         if page != self.page:
             self.page = page
             self._blocks = []
             view.changed = view.dropped = 0
-        self._lay_out(None if view.following else self._anchor())
+        self._lay_out(anchor)
 
     def own_color(self, nick: str) -> str | None:
         """Return the colour ``nick`` chose."""
