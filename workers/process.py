@@ -24,20 +24,16 @@ from protocol.ipc import (
     Art,
     Attach,
     Beat,
-    Catalogue,
     Closed,
     ConnId,
     Do,
     Down,
     Entered,
-    FromSandbox,
     Gone,
     Link,
     Parted,
     Posted,
     Ready,
-    Render,
-    Rendered,
     Seat,
     Stop,
     Told,
@@ -49,19 +45,18 @@ from workers.conn import PAGED, Conn
 from workers.dialects import Dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
+from workers.easel import Easel
 from workers.fanout import Encoder, LocalRoom
 from workers.link import PipeLink
 
 log = logging.getLogger("moot.worker")
 
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
-RENDER_LIMIT_S: Final = 2.0  # the sandbox keeps its own, far shorter limit; this is for when it is gone
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
 DRAIN_S: Final = 5.0  # a stopping worker's patience
 BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
-_sandbox_decoder: msgspec.msgpack.Decoder[list[FromSandbox]] = msgspec.msgpack.Decoder(list[FromSandbox])
 _msgpack = msgspec.msgpack.Encoder()
 
 ENCODERS: Final[dict[str, Encoder]] = {"native": native_dialect.encode, "plain": plain_dialect.encode}
@@ -79,13 +74,11 @@ class Worker:
         self.settings = settings
         self.incarnation = incarnation
         self.broker: PipeLink | None = None
-        self.sandbox: PipeLink | None = None
         self.conns: dict[ConnId, Conn] = {}
         self.leaving: dict[ConnId, tuple[Conn, str]] = {}  # closed, but the broker has not confirmed it
         self.rooms: dict[str, LocalRoom] = {}
         self.pending: dict[int, Do] = {}  # by rid: unanswered
-        self.renders: dict[int, tuple[Conn, native.Fun, float]] = {}
-        self.fun: list[native.FunCommand] = []
+        self.easel = Easel(loop, self._do)
         self.stalled: set[Conn] = set()
         self.stopped = asyncio.Event()
         self._newcomers: dict[Conn, None] = {}  # not introduced, oldest first
@@ -179,7 +172,8 @@ class Worker:
     def submit(self, conn: Conn, request: native.Request) -> None:
         """Hand a request on, to the sandbox first if it has something to draw."""
         if isinstance(request, native.Fun):
-            self._render(conn, request)
+            self.easel.draw(conn, request)
+            self._need_tick()
             return
         if isinstance(request, native.Hello):
             if request.token is None:
@@ -212,54 +206,6 @@ class Worker:
         link = self.broker  # may be lost, and then taken away, by a put
         for frame in encode_frames(up, _msgpack):
             link.put(frame)
-
-    # --- fun
-
-    def _render(self, conn: Conn, request: native.Fun) -> None:
-        if conn.hello is None:
-            text = "say hello first: this connection has no nick yet"
-            conn.reply(native.Error(id=request.id, code="not-introduced", text=text))
-            return
-        if self.sandbox is None:
-            text = "fun commands are being restarted; try again in a second"
-            conn.reply(native.Error(id=request.id, code="fun-busy", text=text, wait=1.0))
-            return
-        self._rid += 1
-        conn.rendering = True
-        self.renders[self._rid] = (conn, request, self.now() + RENDER_LIMIT_S)
-        nick = conn.hello.nick if conn.hello else ""
-        self.sandbox.put(_msgpack.encode([Render(self._rid, request.line, self._rng.getrandbits(48), nick)]))
-        self._need_tick()
-
-    def _hear_sandbox(self, frame: bytes) -> None:
-        for message in _sandbox_decoder.decode(frame):
-            if isinstance(message, Catalogue):
-                self.fun = message.commands
-            else:
-                self._rendered(message)
-        self._flush()
-
-    def _rendered(self, message: Rendered) -> None:
-        waiting = self.renders.pop(message.rid, None)
-        if waiting is None:
-            return
-        conn, request, _limit = waiting
-        conn.rendering = False
-        art = message.art
-        if conn.closing:
-            return
-        if art is None:
-            conn.reply(native.Error(id=request.id, code="fun-failed", text=message.error))
-        elif art.private:
-            conn.reply(native.Shown(id=request.id, text=art.text))
-        else:
-            self._do(conn, request, art)
-        conn.pump()
-
-    def _sandbox_lost(self) -> None:
-        self.sandbox = None
-        for rid in list(self.renders):
-            self._rendered(Rendered(rid, error="the fun command was interrupted; try again in a second"))
 
     # --- down: events
 
@@ -310,7 +256,7 @@ class Worker:
         conn.since = time.time_ns() // 1_000_000
         conn.inbox = welcome.inbox
         self._newcomers.pop(conn, None)
-        return msgspec.structs.replace(welcome, fun=self.fun)
+        return msgspec.structs.replace(welcome, fun=self.easel.commands)
 
     def _told(self, event: Told) -> None:
         conn = self.conns.get(event.conn)
@@ -457,11 +403,9 @@ class Worker:
         for conn in list(self.stalled):
             if conn.stalled_for(now) > settings.sendq_stall:
                 conn.drop(f"nothing of what was sent was read for {settings.sendq_stall:g} seconds")
-        for rid, (_conn, _request, limit) in list(self.renders.items()):
-            if limit < now:
-                self._rendered(Rendered(rid, error="the fun command did not answer in time"))
+        self.easel.expire(now)
         self._flush()
-        if self._newcomers or self.stalled or self.renders:
+        if self._newcomers or self.stalled or self.easel.busy:
             self._need_tick()
 
     def _check_newcomer(self, conn: Conn, age: float) -> None:
@@ -492,10 +436,7 @@ class Worker:
                 case Link(peer="broker"):
                     self._link_broker(fds)
                 case Link(peer="sandbox"):
-                    if self.sandbox is not None:
-                        self.sandbox.close()
-                        self._sandbox_lost()
-                    self.sandbox = PipeLink(self.loop, fds, self._hear_sandbox, self._sandbox_lost)
+                    self.easel.link(fds)
                 case Beat():
                     self.control.send(message)
                 case Stop(text=text, retry=retry):

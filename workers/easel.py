@@ -1,0 +1,95 @@
+"""Fun commands on their way to the sandbox and back: who waits for which drawing. Draws nothing itself."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from protocol import native
+from protocol.ipc import Art, Catalogue, FromSandbox, Render, Rendered
+from workers.conn import Conn
+from workers.link import PipeLink
+
+log = logging.getLogger("moot.worker")
+
+LIMIT_S: Final = 2.0  # the sandbox keeps its own, far shorter limit; this is for when it is gone
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[list[FromSandbox]] = msgspec.msgpack.Decoder(list[FromSandbox])
+
+
+class Easel:
+    """See the module. ``drawn`` gets what is for the room; errors and private drawings go to the caller at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, drawn: Callable[[Conn, native.Fun, Art], None]) -> None:
+        self.commands: list[native.FunCommand] = []
+        self._loop = loop
+        self._drawn = drawn
+        self._link: PipeLink | None = None
+        self._waiting: dict[int, tuple[Conn, native.Fun, float]] = {}  # by rid, with the time to give up
+        self._rid = 0
+        self._rng = random.SystemRandom()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting)
+
+    def link(self, fds: list[int]) -> None:
+        """Use a new sandbox; what the old one had not answered has failed."""
+        if self._link is not None:
+            self._link.close()
+            self._lost()
+        self._link = PipeLink(self._loop, fds, self._hear, self._lost)
+
+    def draw(self, conn: Conn, request: native.Fun) -> None:
+        """Have ``request`` drawn. The connection's later requests wait, so that order is kept."""
+        if conn.hello is None:
+            text = "say hello first: this connection has no nick yet"
+            conn.reply(native.Error(id=request.id, code="not-introduced", text=text))
+        elif self._link is None:
+            text = "fun commands are being restarted; try again in a second"
+            conn.reply(native.Error(id=request.id, code="fun-busy", text=text, wait=1.0))
+        else:
+            self._rid += 1
+            conn.rendering = True
+            self._waiting[self._rid] = (conn, request, self._loop.time() + LIMIT_S)
+            render = Render(self._rid, request.line, self._rng.getrandbits(48), conn.hello.nick)
+            self._link.put(_encoder.encode([render]))
+
+    def expire(self, now: float) -> None:
+        """Give up on what the sandbox did not answer."""
+        for rid, (_conn, _request, limit) in list(self._waiting.items()):
+            if limit < now:
+                self._finish(Rendered(rid, error="the fun command did not answer in time"))
+
+    def _hear(self, frame: bytes) -> None:
+        for message in _decoder.decode(frame):
+            if isinstance(message, Catalogue):
+                self.commands = message.commands
+            else:
+                self._finish(message)
+
+    def _lost(self) -> None:
+        self._link = None
+        for rid in list(self._waiting):
+            self._finish(Rendered(rid, error="the fun command was interrupted; try again in a second"))
+
+    def _finish(self, message: Rendered) -> None:
+        waiting = self._waiting.pop(message.rid, None)
+        if waiting is None:
+            return
+        conn, request, _limit = waiting
+        conn.rendering = False
+        if conn.closing:
+            return
+        art = message.art
+        if art is None:
+            conn.reply(native.Error(id=request.id, code="fun-failed", text=message.error))
+        elif art.private:
+            conn.reply(native.Shown(id=request.id, text=art.text))
+        else:
+            self._drawn(conn, request, art)
+        conn.pump()
