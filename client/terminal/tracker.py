@@ -280,7 +280,17 @@ class Tracker:
     def _failed(self, update: s.Failed, effects: list[Effect]) -> None:
         name = self._drop(update.cmid)
         self.note(update.error.text, self._now, tone="error", view=name)
-        effects.append(GiveBack(name, update.text))
+        view = self.views.get(name)
+        if view is None or name == self.current:
+            effects.append(GiveBack(self.current, update.text))
+            return
+        self.note(f"{name}: {update.error.text}", self._now, tone="error")  # where it is seen
+        if view.direct and not update.text.startswith("/"):
+            effects.append(GiveBack(self.current, f"/msg {view.peer} {update.text}"))
+            if not view.newest:
+                self.close(name)  # there is nobody of that nick
+        else:
+            effects.append(GiveBack(name, update.text))
 
     def _drop(self, cmid: str) -> str:
         """Take a pending message away; return its view's name."""

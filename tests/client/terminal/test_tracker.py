@@ -228,3 +228,12 @@ def test_history_that_brings_nothing_new_says_so() -> None:
     page = native.HistoryPage(room="#lobby", messages=[msg(1)])
     track.apply([u.Answer(1, native.History(room="#lobby", limit=1), page)], 6)
     assert texts(track.view) == ["hi", "They are all here; scroll up for older ones."]
+
+
+def test_a_message_to_nobody_is_told_and_given_back_where_it_was_typed() -> None:
+    track = tracker()
+    track.apply([u.Queued("c1", "@bobb", "hi", "text")], 5)
+    error = native.Error(code="no-such-nick", text="Nobody is called bobb.")
+    assert track.apply([u.Failed("c1", "hi", error)], 6) == [GiveBack("#lobby", "/msg bobb hi")]
+    assert list(track.views) == ["#lobby", "#tea"]
+    assert texts(track.view) == ["@bobb: Nobody is called bobb."]
