@@ -79,14 +79,20 @@ def serve_for_parent() -> int:
 def announce(bound: Sequence[tuple[str, int]]) -> None:
     """Print by which addresses and commands others come in."""
     click.echo(f"moot listens on {', '.join(show(host, port) for host, port in bound)}.")
+    click.echo(invitation(bound))
+
+
+def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
+    """Return the lines that say how others join a server that is ``bound`` so; ``short``: with moot only."""
     places = addresses.invitations(bound, addresses.local_addresses())
+    leads = ["Others join with:"] + ["or:"] * (len(places) - 1)
     if not places:
-        host, port = addresses.dialable(bound[0][0]), bound[0][1]
-        click.echo(f"On this machine: moot join {addresses.join_target(host, port)}    or: nc {host} {port}")
-        return
-    for number, (host, port) in enumerate(places):
-        lead = "Others join with:" if number == 0 else "or:"
-        click.echo(f"{lead:>17} moot join {addresses.join_target(host, port)}    or: nc {host} {port}")
+        places, leads = [(addresses.dialable(bound[0][0]), bound[0][1])], ["On this machine:"]
+    return "\n".join(
+        f"{lead:>{len(leads[0])}} moot join {addresses.join_target(host, port)}"
+        + ("" if short else f"    or: nc {host} {port}")
+        for lead, (host, port) in zip(leads, places, strict=True)
+    )
 
 
 def host_and_join(settings: Settings, nick: str | None, rooms: Sequence[str], *, plain: bool) -> int:
@@ -106,7 +112,7 @@ def host_and_join(settings: Settings, nick: str | None, rooms: Sequence[str], *,
         announce(server.bound)
         host, port = server.bound[0]
         address = addresses.dialable(host), port
-        code = enter(show(*address), nick, rooms, plain=plain)
+        code = enter(show(*address), nick, rooms, plain=plain, greeting=invitation(server.bound, short=True))
         if wants_to_go_on(others_online(*address, but=nick or "")):
             server.keep()
             click.echo(f"The server goes on (process {server.pid}); `moot stop` ends it, `moot` joins it again.")

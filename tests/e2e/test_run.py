@@ -64,6 +64,7 @@ def test_one_command_hosts_and_joins_and_leaving_ends_it(home: Path) -> None:
     with Terminal([*MOOT, "--listen", f"127.0.0.1:{port}"], home, 120) as ann:
         screen = ann.wait_for("● ann")  # the login name
         assert "#lobby" in screen
+        ann.wait_for(f"moot join 127.0.0.1:{port}")  # how others come in
         ann.say("nobody hears me")
         ann.wait_for("│ nobody hears me")
         ann.keys("C-q")
