@@ -172,7 +172,7 @@ def test_in_20_by_5_one_can_start_type_send_and_quit(people: People, peer: MakeP
     assert bob.next(native.Msg).text == "a line longer than the terminal is wide"
     ann.wait_for(lambda screen: "wide" in screen and line(screen) == "")
     bob.ask(native.Send(cmid="b", to="#lobby", text="you do not need more"), native.Ok)
-    ann.wait_for("need more")
+    ann.wait_for("you do not need\nmore")
     ann.say("/cowsay moo")
     bob.next(lambda event: isinstance(event, native.Msg) and event.kind == "fun")
     ann.say("/quit")
