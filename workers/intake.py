@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 import msgspec
-from funcmds.emojis import emojize
 
+from funcmds.emojis import emojize
 from protocol import native
 from protocol.native import Request
 from protocol.settings import Settings
