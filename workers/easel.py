@@ -1,6 +1,7 @@
 """Fun commands on their way to the sandbox and back: who waits for which drawing. Draws nothing itself."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from workers.link import PipeLink
 
 log = logging.getLogger("moot.worker")
 
+CATALOGUE_S: Final = 2.0  # a sandbox that takes longer to say what it can is not waited for
 LIMIT_S: Final = 2.0  # the sandbox keeps its own, far shorter limit; this is for when it is gone
 
 _encoder = msgspec.msgpack.Encoder()
@@ -26,6 +28,7 @@ class Easel:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, drawn: Callable[[Conn, native.Fun, Art], None]) -> None:
         self.commands: list[native.FunCommand] = []
+        self._known = asyncio.Event()  # the sandbox has said which commands there are
         self._loop = loop
         self._drawn = drawn
         self._link: PipeLink | None = None
@@ -43,6 +46,12 @@ class Easel:
             self._link.close()
             self._lost()
         self._link = PipeLink(self._loop, fds, self._hear, self._lost)
+
+    async def prepared(self) -> None:
+        """Wait until the commands are known, for a welcome names them, or it takes too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATALOGUE_S):
+                await self._known.wait()
 
     def draw(self, conn: Conn, request: native.Fun) -> None:
         """Have ``request`` drawn. The connection's later requests wait, so that order is kept."""
@@ -69,6 +78,7 @@ class Easel:
         for message in _decoder.decode(frame):
             if isinstance(message, Catalogue):
                 self.commands = message.commands
+                self._known.set()
             else:
                 self._finish(message)
 

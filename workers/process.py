@@ -524,6 +524,7 @@ async def _serve(control: ControlSocket, sockets: list[socket.socket], settings:
     worker = Worker(loop, control, settings, incarnation)
     control.setblocking(True)
     loop.add_reader(control.fileno(), worker.obey)
+    await worker.easel.prepared()  # who connects meanwhile waits in the backlog
     await worker.listen(sockets)
     control.send(Ready())
     await worker.stopped.wait()

@@ -175,6 +175,25 @@ def test_the_login_name_makes_a_nick() -> None:
     assert from_login(getpass.getuser())
 
 
+def test_who_connects_while_the_server_starts_is_told_the_fun_commands(home: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [*MOOT, "serve", "--listen", f"127.0.0.1:{port}"],
+        env=environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: accepts(port), "the first moment it can be reached")
+        ann = Peer(port)
+        names = {command.name for command in ann.enter("ann").fun}
+        ann.close()
+        assert {"train", "cowsay", "roll"} <= names
+    finally:
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+
+
 # --- what stands in the way
 
 
