@@ -11,6 +11,7 @@ from protocol.native import Request
 from protocol.settings import Settings
 from protocol.text import clean
 
+_ABOUT_EMOJI: Final = ("/emoji", "/emogi", "emoji", "emogi")  # what follows is a name to look for
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 
 
@@ -21,6 +22,8 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             return _prepared_send(request, settings)
         case native.Fun():
             line = clean(request.line, newlines=False)
+            if not line.lower().startswith(_ABOUT_EMOJI):
+                line = emojize(line)
             if len(line) > settings.fun_input:
                 return _too_long(request, len(line), settings.fun_input, "a fun command")
             return msgspec.structs.replace(request, line=line)

@@ -66,6 +66,8 @@ def test_pictures_and_answers_are_lines(sit: Sit, peer: MakePeer) -> None:
     bob.ask(native.Fun(cmid="cow", to="#lobby", line="/cowsay moo"), native.Ok)
     ann.wait_for("< moo >")
     ann.wait_for("(oo)")
+    bob.ask(native.Fun(cmid="party", to="#lobby", line="/cowsay :tada: 火"), native.Ok)
+    ann.wait_for("< 🎉 火 >")
     bob.ask(native.Fun(cmid="train", to="#lobby", line="/train"), native.Ok)
     ann.wait_for("m  o  o  t")
     ann.say("/helo")
