@@ -56,7 +56,11 @@ class Terminal:
         self._env = {**environment(home, env), "PS1": PROMPT, "ENV": ""}
         script = f'{shlex.join(command)}; printf "exit status %s\\n" $?; exec sh -i'
         size = ("-x", str(width), "-y", str(height))
-        self._call("new-session", "-d", *size, "-s", "t", "-c", str(home), "sh", "-c", script)
+        try:
+            self._call("new-session", "-d", *size, "-s", "t", "-c", str(home), "sh", "-c", script)
+        except BaseException:
+            self.kill()
+            raise
 
     def __enter__(self) -> "Terminal":
         return self
