@@ -33,11 +33,15 @@ class Owner(Protocol):
         """Do what a key stands for in the whole program; False: nothing."""
 
 
+HINT: Final = "say something; /help lists the commands"
+
+
 class Composer(TextArea):
     """Enter sends, Alt+Enter and Ctrl+J begin a line, Up and Down call back what was sent."""
 
     def __init__(self, owner: Owner, **kwargs: Any) -> None:
         super().__init__(compact=True, highlight_cursor_line=False, soft_wrap=True, max_checkpoints=100, **kwargs)
+        self.placeholder = HINT  # until something was sent
         self.owner = owner
         self.history_lines = InputHistory()
 
@@ -89,6 +93,7 @@ class Composer(TextArea):
         if self.owner.submitted(text):
             self.history_lines.add(text)
             self.clear()
+            self.placeholder = ""
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Many lines become one message; terminals send CR for their ends."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from rich.style import Style
@@ -56,6 +57,7 @@ class MainScreen(Screen[None]):
         self.director = Director()
         self.doer = Doer(self.tracker, chat, settings, self)
         self._greeting = greeting
+        self._greeted = False
         self._incoming: list[Update] = []
         self._peek: set[str] = set()  # panes shown although there is little room
         self._generation = -1
@@ -132,11 +134,20 @@ class MainScreen(Screen[None]):
                     self.go_to(view)
                 case Refused(reason=reason, error=error):
                     self._refused(reason, error)
-        if self._greeting and any(isinstance(u, Entered) and u.room != native.INBOX for u in updates):
-            self.tracker.note(self._greeting, self.now(), tone="art")
-            self._greeting = ""
+        self._greet(updates)
         self.chat.flush()
         self.refresh_all()
+
+    def _greet(self, updates: Sequence[Update]) -> None:
+        """In the first room, below its messages, say what newcomers should read."""
+        if self._greeted or not any(isinstance(u, Entered) and u.room != native.INBOX for u in updates):
+            return
+        self._greeted = True
+        welcome = self.chat.session.welcome
+        if welcome is not None and welcome.motd:
+            self.tracker.note(welcome.motd, self.now())
+        if self._greeting:
+            self.tracker.note(self._greeting, self.now(), tone="art")
 
     def _alert(self, alert: Alert) -> None:
         values = self.settings.values

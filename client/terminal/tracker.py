@@ -352,8 +352,6 @@ class Tracker:
     def _online(self, update: s.Online) -> None:
         first = self._inbox_oldest == 0 and not any(view.newest for view in self.views.values())
         self.problem = ""
-        if first and update.welcome.motd:
-            self.note(update.welcome.motd, self._now)
         if first and update.welcome.inbox:
             self.ask(native.History(room=native.INBOX, before=update.welcome.inbox + 1, limit=50))
 

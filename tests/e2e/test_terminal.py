@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from client.terminal.composer import HINT
 from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
 from tests.tmux import MOOT, Terminal
@@ -50,7 +51,8 @@ def line(screen: str) -> str:
     """Return what stands in the input line of ``screen``, rows that it was wrapped to joined by a newline."""
     _above, mark, rest = screen.rpartition("❯")
     assert mark, f"no input line on\n{screen}"
-    return "\n".join(row[2:] if number else row[1:] for number, row in enumerate(rest.split("\n"))).strip()
+    text = "\n".join(row[2:] if number else row[1:] for number, row in enumerate(rest.split("\n"))).strip()
+    return "" if text and HINT.startswith(text) else text  # the hint for newcomers is not typed
 
 
 def holds(text: str) -> Callable[[str], bool]:
