@@ -43,6 +43,7 @@ bench: setup ## deliveries per second, latency, memory; takes minutes
 	@$(PY) -m bench.fanout $(ARGS)
 	@$(PY) -m bench.idle
 	@$(PY) -m bench.startup
+	@$(PY) -m bench.fun
 
 screenshot: setup ## draw the picture of the client that README.md shows
 	@$(PY) -m docs.screenshot $(ARGS)
