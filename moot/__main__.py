@@ -29,7 +29,7 @@ def run(argv: list[str]) -> int:
         from moot.crash import report
 
         print(report(error, argv), file=sys.stderr)
-        return 3
+        return 70  # EX_SOFTWARE of sysexits.h
 
 
 def _pipe_closed() -> int:

@@ -22,7 +22,8 @@ Exit codes:
   0    done
   1    it did not work; one line says why and what to do
   2    wrong usage or configuration
-  3    an error of moot's own; the traceback is in a file that is named
+  3    no server there, or it sent us away
+  70   an error of moot's own; the traceback is in a file that is named
   130  interrupted with Ctrl+C"""
 
 DEFAULT_COMMAND: Final = "host"

@@ -114,7 +114,7 @@ def test_an_error_of_our_own_shows_no_traceback_and_names_its_file(tmp_path: Pat
     )
     env = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, env=env)
-    assert done.returncode == 3
+    assert done.returncode == 70
     match = re.fullmatch(
         r"moot: internal error \(ZeroDivisionError: oops\); please report it with the file (\S+)\n", done.stderr
     )
