@@ -8,8 +8,6 @@ import contextlib
 import time
 from typing import cast
 
-import msgspec
-
 from protocol import native
 
 
@@ -58,9 +56,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(ImportError):
-        import uvloop
+    import uvloop
 
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    with contextlib.suppress(KeyboardInterrupt, msgspec.DecodeError):
-        asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

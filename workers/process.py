@@ -530,10 +530,15 @@ async def _serve(control: ControlSocket, sockets: list[socket.socket], settings:
     await worker.stopped.wait()
 
 
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # slower, and otherwise the same
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 def run(control_sock: socket.socket, sockets: list[socket.socket], settings: Settings, incarnation: int) -> None:
     """Be a worker until told to stop, or until the supervisor is gone."""
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(_serve(ControlSocket(control_sock), sockets, settings, incarnation))
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        runner.run(_serve(ControlSocket(control_sock), sockets, settings, incarnation))
