@@ -21,6 +21,10 @@ import unicodedata
 from typing import Final
 
 MAX_MARKS: Final = 8  # combining marks on one base; Vietnamese needs 2, Hebrew with cantillation 4, Tibetan at most 8
+_MAX_RAW_MARKS: Final = 30  # on one base before NFC, which sorts marks in quadratic time; 30 as in UAX 15, stream-safe
+# Dropping a joiner brings together what was apart, and NFC may then reorder it so that another joiner loses its place.
+# Writing settles in two rounds. Text made to take a round for each pair loses all its joiners after this many.
+_MAX_ROUNDS: Final = 4
 
 # Code points below are those of Extended_Pictographic, and regional indicators and skin tones, which lie between them.
 _EMOJI: Final = (
@@ -51,7 +55,8 @@ _PLAIN: Final = (
 )
 _CLEAN: Final = re.compile(rf"(?![ \t]*\n)(?:[\n\t {_PLAIN}]*[{_PLAIN}])?")
 _BLANK_FRONT: Final = re.compile(r"(?:[^\S\n]*\n)+")
-_NEWLINES: Final = re.compile(r"\s*[\n\t]\s*")
+_JOINERS: Final = re.compile("[\u200c\u200d\ufe0f]")
+_LONG_RUN: Final = re.compile(rf"[^\w\s]{{{_MAX_RAW_MARKS + 1}}}")  # marks, perhaps: none of them is a word character
 
 _VISIBLE_FORMAT: Final = frozenset(  # category Cf, but signs one sees: Arabic and Kaithi numbers, end of verse …
     [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD]
@@ -114,31 +119,48 @@ def clean(text: str, *, max_chars: int | None = None, newlines: bool = True) -> 
 def _scrub(text: str, newlines: bool) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = unicodedata.normalize("NFC", text.translate(_table))
-    while True:  # dropping can bring together what was apart; each round is shorter, and more than three are unheard of
-        before = text
-        text = _cap_marks(_JOINER.sub(r"\1", text))
-        if text == before:
-            break
-        text = unicodedata.normalize("NFC", text)
+    text = text.translate(_table)
+    if _LONG_RUN.search(text):
+        text = _cap_marks(text, _MAX_RAW_MARKS)
+    text = _settle(unicodedata.normalize("NFC", text))
     if not newlines:
-        return _NEWLINES.sub(" ", text).strip()
+        return " ".join(filter(None, map(str.strip, text.replace("\t", "\n").split("\n"))))
     if front := _BLANK_FRONT.match(text):
         text = text[front.end() :]
     return text.rstrip()
 
 
-def _cap_marks(text: str) -> str:
-    """Drop combining marks that stand first on a line or after a tab, or are more than `MAX_MARKS` on one base."""
+def _settle(text: str) -> str:
+    """Drop from ``text``, in NFC, joiners and marks out of place, until what is left is in place and in NFC."""
+    for _ in range(_MAX_ROUNDS):
+        before = text
+        text = _cap_marks(_JOINER.sub(r"\1", text), MAX_MARKS)
+        if text == before:
+            return text
+        text = unicodedata.normalize("NFC", text)
+    # Without joiners there is one order and one cap, so this settles whatever it was; `clean` stays linear.
+    text = _cap_marks(_JOINERS.sub("", text), MAX_MARKS)
+    return _cap_marks(unicodedata.normalize("NFC", text), MAX_MARKS)
+
+
+def _cap_marks(text: str, most: int) -> str:
+    """Drop combining marks that stand first on a line or after a tab, or are more than ``most`` on one base.
+
+    Joiners count for nothing here: marks on both sides of one sit on the same base.
+    """
     kept: list[str] = []
     blank = True  # only spaces so far since the line or the tab
     marks = 0  # on the base before
     for char in text:
-        if char >= "\u0300" and unicodedata.category(char)[0] == "M":
-            marks += 1
-            if blank or marks > MAX_MARKS:
-                continue
-        else:
+        if char >= "\u0300" and char not in "\u200c\u200d":
+            if unicodedata.category(char)[0] == "M":
+                marks += 1
+                if blank or marks > most:
+                    continue
+            else:
+                marks = 0
+                blank = blank and char.isspace()
+        elif char < "\u0300":
             marks = 0
             blank = char in "\n\t" or (blank and char.isspace())
         kept.append(char)
