@@ -21,6 +21,7 @@ from protocol.native import Anim, Kind, Msg
 
 SCHEMA_VERSION: Final = 1
 CACHED: Final = 100  # newest messages kept in memory for each room in use
+CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -102,6 +103,8 @@ class Log:
             }
         except apsw.Error as err:
             raise LogError(f"cannot open the log {path}: {err}") from err
+        self._room_count: int = sum(name[0] == "#" for name in self._rooms)
+        self._cached = 0  # characters of text taken into memory since the caches were emptied
         self._next_room_id = 1 + max((room.id for room in self._rooms.values()), default=0)
         self._new_rooms: list[tuple[int, str]] = []
         self._topics: dict[int, str] = {}
@@ -133,6 +136,11 @@ class Log:
     def names(self) -> list[tuple[str, str]]:
         """Return the rooms people can join, as (name, topic), those with messages only."""
         return [(room.name, room.topic) for room in self._rooms.values() if room.name[0] == "#"]
+
+    @property
+    def room_count(self) -> int:
+        """How many rooms people can join have messages."""
+        return self._room_count
 
     def last(self, room: str) -> int:
         """Return the newest seq of ``room``; 0 when it has no messages."""
@@ -217,6 +225,7 @@ class Log:
         if room.recent is None:
             rows = self._read(room, "seq <= ? ORDER BY seq DESC LIMIT ?", (room.last, CACHED))
             room.recent = deque(reversed(rows), maxlen=CACHED)
+            self._cached += sum(len(msg.text) for msg in rows)
         return room.recent
 
     def _read(self, room: _Room, where: str, args: tuple[int, int]) -> list[Msg]:
@@ -262,6 +271,7 @@ class Log:
             self._fresh[sender, cmid] = Stored(room, msg)
         assert known.recent is not None
         known.recent.append(msg)
+        self._cached += len(text)
         if kind == "topic":
             known.topic = text
             self._topics[known.id] = text
@@ -280,6 +290,10 @@ class Log:
         self._begun = False
         for name in self._released:
             self._rooms[name].recent = None
+        if self._cached > CACHE_CHARS:
+            self._cached = 0
+            for room in self._rooms.values():
+                room.recent = None
         for pending in (self._added, self._fresh, self._undo, self._released):
             pending.clear()
 
@@ -293,6 +307,7 @@ class Log:
             room.last, room.topic, room.recent = last, topic, None
         for name in self._added:
             del self._rooms[name]
+            self._room_count -= name[0] == "#"
         for pending in (self._new_rooms, self._topics, self._rows, self._added, self._fresh):
             pending.clear()
         self._undo.clear()
@@ -331,6 +346,7 @@ class Log:
         self._new_rooms.append((room.id, name))
         self._added.append(name)
         self._rooms[name] = room
+        self._room_count += name[0] == "#"
         return room
 
 

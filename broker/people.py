@@ -60,31 +60,29 @@ class People:
         self.by_conn[person.conn] = person
         self.by_uid[person.uid] = person
         self._name(person)
-        address = addresses.counted(person.addr)
-        self.per_address[address] = self.per_address.get(address, 0) + 1
+        self._count(person, 1)
 
     def remove(self, person: Person) -> None:
         del self.by_conn[person.conn]
         del self.by_uid[person.uid]
         self._unname(person)
         self.lingering.pop(person.uid, None)
-        address = addresses.counted(person.addr)
-        self.per_address[address] -= 1
-        if not self.per_address[address]:
-            del self.per_address[address]
+        self._count(person, -1)
 
     def rename(self, person: Person, nick: str) -> None:
         self._unname(person)
         person.nick = nick
         self._name(person)
 
-    def move(self, person: Person, conn: ConnId, dialect: str) -> None:
+    def move(self, person: Person, conn: ConnId, addr: str, dialect: str) -> None:
         """``person`` is on another connection from here on."""
         del self.by_conn[person.conn]
         self.lingering.pop(person.uid, None)
+        self._count(person, -1)
         person.lingers_until = None
-        person.conn, person.dialect = conn, dialect
+        person.conn, person.addr, person.dialect = conn, addr, dialect
         self.by_conn[conn] = person
+        self._count(person, 1)
 
     def linger(self, worker: int, until: float) -> None:
         """The connections of ``worker`` are gone; their people stay until ``until`` (monotonic seconds)."""
@@ -121,6 +119,12 @@ class People:
         """Raises `Refusal` when ``limit`` people are here from ``addr``; loopback is exempt."""
         if not addresses.is_loopback(addr) and self.per_address.get(addresses.counted(addr), 0) >= limit:
             raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
+
+    def _count(self, person: Person, change: int) -> None:
+        address = addresses.counted(person.addr)
+        self.per_address[address] = self.per_address.get(address, 0) + change
+        if not self.per_address[address]:
+            del self.per_address[address]
 
     def _name(self, person: Person) -> None:
         self.by_key[names.fold_nick(person.nick)] = person

@@ -25,6 +25,8 @@ from protocol.settings import Settings
 log = logging.getLogger("moot.broker")
 
 LOG_FILE: Final = "moot.db"
+STEP_S: Final = 0.1
+MAX_WAITING: Final = 50_000  # commands read but not applied; then the pipes are left to fill
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
 
 UNSTORED: Final = native.Error(
@@ -57,7 +59,8 @@ class Broker:
         self.workers: dict[int, Worker] = {}
         self.awaited = workers  # how many workers are to attach before the first request is served
         self.serve_at = time.monotonic() + ATTACH_WAIT_S
-        self.held: list[tuple[Worker, list[Up]]] = []  # read before that
+        self.seated = False  # the seats were taken before anything else
+        self.waiting: list[tuple[Worker, Up]] = []  # read, not yet applied
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ)
         self.stopping = False
@@ -69,19 +72,20 @@ class Broker:
     def run(self) -> None:
         due: float | None = None
         while not self.stopping:
-            batches = self._wait(due)
+            self.waiting += self._wait(0.0 if self.waiting and self.serving else due)
             if not self.serving:
-                self.held += batches
                 due = self.serve_at
                 continue
-            if self.held:
-                batches, self.held = _seats_first(self.held + batches), []
-            due = self.step(batches)
+            if not self.seated:
+                self.seated = True
+                self.waiting = _seats_first(self.waiting)
+            due = self.step()
 
-    def _wait(self, due: float | None) -> list[tuple[Worker, list[Up]]]:
-        """Return the batches that wait, after waiting for one at the longest until ``due`` (monotonic)."""
+    def _wait(self, due: float | None) -> list[tuple[Worker, Up]]:
+        """Return the commands that wait, after waiting for some at the longest until ``due`` (monotonic)."""
         timeout = None if due is None else max(0.0, due - time.monotonic())
-        batches: list[tuple[Worker, list[Up]]] = []
+        full = len(self.waiting) > MAX_WAITING  # the pipes hold the rest
+        commands: list[tuple[Worker, Up]] = []
         for key, events in self.selector.select(timeout):
             if key.fileobj is self.control:
                 self._obey()
@@ -89,14 +93,14 @@ class Broker:
             worker: Worker = key.data
             if events & selectors.EVENT_WRITE and worker.incarnation in self.workers:
                 self._flush(worker)
-            if events & selectors.EVENT_READ and worker.incarnation in self.workers:
-                batches += self._read(worker)
-        return batches
+            if events & selectors.EVENT_READ and worker.incarnation in self.workers and not full:
+                commands += self._read(worker)
+        return commands
 
-    def _read(self, worker: Worker) -> list[tuple[Worker, list[Up]]]:
+    def _read(self, worker: Worker) -> list[tuple[Worker, Up]]:
         try:
             frames = worker.reader.read()
-            batches = [(worker, _decoder.decode(frame)) for frame in frames]
+            commands = [(worker, command) for frame in frames for command in _decoder.decode(frame)]
         except EOFError:
             self._lose(worker)
             return []
@@ -105,17 +109,25 @@ class Broker:
             self.control.send(Stuck(worker.incarnation))
             self._lose(worker)
             return []
-        if not worker.attached and batches:
+        if not worker.attached and commands:
             worker.attached = True
             self.awaited -= 1
-        return batches
+        return commands
 
-    def step(self, batches: list[tuple[Worker, list[Up]]]) -> float | None:
-        """Apply batches as one transaction and tell the workers. Return when to step again at the latest."""
+    def step(self) -> float | None:
+        """Apply what waits as one transaction and tell the workers. Return when to step again at the latest.
+
+        A step takes no longer than `STEP_S` and a little: the rest waits for the next, so that no crowd of costly
+        requests keeps the broker from its heartbeat.
+        """
         now_ms = time.time_ns() // 1_000_000
-        for worker, batch in batches:
-            for command in batch:
-                self._apply(worker, command, now_ms)
+        until = time.monotonic() + STEP_S
+        done = 0
+        for done, (worker, command) in enumerate(self.waiting, 1):
+            self._apply(worker, command, now_ms)
+            if done % 16 == 0 and time.monotonic() > until:
+                break
+        del self.waiting[:done]
         due = self.state.expire(time.monotonic())
         try:
             self.log.commit()
@@ -188,8 +200,9 @@ class Broker:
             self.selector.register(worker.writer, selectors.EVENT_WRITE, worker)
 
     def _lose(self, worker: Worker) -> None:
-        if self.workers.pop(worker.incarnation, None) is None:
+        if self.workers.get(worker.incarnation) is not worker:
             return
+        del self.workers[worker.incarnation]
         if not worker.attached:
             self.awaited -= 1
         for end in (worker.reader, worker.writer):
@@ -209,6 +222,8 @@ class Broker:
             match message:
                 case Link(peer="worker", incarnation=incarnation):
                     worker = Worker(incarnation, PipeReader(fds[0]), PipeWriter(fds[1]))
+                    if incarnation in self.workers:
+                        self._lose(self.workers[incarnation])
                     self.workers[incarnation] = worker
                     self.selector.register(worker.reader, selectors.EVENT_READ, worker)
                 case Beat():
@@ -219,11 +234,9 @@ class Broker:
                     log.warning("unexpected control message %r", message)
 
 
-def _seats_first(batches: list[tuple[Worker, list[Up]]]) -> list[tuple[Worker, list[Up]]]:
+def _seats_first(commands: list[tuple[Worker, Up]]) -> list[tuple[Worker, Up]]:
     """Return the same with who sits where in front: a newcomer at one worker must not take a nick of another's seat."""
-    commands = [(worker, command) for worker, batch in batches for command in batch]
-    commands.sort(key=lambda item: not isinstance(item[1], Attach))  # stable: the rest keeps its order
-    return [(worker, [command]) for worker, command in commands]
+    return sorted(commands, key=lambda item: not isinstance(item[1], Attach))  # stable: the rest keeps its order
 
 
 def _note(what: str, person: Person, details: str) -> None:

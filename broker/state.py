@@ -35,6 +35,7 @@ from protocol.settings import Settings
 PEOPLE_ON_JOIN: Final = 200
 PEOPLE_LISTED: Final = 1000
 ROOMS_LISTED: Final = 500
+TOPIC_LISTED: Final = 100  # characters of a topic in the list of rooms
 RESUME_PAGE: Final = 500  # messages in the answer to a join that resumes
 
 
@@ -104,8 +105,13 @@ class State:
         """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet."""
         self.now = now_ms
         for seat in attach.seats:
-            if seat.conn not in self.people.by_conn:
+            known = self.people.by_conn.get(seat.conn)
+            if known is None:
                 self._seat(seat)
+            elif not known.connected:  # only the link was lost, not the worker
+                self.rooms.unseat(known)
+                self.people.move(known, known.conn, known.addr, known.dialect)
+                self.rooms.seat(known)
         for name, seq in attach.seqs.items():
             for msg in self._all_after(name, seq):
                 self.out.tell(attach.worker, Posted(0, msg))
@@ -151,9 +157,12 @@ class State:
         else:
             person = earlier
             self._take_over(person, do)
+            person.client = hello.client
             if nick != person.nick:
                 self._rename(person, nick)
-            person.color = hello.color
+            if hello.color != person.color:
+                person.color = hello.color
+                self._announce_change(person)
         self.note("introduced", person, "again" if earlier else "")
         welcome = native.Welcome(
             id=hello.id,
@@ -172,8 +181,14 @@ class State:
         hello = seat.hello
         uid = _uid(hello.token or "")
         earlier = self.people.by_uid.get(uid)
-        if earlier is not None:  # came back through another worker already
-            self.out.tell(worker_of(seat.conn), Closed(seat.conn))
+        if earlier is not None:  # came back through another worker: the newer connection is theirs
+            older = seat.conn if seat.since <= earlier.since else earlier.conn
+            if older == earlier.conn:
+                self.rooms.unseat(earlier)
+                self.people.move(earlier, seat.conn, seat.addr, seat.dialect)
+                earlier.since = seat.since
+                self.rooms.seat(earlier)
+            self.out.tell(worker_of(older), Closed(older))
             return
         if names.fold_nick(hello.nick) in self.people.by_key:
             bye = native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")
@@ -197,7 +212,7 @@ class State:
             self.out.tell(worker_of(old), Told(old, replaced))
             self.out.tell(worker_of(old), Closed(old))
         self.rooms.unseat(person)
-        self.people.move(person, do.conn, do.dialect)
+        self.people.move(person, do.conn, do.addr, do.dialect)
         self.rooms.seat(person)
 
     def _remove(self, person: Person, reason: str) -> None:
@@ -230,8 +245,9 @@ class State:
                 raise Refusal(
                     "too-many-rooms", f"you are in {len(person.rooms)} rooms, the most allowed; leave one first"
                 )
-            if name not in self.rooms.by_name and len(self.rooms.by_name) >= self.settings.max_rooms:
-                text = f"this server has {self.settings.max_rooms} rooms in use, the most allowed"
+            new = name not in self.rooms.by_name and not self.log.last(name)
+            if new and self._room_count() >= self.settings.max_rooms:
+                text = f"this server has {self.settings.max_rooms} rooms, the most allowed; join one of them"
                 raise Refusal("too-many-rooms", text)
             room = self.rooms.by_name.get(name)
             if room is not None:
@@ -258,8 +274,11 @@ class State:
             more=more,
             reset=request.after is not None and not resumes,
         )
-        self.out.tell(worker_of(do.conn), Entered(do.conn, name))  # again after a take-over: fan-out starts here
+        self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
+
+    def _room_count(self) -> int:
+        return self.log.room_count + sum(not self.log.last(name) for name in self.rooms.by_name)
 
     def _leave(self, person: Person, do: Do) -> None:
         request = do.request
@@ -357,9 +376,12 @@ class State:
         self._changed(person, do)
 
     def _changed(self, person: Person, do: Do) -> None:
+        self._announce_change(person)
+        self._answer(do, native.Ok(id=do.request.id))
+
+    def _announce_change(self, person: Person) -> None:
         for room in person.rooms.values():
             self.rooms.announce(room, native.Changed(room=room.name, who=person.card))
-        self._answer(do, native.Ok(id=do.request.id))
 
     def _who(self, person: Person, do: Do) -> None:
         request = do.request
@@ -391,12 +413,10 @@ class State:
 
     def _rooms(self, person: Person, do: Do) -> None:
         topics, used = dict(self.log.names()), self.rooms.by_name
-        lines = [
-            native.RoomLine(name, len(used[name].members) if name in used else 0, topics.get(name, ""))
-            for name in used.keys() | topics.keys()
-        ]
-        lines.sort(key=lambda line: (-line.people, line.room))
-        self._answer(do, native.RoomList(id=do.request.id, rooms=lines[:ROOMS_LISTED], count=len(lines)))
+        people = {name: len(used[name].members) if name in used else 0 for name in used.keys() | topics.keys()}
+        fullest = sorted(people, key=lambda name: (-people[name], name))[:ROOMS_LISTED]
+        lines = [native.RoomLine(name, people[name], clipped(topics.get(name, ""), TOPIC_LISTED)) for name in fullest]
+        self._answer(do, native.RoomList(id=do.request.id, rooms=lines, count=len(people)))
 
     def _history(self, person: Person, do: Do) -> None:
         request = do.request
@@ -432,6 +452,10 @@ class State:
 
     def _answer(self, do: Do, event: native.Event) -> None:
         self.out.tell(worker_of(do.conn), Answered(do.conn, do.rid, event))
+
+
+def clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _uid(token: str) -> bytes:

@@ -26,7 +26,7 @@ import msgspec
 from moot.sockets import ListenError, Listeners, bind
 from protocol import addresses
 from protocol.control import ControlSocket
-from protocol.ipc import Beat, Fatal, Link, Ready, Stop, Stuck
+from protocol.ipc import Beat, Fatal, Link, Ready, Relink, Stop, Stuck
 from protocol.pipes import make_pipe
 from protocol.settings import DEFAULTS, Settings
 
@@ -37,6 +37,7 @@ BEAT_LIMIT_S: Final = 5.0  # without an answer a child is stuck and is killed
 START_LIMIT_S: Final = 20.0
 BACKOFF_S: Final = (0.1, 10.0)
 STEADY_S: Final = 60.0  # a child that lived this long starts with the shortest backoff again
+SANDBOX_WAIT_S: Final = 5.0  # clients are served without fun commands when it takes longer
 MAX_FAILED_STARTS: Final = 6  # in a row, before the first sign of life
 WORKERS_STOP_S: Final = 7.0
 REST_STOP_S: Final = 2.0
@@ -177,6 +178,7 @@ class Supervisor:
             ends = self.signals or self.failure is not None
             if place.restart_at is not None and place.restart_at <= now and not ends:
                 self._start(place)
+        self._announce()
 
     def _hear(self, place: Place) -> None:
         assert place.control is not None
@@ -196,6 +198,10 @@ class Supervisor:
                     self._announce()
                 case Beat():
                     place.answered = time.monotonic()
+                case Relink(peer=peer):
+                    for other in self.places:
+                        if other.kind == peer and other.control is not None and other.ready:
+                            self._link(place, other)
                 case Fatal(text=text):
                     self.failure = text
                 case Stuck(incarnation=incarnation):
@@ -206,7 +212,12 @@ class Supervisor:
                     log.warning("unexpected message from %s: %r", place.name, message)
 
     def _announce(self) -> None:
-        if not self.announced and all(place.ready for place in self.places):
+        """Say that clients are served. A sandbox that cannot start keeps nobody waiting: people talk without cows."""
+        now = time.monotonic()
+        if not self.announced and all(
+            place.ready or (place.kind == "sandbox" and (place.failed_starts or now - place.started > SANDBOX_WAIT_S))
+            for place in self.places
+        ):
             self.announced = True
             self.on_ready()
 
@@ -217,6 +228,9 @@ class Supervisor:
         assert control is not None
         process.join()
         self.selector.unregister(process.sentinel)
+        control.setblocking(False)
+        if control in self.selector.get_map():
+            self._hear(place)  # its last words may say why
         if control in self.selector.get_map():
             self.selector.unregister(control)
         control.close()
@@ -226,7 +240,7 @@ class Supervisor:
         lived = time.monotonic() - place.started
         if not place.ready:
             place.failed_starts += 1
-            if place.failed_starts >= MAX_FAILED_STARTS:
+            if place.failed_starts >= MAX_FAILED_STARTS and place.kind != "sandbox":
                 self.failure = f"the {place.kind} ends as soon as it is started; the log above says why"
                 return
         if lived > STEADY_S:
@@ -343,7 +357,8 @@ def prepare_directory(settings: Settings) -> Path:
         directory = user_data_path("moot", appauthor=False)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory.chmod(0o700)
+        if directory.stat().st_mode & 0o077:  # it was there before; closing it to others is its owner's business
+            log.warning("others may look into the data directory %s; run: chmod 700 %s", directory, directory)
         probe = directory / ".writable"
         probe.touch()
         probe.unlink()

@@ -115,6 +115,7 @@ class Entered(_Tagged, frozen=True):
 
     conn: ConnId
     room: str
+    last: int = 0  # newest seq of the room
 
 
 class Parted(_Tagged, frozen=True):
@@ -197,10 +198,16 @@ class Fatal(Struct, frozen=True, tag=True):
     text: str
 
 
+class Relink(Struct, frozen=True, tag=True):
+    """The child lost its link to a peer that may be alive; it wants another."""
+
+    peer: str
+
+
 class Stuck(Struct, frozen=True, tag=True):
     """The broker: this worker does not drain its queue."""
 
     incarnation: int
 
 
-Control = Link | Stop | Beat | Ready | Fatal | Stuck
+Control = Link | Stop | Beat | Ready | Fatal | Relink | Stuck

@@ -12,11 +12,19 @@ from protocol.settings import Settings
 from protocol.text import clean
 
 _ABOUT_EMOJI: Final = ("/emoji", "/emogi", "emoji", "emogi")  # what follows is a name to look for
+MAX_NAME: Final = 256  # characters; names are far shorter, but are measured after normalization
+MAX_TOPIC: Final = 400  # characters
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 
 
 def prepare(request: Request, settings: Settings) -> Request | native.Error:
-    """Return ``request`` with its text cleaned and its emoji in place, or the error that answers it."""
+    """Return ``request`` with its text cleaned and its emoji in place, or the error that answers it.
+
+    Cleaning may lengthen a text (NFC), so what has a limit in its type is cut to it here.
+    """
+    if any(len(getattr(request, field, None) or "") > MAX_NAME for field in ("nick", "room", "to")):
+        text = f"a name may have {MAX_NAME} characters at the very most, and this has more"
+        return native.Error(id=request.id, code="too-long", text=text)
     match request:
         case native.Send():
             return _prepared_send(request, settings)
@@ -29,17 +37,17 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             return msgspec.structs.replace(request, line=line)
         case native.Topic():
             text = emojize(clean(request.text, newlines=False))
-            if len(text) > settings.max_text:
-                return _too_long(request, len(text), settings.max_text, "a topic")
+            if len(text) > MAX_TOPIC:
+                return _too_long(request, len(text), MAX_TOPIC, "a topic")
             return msgspec.structs.replace(request, text=text)
         case native.Away(text=str(text)):
             return msgspec.structs.replace(request, text=clean(text, newlines=False)[:200])
         case native.Leave() | native.Quit():
-            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False))
+            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:400])
         case native.Hello():
             if not _is_color(request.color):
                 request = msgspec.structs.replace(request, color=None)  # no reason to refuse somebody at the door
-            return msgspec.structs.replace(request, client=clean(request.client, newlines=False))
+            return msgspec.structs.replace(request, client=clean(request.client, newlines=False)[:64])
         case native.Color() if not _is_color(request.color):
             text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
             return native.Error(id=request.id, code="bad-request", text=text)

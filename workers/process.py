@@ -34,6 +34,7 @@ from protocol.ipc import (
     Parted,
     Posted,
     Ready,
+    Relink,
     Seat,
     Stop,
     Told,
@@ -52,6 +53,8 @@ from workers.link import PipeLink
 log = logging.getLogger("moot.worker")
 
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
+RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
+SAID: Final = frozenset({native.Send, native.Fun, native.Topic})
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
 DRAIN_S: Final = 5.0  # a stopping worker's patience
 BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
@@ -121,7 +124,7 @@ class Worker:
             self._farewell(conn, native.Error(code="too-many", text=text))
             return
         log.info("%s connected", conn.peer)
-        self._need_tick()
+        self.need_tick()
 
     def detect(self, first: bytes) -> Dialect:
         """Return the dialect that a connection's first bytes tell: one port serves every kind of client."""
@@ -150,10 +153,18 @@ class Worker:
         if conn.released:
             log.info("%s disconnected", conn.peer)
         elif conn.hello is not None or conn.unanswered:
+            self._forget_questions(conn)
             self.leaving[conn.id] = (conn, reason)
             self._raise(Gone(conn.id, reason))
         else:
             log.info("%s disconnected before being introduced: %s", conn.peer, reason)
+
+    def _forget_questions(self, conn: Conn) -> None:
+        """Nobody waits for answers any more; what was said is kept until it is stored."""
+        if conn.unanswered:
+            asked = [rid for rid, do in self.pending.items() if do.conn == conn.id and type(do.request) not in SAID]
+            for rid in asked:
+                del self.pending[rid]
 
     def dropped(self, conn: Conn, reason: str) -> None:
         """A connection is about to be cut off."""
@@ -173,7 +184,7 @@ class Worker:
         """Hand a request on, to the sandbox first if it has something to draw."""
         if isinstance(request, native.Fun):
             self.easel.draw(conn, request)
-            self._need_tick()
+            self.need_tick()
             return
         if isinstance(request, native.Hello):
             if request.token is None:
@@ -239,11 +250,6 @@ class Worker:
             case native.Ok():
                 self._hear_all()
                 _follow(conn, do.request, answer)
-            case native.Room():
-                self._hear_all()
-                local = self.rooms.get(answer.room)
-                if local is not None:
-                    local.last = max(local.last, answer.seq)
             case _:
                 self._hear_all()
         conn.reply(answer)
@@ -301,6 +307,7 @@ class Worker:
         room = self.rooms.get(event.room)
         if room is None:
             room = self.rooms[event.room] = LocalRoom(event.room)
+        room.last = max(room.last, event.last)
         room.members[conn.id] = conn
         if conn.rooms is None:
             conn.rooms = set()
@@ -391,7 +398,8 @@ class Worker:
 
     # --- time
 
-    def _need_tick(self) -> None:
+    def need_tick(self) -> None:
+        """Look at the time soon: somebody is new or stalled, or something is being drawn."""
         if self._tick is None:
             self._tick = self.loop.call_later(TICK_S, self._ticked)
 
@@ -406,7 +414,7 @@ class Worker:
         self.easel.expire(now)
         self._flush()
         if self._newcomers or self.stalled or self.easel.busy:
-            self._need_tick()
+            self.need_tick()
 
     def _check_newcomer(self, conn: Conn, age: float) -> None:
         settings = self.settings
@@ -464,6 +472,13 @@ class Worker:
     def _broker_lost(self) -> None:
         log.warning("the broker is gone; waiting for a new one")
         self.broker = None
+        self.loop.call_later(RELINK_S, self._relink)
+
+    def _relink(self) -> None:
+        """A living broker may have lost only its link to us; the supervisor makes another."""
+        if self.broker is None and self._draining is None:
+            self.control.send(Relink("broker"))
+            self.loop.call_later(RELINK_S, self._relink)
 
     def _end(self, text: str, retry: float | None) -> None:
         """Stop: nothing new is accepted, what is under way is answered, everybody is told."""

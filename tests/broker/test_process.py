@@ -73,7 +73,8 @@ class Bench:
 
     def turn(self) -> None:
         """What `Broker.run` does in one round."""
-        self.broker.step(self.broker._wait(0.0))
+        self.broker.waiting += self.broker._wait(0.0)
+        self.broker.step()
 
     def close(self) -> None:
         for made in self.made:
@@ -271,12 +272,13 @@ def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(tmp_path
         seat = Seat(EVE, native.Hello(nick="eve", token=token("eve")), [], "127.0.0.1", "native", 0)
         one.put(Attach(1, [], {}), Do(ANN, 1, native.Hello(nick="eve", token=token("newcomer"))))
         early = bench.broker._wait(0.0)
-        assert len(early) == 1
+        assert len(early) == 2
         assert bench.broker.awaited == 1
         two.put(Attach(2, [seat], {}))
         late = bench.broker._wait(0.0)
         assert bench.broker.serving
-        bench.broker.step(_seats_first(early + late))
+        bench.broker.waiting = _seats_first(early + late)
+        bench.broker.step()
         assert code(answers(one.told())[1]) == "nick-taken"
     finally:
         bench.close()
@@ -291,7 +293,8 @@ def test_people_of_a_worker_that_died_before_it_was_served_linger(tmp_path: Path
         held = bench.broker._wait(0.0)
         one.die()
         held += bench.broker._wait(0.0)
-        bench.broker.step(held)
+        bench.broker.waiting = held
+        bench.broker.step()
         (ann,) = bench.broker.state.people.by_conn.values()
         assert ann.lingers_until is not None
         assert bench.broker.state.rooms.by_name["#tea"].workers == {}
@@ -334,3 +337,17 @@ def test_no_number_breaks_the_broker(bench: Bench, make: Callable[[int], native.
         assert set(answers(one.told())) == {3}
     else:
         assert number > 1 << 53
+
+
+def test_a_step_ends_in_time_and_the_rest_is_done_in_the_next(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = bench.worker(1)
+    one.put(Do(ANN, 1, native.Hello(nick="ann", token=token("ann"))))
+    bench.turn()
+    one.told()
+    monkeypatch.setattr("broker.process.STEP_S", 0.0)
+    one.put(*(Do(ANN, rid, native.Ping()) for rid in range(2, 42)))
+    bench.turn()
+    assert len(answers(one.told())) == 16
+    while bench.broker.waiting:
+        bench.turn()
+    assert [event.rid for event in one.told() if isinstance(event, Answered)] == list(range(18, 42))

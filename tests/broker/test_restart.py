@@ -1,5 +1,7 @@
 """A new broker learns from the workers who sits where."""
 
+import msgspec
+
 from protocol import native
 from protocol.ipc import Attach, Closed, Posted, Seat, Told
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, token
@@ -93,3 +95,28 @@ def test_a_new_worker_has_nobody() -> None:
     desk = restarted("one")
     desk.state.attach(Attach(7, [], {}), NOON)
     assert desk.enter(conn(7, 1), "joe", "#tea").nick == "joe"
+
+
+def test_of_two_seats_of_one_person_the_newer_connection_stays() -> None:
+    for order in ((0, 1), (1, 0)):
+        desk = restarted()
+        old = msgspec.structs.replace(seat(ANN, "ann", "#tea"), since=NOON - 9000)
+        new = msgspec.structs.replace(seat(EVE, "ann", "#tea"), since=NOON - 1000)
+        for index in order:
+            desk.state.attach(Attach((1, 2)[index], [(old, new)[index]], {}), NOON)
+        desk.commit()
+        assert list(desk.state.people.by_conn) == [EVE]
+        assert Closed(ANN) in desk.told[1]
+        assert desk.say(EVE, "#tea", "here").seq == 1
+
+
+def test_a_worker_that_lost_only_its_link_keeps_its_people() -> None:
+    desk = Desk()
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(EVE, "eve", "#tea")
+    desk.state.worker_lost(1, until=30.0)
+    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 0}), NOON)
+    desk.commit()
+    assert desk.state.expire(31.0) is None
+    desk.say(EVE, "#tea", "still with us?")
+    assert [event.msg.text for event in desk.told[1] if isinstance(event, Posted)] == ["still with us?"]

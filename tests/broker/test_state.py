@@ -191,7 +191,7 @@ def test_joining_shows_the_room_and_tells_those_inside(desk: Desk) -> None:
     assert room.people == [native.Person("eve"), native.Person("ann")]
     assert texts(room.messages) == ["Earl Grey"]
     assert desk.told[2] == [Announced("#tea", native.Joined(room="#tea", who=native.Person("ann")))]
-    assert Entered(ANN, "#tea") in desk.told[1]
+    assert Entered(ANN, "#tea", 1) in desk.told[1]
 
 
 def test_joining_twice_answers_and_announces_once(desk: Desk) -> None:
@@ -529,3 +529,32 @@ def test_texts_are_noted_only_when_asked_for() -> None:
         desk.enter(ANN, "ann", "#tea")
         desk.say(ANN, "#tea", "hush")
         assert [note for note in desk.notes if "hush" in note] == noted
+
+
+def test_a_take_over_moves_address_program_and_colour_too(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(BOB, "bob", "#tea")
+    again = native.Hello(nick="ann", token=token("ann"), client="newer 2.0", color="#123456")
+    desk.post(EVE, again, addr="198.51.100.9")
+    desk.commit()
+    assert desk.ask(BOB, native.Whois(nick="ann"), native.Profile).client == "newer 2.0"
+    assert desk.state.people.per_address == {"192.0.2.7": 1, "198.51.100.9": 1}
+    assert desk.ask(BOB, native.Who(room="#tea"), native.People).people[0] == native.Person("ann", "#123456")
+
+
+def test_rooms_that_only_have_a_history_count_too() -> None:
+    desk = Desk(Settings(max_rooms=2))
+    desk.enter(ANN, "ann", "#tea")
+    desk.say(ANN, "#tea", "kept")
+    desk.do(ANN, native.Leave(room="#tea"))
+    desk.ask(ANN, native.Join(room="#coffee"), native.Room)
+    assert desk.refused(ANN, native.Join(room="#cocoa")) == "too-many-rooms"
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+
+
+def test_the_list_of_rooms_shows_the_beginning_of_a_long_topic(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.do(ANN, native.Topic(cmid="t", room="#tea", text="long " * 80))
+    (line,) = desk.ask(ANN, native.Rooms(), native.RoomList).rooms
+    assert len(line.topic) == 100
+    assert line.topic.endswith("…")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import native
+from protocol.ipc import Do, Up
 from protocol.settings import DEFAULTS
 from workers.intake import prepare
 
@@ -91,3 +92,43 @@ def test_any_text_comes_out_clean_or_as_an_error(text: str, op: str) -> None:
     answer = prepare(native.decode_request(msgspec.json.encode({"op": op, **fields})), DEFAULTS)
     assert not set("\x00\x1b\x07\r\x7f\x9b\u202e\u2028") & set(native.encode(answer).decode())
     assert b"\\u00" not in native.encode(answer) or b"\\\\u00" in native.encode(answer)
+
+
+EXPANDING = "\ufb2c"  # one character that NFC writes as three
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        native.Hello(nick="ann", client=EXPANDING * 64),
+        native.Quit(reason=EXPANDING * 400),
+        native.Leave(room="#tea", reason=EXPANDING * 400),
+        native.Away(text=EXPANDING * 400),
+    ],
+)
+def test_what_grows_when_it_is_cleaned_still_fits_the_brokers_types(request_: native.Request) -> None:
+    prepared = prepare(request_, DEFAULTS)
+    assert not isinstance(prepared, native.Error)
+    batch = msgspec.msgpack.encode([Do(1, 1, prepared)])
+    assert msgspec.msgpack.decode(batch, type=list[Up]) == [Do(1, 1, prepared)]
+
+
+@given(st.text(max_size=80))
+def test_whatever_is_prepared_can_be_told_to_the_broker(text: str) -> None:
+    for request in (
+        native.Send(cmid="c", to="#tea", text=text),
+        native.Topic(cmid="c", room="#tea", text=text),
+        native.Fun(cmid="c", to="#tea", line=text),
+        native.Hello(nick=text, client=text[:64], color=text),
+        native.Quit(reason=text),
+    ):
+        prepared = prepare(request, DEFAULTS)
+        if not isinstance(prepared, native.Error):
+            msgspec.msgpack.decode(msgspec.msgpack.encode([Do(1, 1, prepared)]), type=list[Up])
+
+
+def test_endless_names_and_topics_are_refused_before_the_broker_hears_them() -> None:
+    assert code(prepare(native.Hello(nick="x" * 257), DEFAULTS)) == "too-long"
+    assert code(prepare(native.Join(room="#" + "x" * 256), DEFAULTS)) == "too-long"
+    assert code(prepare(native.Send(cmid="c", to="@" + "x" * 256, text="hi"), DEFAULTS)) == "too-long"
+    assert code(prepare(native.Topic(cmid="c", room="#tea", text="x" * 401), DEFAULTS)) == "too-long"
