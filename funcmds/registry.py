@@ -141,11 +141,13 @@ class Registry:
 def bounded(art: Art) -> Art:
     """Return ``art`` cleaned and cut to what may be sent, with `…` where something is missing.
 
-    A picture has at most 60x20 cells; all art at most 4 KiB, or 16 KiB when private. Raises `FunError` above that.
+    A picture has at most 60x20 cells; all art at most 4 KiB, or 16 KiB when private, and never more than 16 KiB before
+    it is cut. Raises `FunError` above that.
     """
     limit = MAX_PRIVATE_BYTES if art.private else MAX_BYTES
-    if len(art.text) > 4 * limit:  # cleaning and measuring it would be work, too
-        raise FunError(f"that came out as {len(art.text):,} characters; at most {limit:,} bytes can be sent")
+    raw = len(art.text.encode("utf-8", "surrogatepass"))
+    if raw > MAX_PRIVATE_BYTES:  # before the work of cleaning, cutting and measuring, some of it outside the cage
+        raise FunError(f"that came out as {raw:,} bytes; at most {limit:,} can be sent")
     lines = cells.clean(art.text).rstrip().lstrip("\n").split("\n")
     if not art.private:
         if len(lines) > MAX_HEIGHT:

@@ -94,7 +94,9 @@ def test_what_the_caller_alone_sees_may_be_longer() -> None:
 @pytest.mark.parametrize(
     ("art", "sentence"),
     [
-        (Art("x" * 20_000), "that came out as 20,000 characters; at most 4,096 bytes can be sent"),
+        (Art("x" * 20_000), "that came out as 20,000 bytes; at most 4,096 can be sent"),
+        (Art("\u064b" * 8193), "that came out as 16,386 bytes; at most 4,096 can be sent"),
+        (Art("\ud800" * 6000), "that came out as 18,000 bytes; at most 4,096 can be sent"),
         (Art("é" * 2049, kind="text"), "that came out as 4,098 bytes; at most 4,096 can be sent"),
         (Art("x" * 16_385, private=True), "that came out as 16,385 bytes; at most 16,384 can be sent"),
         (Art(" \n \x07"), "that came out empty"),

@@ -78,7 +78,7 @@ def test_the_catalogue_comes_first_and_has_built_in_and_foreign_commands(box: Tr
         ("/print", "that fun command took longer than 600 ms and was stopped"),
         ("/allocate", "that fun command "),  # out of memory or out of time, whichever comes first
         ("/reserve", "that fun command ran out of memory"),
-        ("/flood", "that came out as 20,000,000 characters; at most 4,096 bytes can be sent"),
+        ("/flood", "that came out as 20,000,000 bytes; at most 4,096 can be sent"),
         ("/tall", "that came out as 17,000 bytes; at most 16,384 can be sent"),
         ("/longplay", "its animation must last at most 30 seconds"),
         ("/pipeflood", "that fun command answered with more than 20,480 bytes"),
@@ -118,6 +118,15 @@ def test_terminal_control_does_not_leave_the_sandbox(box: Trial) -> None:
     assert box.render("/escape").art == Art("[2J]52;c;aGk=redder\n31m")
     forged = box.render("/forge").art
     assert forged == Art("]0;owned" + "X" * 51 + "…")
+
+
+def test_a_forged_answer_that_is_much_work_to_clean_does_not_hold_the_sandbox_up(box: Trial) -> None:
+    started = time.monotonic()
+    for _ in range(3):
+        assert box.render("/forgework small").art is not None
+        assert box.render("/forgework").error == "that came out as 20,003 bytes; at most 16,384 can be sent"
+    assert time.monotonic() - started < 3  # 0.1 s; quadratic work takes 8 s for each
+    cow_is_well(box)
 
 
 def test_memory_within_the_limit_may_be_used(box: Trial) -> None:

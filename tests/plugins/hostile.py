@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 from random import Random
+from typing import NoReturn
 
 from funcmds.registry import FunError, funcmd
 from protocol.ipc import Art
@@ -165,18 +166,30 @@ def pipe_flood(args: str, rng: Random) -> str:
                 continue
 
 
-@funcmd("forge")
-def forge(args: str, rng: Random) -> str:
-    """Writes an answer of its own making, terminal control and all, and ends."""
+def _forge(text: str, private: bool = False) -> NoReturn:
+    """Write an answer past whatever bounds answers in here, and end."""
     import msgspec
 
-    answer = msgspec.msgpack.encode((("\x1b]0;owned\x07" + "X" * 90, "fun", False, None), ""))
+    answer = msgspec.msgpack.encode(((text, "fun", private, None), ""))
     for fd in range(256):
         try:
             os.write(fd, answer)
         except OSError:
             continue
     os._exit(0)
+
+
+@funcmd("forge")
+def forge(args: str, rng: Random) -> str:
+    """Answers past the bounds, terminal control and all."""
+    _forge("\x1b]0;owned\x07" + "X" * 90)
+
+
+@funcmd("forgework")
+def forge_work(args: str, rng: Random) -> str:
+    """Answers past the bounds with what is much work to clean, of almost the most an answer may have."""
+    pairs = 3000 if args else 4000
+    _forge("\n\u064b" + "\u200c\u064b" * pairs + "x" * (args != ""), private=True)
 
 
 @funcmd("exit")
