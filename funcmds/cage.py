@@ -1,7 +1,7 @@
 """The cage: layers by which a forked child gives up everything but computing and one pipe. Unix only.
 
 `Cage.probe` tries every layer in a child once, so what is reported as on was seen to work. `Cage.enter` then insists
-on exactly those: a child in which one of them fails does not render.
+on exactly those: a child in which one of them fails does not render. Where none works, plugins must not be loaded.
 """
 
 import os
@@ -115,7 +115,7 @@ class Cage:
 
     def describe(self) -> str:
         """Return one line for people."""
-        text = "sandbox layers: " + (", ".join(self.layers) or "none")
+        text = "sandbox layers: " + (", ".join(self.layers) or "none, so plugins are not loaded")
         return text + (f"; not here: {', '.join(self.missing)}" if self.missing else "")
 
     def _steps(self, keep: int, parent_bytes: int) -> list[tuple[str, Callable[[], None]]]:

@@ -4,10 +4,14 @@ A fun command is a pure function ``(args, rng) -> Art | str``: no clock, no file
 raising `FunError` with a sentence for its caller. One that must know who called takes a third parameter, ``nick``.
 """
 
+import contextlib
 import importlib.metadata
 import inspect
 import re
-from collections.abc import Callable, Iterable
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 from types import ModuleType
@@ -24,6 +28,7 @@ MAX_HEIGHT: Final = 20  # lines
 MAX_BYTES: Final = 4 * 1024  # of UTF-8, for everyone
 MAX_PRIVATE_BYTES: Final = 16 * 1024  # of UTF-8, for the caller alone
 MAX_ANIM_SECONDS: Final = 30.0
+MAX_IMPORT_S: Final = 5.0  # for each plugin
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 Plain = Callable[[str, Random], Art | str]
@@ -76,6 +81,33 @@ def funcmd(
     return make
 
 
+class _ImportTooLongError(BaseException):
+    """Raised in the middle of an import. No `Exception`, so that an honest `except Exception` lets it through."""
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise `_ImportTooLongError` in the body after ``seconds`` of wall clock, where signals allow it.
+
+    That is in the main thread on Unix, and only while Python code runs. Code that catches everything goes on.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: object) -> None:
+        raise _ImportTooLongError(f"its import took longer than {seconds:g} seconds")
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # of whoever had one
+
+
 class Registry:
     """Commands by name and alias. `problems` says which ones could not be taken, one sentence each."""
 
@@ -105,9 +137,10 @@ class Registry:
         for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
             origin = f"plugin {point.name} ({point.value})"
             try:
-                found = point.load()
-            except (Exception, SystemExit) as why:
-                self.problems.append(f"{origin} is left out: {type(why).__name__}: {str(why)[:200]}")
+                with _alarm(MAX_IMPORT_S):
+                    found = point.load()
+            except (Exception, SystemExit, _ImportTooLongError) as why:
+                self.problems.append(f"{origin} is left out: {_reason(why)}")
                 continue
             if isinstance(found, ModuleType):
                 self.add_module(found, origin)
@@ -136,6 +169,11 @@ class Registry:
         if command is None:
             raise FunError(f"there is no fun command /{name}")
         return bounded(command(cells.clean(args), rng, nick))
+
+
+def _reason(why: BaseException) -> str:
+    text = str(why)[:200]
+    return text if isinstance(why, _ImportTooLongError) else f"{type(why).__name__}: {text}"
 
 
 def bounded(art: Art) -> Art:

@@ -265,8 +265,7 @@ class Zygote:
         """A child ended before we knew its answer: it may stand in its pipe."""
         answer = None
         if running.fd >= 0:
-            while not running.take():
-                pass  # all its ends are closed, so this comes to the end
+            running.drain()
             self._selector.unregister(running.fd)
             running.close()
             answer = render.read_answer(running)
@@ -314,7 +313,7 @@ def prepare(settings: Settings) -> tuple[Registry, Cage]:
     """Load everything, in the order that leaves third-party code the least, and probe the cage.
 
     This process is changed for good: its environment is emptied and, on Linux, it can no longer write files, open
-    connections or run programs. Only then third-party commands are imported.
+    connections or run programs. Only then third-party commands are imported, if there is a cage to run them in.
     """
     registry = registry_module.load(plugins=False)
     _warm(registry)
@@ -323,12 +322,13 @@ def prepare(settings: Settings) -> tuple[Registry, Cage]:
         del os.environ[name]
     sys.dont_write_bytecode = True
     failures = guard_parent(_code_places())
-    registry.add_plugins()
+    cage.probe()
+    if cage.layers:
+        registry.add_plugins()
     if threading.active_count() > 1:
         registry.problems.append("a plugin started a thread while it was imported; threads are lost in the sandbox")
     gc.collect()
     gc.freeze()  # children share these pages; the collector would write to them
-    cage.probe()
     cage.missing += failures
     return registry, cage
 

@@ -1,11 +1,13 @@
 """The cage: layers are reported as they are, and a child that cannot be locked in does not draw."""
 
+import gc
 import os
 import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import NoReturn
 
 import pytest
 
@@ -13,10 +15,11 @@ if sys.platform == "win32":
     pytest.skip("the server runs on Unix", allow_module_level=True)
 
 from funcmds import cage as cage_module
-from funcmds import cells, render
+from funcmds import cells, render, sandbox
 from funcmds.cage import Cage
 from funcmds.registry import Registry, funcmd
 from protocol.ipc import Render, Rendered
+from protocol.settings import Settings
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these layers are Linux's")
 
@@ -75,6 +78,37 @@ def test_without_seccomp_files_are_still_out_of_reach(monkeypatch: pytest.Monkey
     answer = rendered(made(), "/read /etc/passwd")
     assert answer.art is None
     assert answer.error.startswith("that fun command ")
+
+
+def _die(cage: Cage, keep: int, parent_bytes: int) -> NoReturn:
+    os._exit(1)
+
+
+def test_when_the_probe_dies_plugins_are_not_loaded_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cage, "_try_all", _die)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "plugins"))
+    monkeypatch.setattr(sandbox, "guard_parent", lambda readable: [])  # it would be for good
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(sys, "dont_write_bytecode", sys.dont_write_bytecode)
+    registry, cage = sandbox.prepare(Settings())
+    said = "sandbox layers: none, so plugins are not loaded; not here: all (the probe died)"
+    assert cage.describe() == said
+    assert "cowsay" in registry.commands
+    assert "forge" not in registry.commands
+    monkeypatch.undo()
+
+
+def test_what_a_dead_child_left_is_read_without_waiting_for_others_that_hold_its_pipe() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    running = render.Running(0, reader, Render(1, "/x", 1, "ann"))
+    os.write(writer, b"last words")
+    running.drain()  # the writing end is still open
+    assert running.answer == b"last words"
+    os.close(writer)
+    running.drain()
+    running.close()
 
 
 def _refuse(option: int, value: int) -> None:

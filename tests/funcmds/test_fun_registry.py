@@ -1,5 +1,7 @@
 """The registry: what it takes, what it reports, what it lets out."""
 
+import signal
+import sys
 from pathlib import Path
 from random import Random
 
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
+from funcmds import registry as registry_module
 from funcmds.registry import Command, FunError, Registry, bounded, funcmd, load
 from protocol.ipc import Art
 from protocol.native import Anim, FunCommand
@@ -64,6 +67,24 @@ def test_broken_plugins_are_reported_and_the_others_work(monkeypatch: pytest.Mon
     assert [problem.split(" (")[0] for problem in registry.problems] == [
         *("plugin broken-exit", "plugin broken-missing", "plugin broken-object"),
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="plugins are imported on Unix only; Windows has no timers")
+def test_a_plugin_whose_import_never_ends_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "endless_plugin.py").write_text(
+        "while True:\n    try:\n        pass\n    except Exception:\n        pass\n"
+    )
+    folder = tmp_path / "endless-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: endless\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[moot.funcmds]\nendless = endless_plugin\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry_module, "MAX_IMPORT_S", 0.2)
+    before = signal.getsignal(signal.SIGALRM)
+    registry = load()
+    assert "plugin endless (endless_plugin) is left out: its import took longer than 0.2 seconds" in registry.problems
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert "cowsay" in registry.commands
 
 
 @pytest.mark.parametrize(
