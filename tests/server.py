@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from protocol import native
 
 LIMIT_S: Final = 20.0  # for anything a test waits for
@@ -118,8 +120,6 @@ class Peer:
 
     def ask(self, request: native.Request, kind: type[E]) -> E:
         """Send a request with an id of its own and return its answer, which must be of ``kind``."""
-        import msgspec
-
         self.ids += 1
         self.write(msgspec.structs.replace(request, id=self.ids))
         answer = self.next(lambda event: getattr(event, "id", None) == self.ids)

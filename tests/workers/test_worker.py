@@ -11,7 +11,21 @@ import pytest
 
 from protocol import native
 from protocol.control import ControlSocket
-from protocol.ipc import Announced, Answered, Attach, Closed, Do, Down, Entered, Gone, Link, Posted, Told, Up
+from protocol.ipc import (
+    Announced,
+    Answered,
+    Attach,
+    Closed,
+    Do,
+    Down,
+    Entered,
+    Gone,
+    Link,
+    Posted,
+    Relink,
+    Told,
+    Up,
+)
 from protocol.pipes import PipeReader, PipeWriter
 from protocol.settings import DEFAULTS
 from workers.process import Worker
@@ -241,3 +255,28 @@ async def test_reading_stops_while_too_much_is_unanswered_and_goes_on_after(benc
         waiting = await bench.heard(1) if answered < 150 else []
     assert [getattr(await ann.next(), "id", None) for _ in range(150)] == list(range(150))
     assert not local._paused
+
+
+async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.process.RELINK_S", 0.01)
+    bench.supervisor.setblocking(False)
+    bench.writer.close()
+    bench.reader.close()
+    heard: list[object] = []
+
+    def asked() -> bool:
+        heard.extend(message for message, _fds in bench.supervisor.recv())
+        return Relink("broker") in heard
+
+    await become(asked)
+
+
+async def test_questions_of_one_who_is_gone_are_not_asked_again_but_what_was_said_is(bench: Fixture) -> None:
+    ann, _conn = await bench.introduced("ann")
+    ann.write(native.Rooms(id="q"), native.Send(id="s", cmid="c", to="#tea", text="hi"))
+    await become(lambda: len(bench.worker.pending) >= 2)
+    ann.reset()
+    await become(lambda: not bench.worker.conns)
+    kept = [type(do.request) for do in bench.worker.pending.values()]
+    assert native.Rooms not in kept
+    assert native.Send in kept
