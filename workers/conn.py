@@ -5,6 +5,9 @@ drawn, too many unanswered ones, or a client that does not read what it is sent.
 """
 
 import asyncio
+import fcntl
+import struct
+import termios
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
@@ -30,12 +33,14 @@ class Conn(asyncio.Protocol):
     """See the module. `worker` is the process's one `Worker`."""
 
     __slots__ = (
+        "_added",
         "_bucket",
         "_paused",
         "_pump_timer",
         "_refused",
         "_resting",
         "_stalled_at",
+        "_unread",
         "away",
         "closing",
         "dialect",
@@ -45,7 +50,6 @@ class Conn(asyncio.Protocol):
         "host",
         "id",
         "inbox",
-        "last_spoken",
         "opened",
         "out",
         "paging",
@@ -54,7 +58,6 @@ class Conn(asyncio.Protocol):
         "rendering",
         "rooms",
         "since",
-        "sniffed",
         "todo",
         "transport",
         "unanswered",
@@ -67,7 +70,6 @@ class Conn(asyncio.Protocol):
         self.id: ConnId = 0
         self.transport: asyncio.Transport | None = None
         self.dialect: Dialect | None = None
-        self.sniffed = b""  # first bytes, while they do not tell the dialect
         self.host = ""
         self.peer = ""  # host:port, for the log
         self.hello: native.Hello | None = None  # as the broker accepted it; None: not introduced
@@ -86,7 +88,9 @@ class Conn(asyncio.Protocol):
         self.closing = False
         self.full = False  # the socket does not take what is to be sent
         self.out: list[bytes] = []  # to be written at the end of this turn
-        self._stalled_at = 0.0
+        self._stalled_at = 0.0  # last progress of a full send queue, monotonic seconds
+        self._unread = 0  # bytes on their way when progress was last looked at
+        self._added = 0  # bytes written since
         self._bucket: Bucket | None = None
         self._pump_timer: asyncio.TimerHandle | None = None
         self._paused = False
@@ -133,7 +137,9 @@ class Conn(asyncio.Protocol):
     def pause_writing(self) -> None:
         self.full = True
         self._stalled_at = self.worker.now()
+        self._unread, self._added = self._on_the_way(), 0
         self.worker.stalled.add(self)
+        self.worker.need_tick()
 
     def resume_writing(self) -> None:
         self.full = False
@@ -265,16 +271,43 @@ class Conn(asyncio.Protocol):
         if self.closing:  # the transport may be closed too
             out.clear()
             return
-        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
+        self._added += len(data)  # before writing, which may find the queue full and start to count anew
+        self.transport.write(data)
         if self.full and self.transport.get_write_buffer_size() > self.worker.settings.sendq_hard:
             self.drop(
                 f"you read too slowly: more than {self.worker.settings.sendq_hard // 1024} KiB were waiting for you"
             )
 
     def stalled_for(self, now: float) -> float:
-        """Return for how many seconds the send queue has been full."""
-        return now - self._stalled_at if self.full else 0.0
+        """Return for how many seconds the send queue has been full and nothing of it was taken.
+
+        Looks at what was taken since the last call, so it must be asked again and again while the queue is full.
+        """
+        if not self.full:
+            return 0.0
+        unread = self._on_the_way()
+        if self._unread + self._added > unread:
+            self._stalled_at = now
+        self._unread, self._added = unread, 0
+        return now - self._stalled_at
+
+    def _on_the_way(self) -> int:
+        """Return the bytes that the other side's system has not confirmed.
+
+        Those in the kernel count, for it asks for more only when a third of its megabytes is free: of a slow reader
+        the transport's own buffer sees nothing for half a minute.
+        """
+        if self.transport is None:
+            return 0
+        waiting = self.transport.get_write_buffer_size()
+        try:
+            fd = self.transport.get_extra_info("socket").fileno()
+            (kernel,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))
+        except (OSError, ValueError):  # a system that does not tell, or a socket that is closed
+            return waiting
+        return waiting + int(kernel)
 
     def drop(self, reason: str) -> None:
         """Close at once, without waiting for what is not written."""

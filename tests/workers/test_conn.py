@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -269,3 +270,50 @@ def test_who_sends_on_and_on_is_read_more_slowly_and_still_answered_each_time(me
     assert len(set(refused)) == 1500 - 30
     eve.next(lambda event: getattr(event, "id", None) == 1500)
     assert "eve11" in who(ann)
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that drops who reads nothing for a second, with a room #big of 1 MiB."""
+    data = tmp_path_factory.mktemp("impatient") / "data"
+    with serving(data, "--workers", "1", "--no-limits", "--sendq-stall", "1") as running:
+        ann = Peer(running.port)
+        ann.enter("ann", "#big")
+        for number in range(260):
+            ann.ask(native.Send(cmid=f"c{number}", to="#big", text="x" * 3990), native.Ok)
+        ann.close()
+        yield running
+
+
+@contextlib.contextmanager
+def asking_for_much(server: Server, nick: str) -> Iterator[Peer]:
+    """Be one who has asked for some 15 MB, far more than the kernel holds, and has not read any of it."""
+    peer = Peer(server.port)
+    peer.enter(nick, "#big")
+    for number in range(60):
+        peer.write(native.History(id=f"h{number}", room="#big", limit=500))
+    try:
+        yield peer
+    finally:
+        peer.close()
+
+
+def test_who_reads_nothing_is_dropped_though_nobody_else_comes(impatient: Server) -> None:
+    with asking_for_much(impatient, "deaf"):
+        until(lambda: "nothing of what was sent was read for 1 seconds" in impatient.log, "who does not read to go")
+
+
+def test_who_reads_slowly_but_steadily_stays(impatient: Server) -> None:
+    with asking_for_much(impatient, "slow") as slow:
+        before, read = impatient.log.count("cut off"), bytearray()
+
+        def reads_a_little() -> bool:
+            read.extend(slow.sock.recv(4096))
+            return time.monotonic() > end
+
+        end = time.monotonic() + 4
+        until(reads_a_little, "four seconds of reading 400 kB/s")
+        assert impatient.log.count("cut off") == before
+        slow.rest = bytes(read)
+        pages = [slow.next(native.HistoryPage).id for _ in range(60)]
+        assert pages == [f"h{number}" for number in range(60)]
