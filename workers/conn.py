@@ -35,6 +35,7 @@ class Conn(asyncio.Protocol):
     __slots__ = (
         "_added",
         "_bucket",
+        "_hellos",
         "_paused",
         "_pump_timer",
         "_refused",
@@ -78,7 +79,7 @@ class Conn(asyncio.Protocol):
         self.inbox = 0  # newest seq of the inbox that was written
         self.rooms: set[str] | None = None  # made when needed: most memory is idle connections
         self.opened = 0.0  # monotonic seconds
-        self.todo: deque[Request] | None = None
+        self.todo: deque[tuple[Request, float]] | None = None  # with its price in lines
         self.waiting_cost = 0.0  # lines waiting in todo
         self.unanswered = 0
         self.rendering = False
@@ -92,6 +93,7 @@ class Conn(asyncio.Protocol):
         self._unread = 0  # bytes on their way when progress was last looked at
         self._added = 0  # bytes written since
         self._bucket: Bucket | None = None
+        self._hellos = 0  # received
         self._pump_timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._refused = 0  # for flooding, since reading last rested
@@ -176,7 +178,8 @@ class Conn(asyncio.Protocol):
             return
         if self.todo is None:
             self.todo = deque()
-        price = cost(checked)
+        price = cost(checked, self._hellos)
+        self._hellos += type(checked) is native.Hello
         settings = self.worker.settings
         if settings.limits and price:
             wait = self._flood_bucket().wait(self.waiting_cost + price, self.worker.now())
@@ -186,7 +189,7 @@ class Conn(asyncio.Protocol):
                 self._count_refusal()
                 return
             self.waiting_cost += price
-        self.todo.append(checked)
+        self.todo.append((checked, price))
 
     def _count_refusal(self) -> None:
         """Rest from reading one who sends on and on in spite of refusals, so that the worker has time for others."""
@@ -209,10 +212,10 @@ class Conn(asyncio.Protocol):
         """Hand on the requests that nothing holds back."""
         settings = self.worker.settings
         while self.todo and not self._held():
-            request = self.todo[0]
+            request, price = self.todo[0]
             if self._must_wait(request):
                 break
-            if settings.limits and (price := cost(request)):
+            if settings.limits and price:
                 bucket, now = self._flood_bucket(), self.worker.now()
                 wait = bucket.wait(price, now)
                 if wait > 0:
@@ -221,7 +224,11 @@ class Conn(asyncio.Protocol):
                 bucket.take(price, now)
                 self.waiting_cost -= price
             self.todo.popleft()
-            self.worker.submit(self, request)
+            if type(request) is native.Hello and self.hello is not None:
+                text = "already introduced; use nick to take another one"
+                self.reply(native.Error(id=request.id, code="bad-request", text=text))
+            else:
+                self.worker.submit(self, request)
         crowded = self._resting or (self.todo is not None and len(self.todo) >= MAX_TODO)
         if crowded != self._paused and self.transport is not None and not self.closing and not self.ended:
             self._paused = crowded

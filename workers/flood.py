@@ -4,21 +4,22 @@ from typing import Final
 
 from protocol import native
 
-# Reading costs the sender little and others nothing; a client that catches up asks for many pages.
+# Reading costs the sender little and others nothing; a client that catches up asks for many pages. The lists of all
+# people and of all rooms are made anew each time and cost a line like everything else.
 _READING_COST: Final = 0.1
 _COSTS: Final[dict[type, float]] = {
     native.Ping: _READING_COST,
-    native.Who: _READING_COST,
     native.Whois: _READING_COST,
-    native.Rooms: _READING_COST,
     native.History: _READING_COST,
-    native.Hello: 0.0,  # the time to be introduced is limited instead
     native.Quit: 0.0,
 }
+_FREE_HELLOS: Final = 2  # the first nick may be taken
 
 
-def cost(request: native.Request) -> float:
-    """Return what ``request`` costs, in lines."""
+def cost(request: native.Request, hellos: int = 0) -> float:
+    """Return what ``request`` costs, in lines, after so many ``hellos`` on its connection."""
+    if type(request) is native.Hello and hellos < _FREE_HELLOS:
+        return 0.0
     return _COSTS.get(type(request), 1.0)
 
 

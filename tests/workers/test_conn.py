@@ -73,6 +73,27 @@ def test_a_second_hello_sent_before_the_first_is_answered_is_refused(meet: MakeP
     assert "other2" not in who(ann)
 
 
+def test_saying_hello_again_is_refused_and_costs_as_much_as_talking(meet: MakePeer) -> None:
+    ann = meet("ann12")
+    again = ann.ask(native.Hello(nick="other12"), native.Error)
+    assert (again.code, again.text) == ("bad-request", "already introduced; use nick to take another one")
+    for number in range(60):
+        ann.write(native.Hello(id=f"h{number}", nick="other12"))
+    codes = [ann.next(native.Error).code for _ in range(40)]
+    assert codes.count("bad-request") >= 10
+    assert codes.count("flood") >= 25
+
+
+def test_a_nick_that_is_taken_may_be_changed_twice_and_more_at_the_pace_of_talking(meet: MakePeer) -> None:
+    meet("ann13")
+    eve = meet()
+    for number in range(60):
+        eve.write(native.Hello(id=f"h{number}", nick="ann13"))
+    codes = [eve.next(native.Error).code for _ in range(40)]
+    assert codes.count("nick-taken") >= 12
+    assert codes.count("flood") >= 25
+
+
 def test_requests_sent_with_the_hello_are_carried_out_after_it_fun_ones_too(meet: MakePeer) -> None:
     ann = meet()
     ann.write(native.Hello(id=1, nick="ann3"))
@@ -290,6 +311,8 @@ def asking_for_much(server: Server, nick: str) -> Iterator[Peer]:
     """Be one who has asked for some 15 MB, far more than the kernel holds, and has not read any of it."""
     peer = Peer(server.port)
     peer.enter(nick, "#big")
+    end = time.monotonic() + 0.3  # by then the worker has nothing to look at any more and does not tick
+    until(lambda: peer.ask(native.Ping(), native.Pong) and time.monotonic() > end, "the worker to rest")
     for number in range(60):
         peer.write(native.History(id=f"h{number}", room="#big", limit=500))
     try:

@@ -43,9 +43,15 @@ def test_nobody_sends_more_than_the_burst_and_the_rate_allow(steps: list[tuple[f
         (native.Nick(nick="n"), 1.0),
         (native.History(room="#t"), 0.1),
         (native.Ping(), 0.1),
-        (native.Hello(nick="n"), 0.0),
+        (native.Whois(nick="n"), 0.1),
+        (native.Who(), 1.0),
+        (native.Rooms(), 1.0),
         (native.Quit(), 0.0),
     ],
 )
 def test_saying_costs_a_line_and_reading_a_tenth(request_: native.Request, price: float) -> None:
     assert cost(request_) == price
+
+
+def test_the_first_two_hellos_are_free_and_more_cost_a_line() -> None:
+    assert [cost(native.Hello(nick="n"), hellos) for hellos in range(4)] == [0.0, 0.0, 1.0, 1.0]
