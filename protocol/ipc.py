@@ -103,11 +103,10 @@ class Posted(_Tagged, frozen=True):
 
 
 class Announced(_Tagged, frozen=True):
-    """An event for all members of `room` at this worker but `skip`."""
+    """An event for all members of `room` at this worker."""
 
     room: str
     event: Event
-    skip: ConnId = 0
 
 
 class Entered(_Tagged, frozen=True):

@@ -22,25 +22,23 @@ class LocalRoom:
         self.name = name
         self.members: dict[ConnId, Conn] = {}
         self.heard: list[Posted | Announced] = []  # not yet written
-        self.particular = False  # something in `heard` is not for every member
+        self.particular: set[ConnId] = set()  # members who do not hear all of `heard`: they said some of it
         self.last = 0  # newest seq fanned out
 
     def hear(self, item: Posted | Announced) -> None:
         """Add to what the members hear, in order."""
         self.heard.append(item)
         if isinstance(item, Announced):
-            if item.skip in self.members:
-                self.particular = True
             return
         self.last = item.msg.seq
         sender = self.members.get(item.conn)
         if sender is not None and sender.dialect is not None and not sender.dialect.echoes:
-            self.particular = True
+            self.particular.add(item.conn)
 
     def flush(self, encoders: Mapping[str, Encoder]) -> None:
         """Give every member what it is to hear. Must run before the membership changes."""
         heard, self.heard = self.heard, []
-        particular, self.particular = self.particular, False
+        particular, self.particular = self.particular, set()
         encoded: dict[str, list[bytes]] = {}
         joined: dict[str, bytes] = {}
         for conn in self.members.values():
@@ -51,7 +49,7 @@ class LocalRoom:
                 encode = encoders[variant]
                 encoded[variant] = [encode(item.msg if isinstance(item, Posted) else item.event) for item in heard]
                 joined[variant] = b"".join(encoded[variant])
-            if dialect.picky or particular:
+            if dialect.picky or conn.id in particular:
                 conn.send(_for_one(conn, heard, encoded[variant]))
             else:
                 conn.send(joined[variant])
@@ -63,7 +61,7 @@ def _for_one(conn: Conn, heard: list[Posted | Announced], encoded: list[bytes]) 
 
 def _is_for(conn: Conn, item: Posted | Announced) -> bool:
     if isinstance(item, Announced):
-        return item.skip != conn.id
+        return True
     dialect = conn.dialect
     assert dialect is not None
     if item.conn == conn.id:

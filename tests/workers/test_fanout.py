@@ -91,14 +91,18 @@ def test_but_they_do_see_what_came_of_their_fun_command() -> None:
     assert b"".join(ann.out) == b"p:moo\np:Assam\n"
 
 
-def test_an_event_can_skip_one_member() -> None:
+def test_one_who_does_not_hear_their_own_line_costs_the_others_nothing() -> None:
     ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
-    tea = room(ann, bob)
-    tea.hear(posted(1, "one"))
-    tea.hear(Announced("#tea", JOINED, skip=1))
+    eve, dan = (FakeConn(number, FakeDialect("prose", echoes=False)) for number in (3, 4))
+    zoe = FakeConn(5, FakeDialect("prose", echoes=False))
+    tea = room(ann, bob, eve, dan, zoe)
+    tea.hear(posted(1, "one", 3))
+    tea.hear(Announced("#tea", JOINED))
     tea.flush(Encoders())
-    assert b"".join(ann.out) == b"n:one\n"
-    assert b"".join(bob.out) == b"n:one\nn:joined\n"
+    assert ann.out == [b"n:one\nn:joined\n"]
+    assert ann.out[0] is bob.out[0]
+    assert eve.out == [b"p:joined\n"]
+    assert dan.out[0] is zoe.out[0]
 
 
 def test_a_picky_member_is_asked_about_the_messages_of_others() -> None:
@@ -114,11 +118,12 @@ def test_a_picky_member_is_asked_about_the_messages_of_others() -> None:
 
 
 def test_what_was_particular_in_one_turn_is_not_in_the_next() -> None:
-    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
+    ann, bob = (FakeConn(number, FakeDialect("prose", echoes=False)) for number in (1, 2))
     tea = room(ann, bob)
-    tea.hear(Announced("#tea", JOINED, skip=1))
+    tea.hear(posted(1, "one", 1))
     tea.flush(Encoders())
-    tea.hear(posted(1, "one"))
+    assert ann.out == [b""]
+    tea.hear(posted(2, "two"))
     tea.flush(Encoders())
     assert ann.out[-1] is bob.out[-1]
 
