@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports tests fmt bench screenshot docs lock dist clean distclean setup
+.PHONY: help run stop test check lint types imports tests fmt bench screenshot docs lock dist clean distclean setup
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -14,6 +14,10 @@ help: ## show this list
 run: ## host a chat here and go into it; ARGS="--nick ann" are moot's arguments
 	@tools/setup run
 	@.venv/bin/moot $(ARGS) || { code=$$?; test $$code -eq 130 || exit $$code; }
+
+stop: ## stop the server that goes on in the background
+	@tools/setup run
+	@.venv/bin/moot stop $(ARGS)
 
 test: lint types imports tests ## everything that must hold before a change goes in
 

@@ -102,7 +102,9 @@ class Log:
                 )
             }
         except apsw.Error as err:
-            raise LogError(f"cannot open the log {path}: {err}") from err
+            raise LogError(
+                f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
+            ) from err
         self._room_count: int = sum(name[0] == "#" for name in self._rooms)
         self._cached = 0  # characters of text taken into memory since the caches were emptied
         self._next_room_id = 1 + max((room.id for room in self._rooms.values()), default=0)

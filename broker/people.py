@@ -96,7 +96,7 @@ class People:
         """Return who is called ``nick``. Raises `Refusal`, `names.BadName`."""
         person = self.by_key.get(names.fold_nick(names.nick(nick)))
         if person is None:
-            raise Refusal("no-such-nick", f"nobody here is called {nick}; who lists those who are")
+            raise Refusal("no-such-nick", f"nobody here is called {nick}; /online lists who is")
         return person
 
     def free_nick(self, wanted: str, mine: Person | None) -> str:

@@ -2,7 +2,7 @@
 
 async with connect("example.org", nick="bot", rooms=["#lobby"]) as chat:
     async for msg in chat.messages():
-        await chat.send(msg.room, msg.text)
+        await chat.send(msg.room if msg.to is None else f"@{msg.nick}", msg.text)
 """
 
 import asyncio

@@ -1,5 +1,6 @@
 """Where the program begins and ends: everything between is in `moot.cli`."""
 
+import errno
 import sys
 
 
@@ -10,26 +11,38 @@ def main() -> None:
 
 def run(argv: list[str]) -> int:
     """Run the command line with ``argv``; return the exit code. No exception leaves here, and no traceback is shown."""
-    if argv in (["--version"], ["-V"]):  # answered before anything heavy is imported
-        from moot import __version__
-
-        print(f"moot {__version__}")
-        return 0
     try:
+        if argv in (["--version"], ["-V"]):  # answered before anything heavy is imported
+            from moot import __version__
+
+            print(f"moot {__version__}", flush=True)
+            return 0
         from moot.cli import dispatch
 
-        return dispatch(argv)
+        code = dispatch(argv)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return _pipe_closed()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _crashed(error, argv)
+        _pipe_closed()
+        print("moot: cannot write the output: no space left where it goes", file=sys.stderr)
+        return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except Exception as error:  # the outermost edge
-        from moot.crash import report
+        return _crashed(error, argv)
 
-        print(report(error, argv), file=sys.stderr)
-        return 70  # EX_SOFTWARE of sysexits.h
+
+def _crashed(error: Exception, argv: list[str]) -> int:
+    from moot.crash import report
+
+    print(report(error, argv), file=sys.stderr)
+    return 70  # EX_SOFTWARE of sysexits.h
 
 
 def _pipe_closed() -> int:

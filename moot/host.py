@@ -4,7 +4,9 @@ The server of `moot host` is a process of its own, in a session of its own: Ctrl
 client's. It gets its settings on standard input and says once on standard output that it is ready, or why not.
 """
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,8 +43,13 @@ def serve_here(settings: Settings) -> int:
     limit = raise_limit()
     if trouble := complaint(limit):
         raise Refused(trouble)
+
+    def ready(bound: list[tuple[str, int]]) -> None:
+        with contextlib.suppress(OSError):  # nobody reads what is printed; the log says it too, and people are served
+            announce(bound)
+
     try:
-        return serve(settings, on_ready=announce)
+        return serve(settings, on_ready=ready)
     except StartError as error:
         raise Refused(str(error)) from error
 
@@ -115,7 +122,7 @@ def host_and_join(settings: Settings, nick: str | None, rooms: Sequence[str], *,
         code = enter(show(*address), nick, rooms, plain=plain, greeting=invitation(server.bound, short=True))
         if wants_to_go_on(others_online(*address, but=nick or "")):
             server.keep()
-            click.echo(f"The server goes on (process {server.pid}); `moot stop` ends it, `moot` joins it again.")
+            click.echo(f"The server goes on (process {server.pid}); `{me()} stop` ends it, `{me()}` joins it again.")
     return code
 
 
@@ -127,6 +134,13 @@ def running_here(settings: Settings) -> str | None:
         if port and is_moot(host, port):
             return show(host, port)
     return None
+
+
+def me() -> str:
+    """Return the command that starts this program here."""
+    if shutil.which("moot"):
+        return "moot"
+    return f"{sys.executable} -m moot" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
 
 
 def wants_to_go_on(others: list[str] | None) -> bool:

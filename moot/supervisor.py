@@ -43,6 +43,8 @@ WORKERS_STOP_S: Final = 7.0
 REST_STOP_S: Final = 2.0
 COME_BACK_S: Final = 2.0  # what clients of a stopping server are told to wait at least
 
+CHILD_IGNORES: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the supervisor says when to stop
+
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -135,7 +137,11 @@ class Supervisor:
         awaited = sum(other.kind == "worker" and other.process is not None for other in self.places)
         arguments = (place.kind, theirs, place.sockets, self.settings, self.directory, place.incarnation, awaited)
         process = _spawn.Process(target=_run_child, args=arguments, name=f"moot {place.kind}")
-        process.start()
+        quiet = signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_IGNORES)  # until the child ignores them by itself
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, quiet)
         theirs.close()
         now = time.monotonic()
         place.process, place.control = process, ControlSocket(ours)
@@ -330,8 +336,9 @@ def _run_child(
     """The first function of every child."""
     from protocol import logs
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to stop
+    for number in CHILD_IGNORES:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD_IGNORES)
     logs.setup(settings.log_format)
     if kind == "broker":
         from broker.process import run as run_broker

@@ -134,7 +134,7 @@ class Conn(asyncio.Protocol):
         self.closing = True
         if self._pump_timer is not None:
             self._pump_timer.cancel()
-        self.worker.lost(self, "connection closed" if exc is None else f"connection lost: {exc}")
+        self.worker.lost(self, "connection closed" if exc is None else "connection lost")
 
     def pause_writing(self) -> None:
         self.full = True

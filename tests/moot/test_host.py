@@ -72,7 +72,7 @@ def test_when_others_stay_the_host_is_asked_and_may_let_the_server_go_on(hosting
     hosting.terminal.send("/quit\r")
     hosting.terminal.expect(r"bob is still here\. Keep hosting in the background\? \[Y/n\]")
     hosting.terminal.send("y\r")
-    hosting.terminal.expect(r"The server goes on \(process \d+\); `moot stop` ends it")
+    hosting.terminal.expect(r"The server goes on \(process \d+\); `.*moot stop` ends it")
     hosting.terminal.expect(pexpect.EOF)
     assert bob.gather(object)
     assert stop(hosting.data) > 0

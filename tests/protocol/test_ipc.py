@@ -52,8 +52,8 @@ DOWNS: list[Down] = [
     Answered(1, 8, native.Room(room="#tea", seq=1, people=[native.Person("ann")])),
     Told(1, native.Bye(reason="bye", retry=1.5)),
     Posted(0, native.Msg(room="#tea", seq=1, time=5, nick="ann", text="hi", anim=native.Anim("eyes", 1, 2.0))),
-    Announced("#tea", native.Joined(room="#tea", who=native.Person("ann", "#123456", "lunch")), 4),
-    Entered(1, "#tea"),
+    Announced("#tea", native.Joined(room="#tea", who=native.Person("ann", "#123456", "lunch"))),
+    Entered(1, "#tea", 3),
     Parted(1, "#tea"),
     Closed(1),
 ]
