@@ -180,9 +180,16 @@ class Linear:
 
     def _message(self, update: Message) -> list[str]:
         msg = update.msg
-        if update.cmid is not None and not self._echo and msg.kind in ("text", "me"):
+        ours = update.cmid is not None or self._waits(msg)
+        if ours and not self._echo and msg.kind in ("text", "me"):
             return []  # it stands above, as typed
         return self._lines(msg)
+
+    def _waits(self, msg: native.Msg) -> bool:
+        """Whether ``msg`` is one of ours that is not acknowledged yet: a restarted broker replays before it answers."""
+        return msg.nick == self.session.nick and any(
+            isinstance(sent, native.Send) and sent.text == msg.text for sent in self.session.outbox.values()
+        )
 
     def _lines(self, msg: native.Msg) -> list[str]:
         if fold_nick(msg.nick) in self._ignored:

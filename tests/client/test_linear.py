@@ -65,6 +65,13 @@ def test_our_own_words_are_not_printed_under_the_line_as_typed_but_pictures_are(
     assert online(echo=True).show(Message(msg("hi", nick="ann"), "c1")) == ["22:13 ann: hi"]
 
 
+def test_our_own_words_that_come_before_their_acknowledgement_are_not_printed_again() -> None:
+    mind = online()
+    mind.typed("hi there")
+    assert mind.show(Message(msg("hi there", nick="ann"))) == []
+    assert mind.show(Message(msg("hi there", nick="bob"))) == ["22:13 bob: hi there"]
+
+
 def test_another_room_is_named_and_a_direct_message_can_be_answered() -> None:
     mind = online()
     assert mind.show(Message(msg("hi", room="#cake"))) == ["22:13 #cake bob: hi"]
