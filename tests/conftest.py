@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import Peer, Server, serving
+from tests.server import Peer, Server, meeting, serving
 
 
 @pytest.fixture
@@ -18,15 +18,4 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def peer(server: Server) -> Iterator[Callable[..., Peer]]:
     """Make introduced native peers: ``peer("ann", "#tea")``; without a nick a bare connection."""
-    made: list[Peer] = []
-
-    def make(nick: str = "", *rooms: str) -> Peer:
-        one = Peer(server.port)
-        made.append(one)
-        if nick:
-            one.enter(nick, *rooms)
-        return one
-
-    yield make
-    for one in made:
-        one.close()
+    yield from meeting(server)

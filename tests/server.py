@@ -186,3 +186,19 @@ def serving(data: Path, *options: str, env: dict[str, str] | None = None) -> Ite
         raise
     finally:
         server.destroy()
+
+
+def meeting(server: Server) -> Iterator[Callable[..., Peer]]:
+    """Yield what makes introduced peers, ``make("ann", "#tea")``, or bare connections; close them after."""
+    made: list[Peer] = []
+
+    def make(nick: str = "", *rooms: str) -> Peer:
+        one = Peer(server.port)
+        made.append(one)
+        if nick:
+            one.enter(nick, *rooms)
+        return one
+
+    yield make
+    for one in made:
+        one.close()

@@ -14,7 +14,7 @@ from client.terminal.stage import Sprite, paint
 
 
 class Pane(ScrollView, can_focus=False):
-    """Subclasses say which `Line` is where; this draws it. Roles of spans are names of CSS component classes."""
+    """Subclasses say which `Line` is where, in `line_at`; this draws it. Roles of spans name CSS component classes."""
 
     PREFIX = "pane"  # component classes are called PREFIX--role
 

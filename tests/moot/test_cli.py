@@ -120,3 +120,12 @@ def test_an_error_of_our_own_shows_no_traceback_and_names_its_file(tmp_path: Pat
     )
     assert match
     assert "Traceback (most recent call last)" in Path(match[1]).read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_a_full_output_is_one_sentence(argument: str) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "moot", argument]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (1, "moot: cannot write the output: no space left where it goes\n")

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from protocol import native
-from tests.server import LIMIT_S, Peer, Server, serving, until
+from tests.server import LIMIT_S, Peer, Server, meeting, serving, until
 
 MakePeer = Callable[..., Peer]
 
@@ -28,18 +28,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def meet(shared: Server) -> Iterator[MakePeer]:
-    made: list[Peer] = []
-
-    def make(nick: str = "", *rooms: str) -> Peer:
-        one = Peer(shared.port)
-        made.append(one)
-        if nick:
-            one.enter(nick, *rooms)
-        return one
-
-    yield make
-    for one in made:
-        one.close()
+    yield from meeting(shared)
 
 
 def who(peer: Peer) -> list[str]:
