@@ -86,10 +86,13 @@ def inbox_name(uid: bytes) -> str:
 class Log:
     """The open log. `append` and `set_topic` collect; nothing is durable, and nothing may be told, before `commit`."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Open or create the log; ``":memory:"`` keeps it in memory. Raises `LogError`."""
+    def __init__(self, path: Path | str, *, vfs: str | None = None) -> None:
+        """Open or create the log; ``":memory:"`` keeps it in memory. Raises `LogError`.
+
+        ``vfs``: the name of the file system layer SQLite uses, None for its own.
+        """
         try:
-            self._db = apsw.Connection(str(path), statementcachesize=100)
+            self._db = apsw.Connection(str(path), vfs=vfs, statementcachesize=100)
             self._db.set_busy_timeout(2000)
             self._db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768")
             self._db.execute("PRAGMA locking_mode=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF")

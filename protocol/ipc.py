@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
+from protocol.settings import Settings
 
 ConnId = int
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # a larger frame means a broken or hostile peer
@@ -51,6 +52,7 @@ class Gone(_Tagged, frozen=True):
 
     conn: ConnId
     reason: str
+    returns: bool = False  # it was asked to come back at once, and can: its person keeps the seat for a while
 
 
 class Seat(Struct, frozen=True, array_like=True):
@@ -72,6 +74,7 @@ class Attach(_Tagged, frozen=True):
     worker: int  # incarnation
     seats: list[Seat]
     seqs: dict[str, int]
+    epoch: str = ""  # of the log that `seqs` and the seats' inboxes are of; empty: none yet
 
 
 Up = Do | Gone | Attach
@@ -179,6 +182,19 @@ class Stop(Struct, frozen=True, tag=True):
     retry: float | None = None
 
 
+class Retire(Struct, frozen=True, tag=True):
+    """A worker with a successor: accept nobody, send clients over within `spread` seconds, finish."""
+
+    text: str
+    spread: float
+
+
+class Reload(Struct, frozen=True, tag=True):
+    """The settings are these from now on."""
+
+    settings: Settings
+
+
 class Beat(Struct, frozen=True, tag=True):
     """Are you alive? The child answers with the same."""
 
@@ -209,4 +225,4 @@ class Stuck(Struct, frozen=True, tag=True):
     incarnation: int
 
 
-Control = Link | Stop | Beat | Ready | Fatal | Relink | Stuck
+Control = Link | Stop | Retire | Reload | Beat | Ready | Fatal | Relink | Stuck

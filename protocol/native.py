@@ -17,6 +17,7 @@ DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range
 INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
 
 Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON library keeps exactly
+Gap = tuple[int, int]  # seqs from the first to the second, both included
 Id = Whole | str | None  # a client's own name for a request; comes back in the answer
 Kind = Literal["text", "me", "fun", "topic"]
 Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
@@ -247,18 +248,24 @@ class Room(_Answer, frozen=True):
     messages: list[Msg] = []
     more: bool = False  # messages were left out: after the last of these (resuming), or before the first
     reset: bool = False  # `after` could not be honoured (another epoch, or the future): start anew
+    gaps: list[Gap] = []  # within what was asked for: no longer kept, or damaged; they will never come
 
 
 class HistoryPage(_Answer, frozen=True, tag="history"):
-    """Answer to `history`, oldest first."""
+    """Answer to `history`, oldest first.
+
+    Without a request, it has what a client missed that read too slowly: it goes on after the last message or gap that
+    this client was sent of the room, and what is live comes again after the one without `more`.
+    """
 
     room: str
     messages: list[Msg]
     more: bool = False  # there are more in the direction asked for
+    gaps: list[Gap] = []  # within this page: no longer kept, or damaged; they will never come
 
 
 class People(_Answer, frozen=True):
-    """Answer to `who`."""
+    """Answer to `who`. Without a request: who is in `room` now, for a client that read too slowly to hear of it."""
 
     people: list[Person]  # by nick; at most 1,000
     count: int  # of all
