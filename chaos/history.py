@@ -1,0 +1,315 @@
+"""What clients did and saw, and the check of it against what the server kept. Pure: knows no sockets and no clock.
+
+Every message has a name of its own, its `cmid`, which stands in its text too, so that a reader knows whose it is. A
+client notes *invoke* before it sends and then *ok*, *fail* or *unknown*; a reader notes each message when it is shown.
+`check` compares that with the final logs, in time linear in their size.
+
+    history = History()
+    history.invoke("ann", "#tea", "ann-1")
+    history.ok("ann-1", "#tea", 1)
+    history.saw("bob", "#tea", 1, "ann-1")
+    assert check(history, {"#tea": RoomLog([(1, "ann-1")])}) == []
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["open", "ok", "fail", "unknown"]
+
+
+@dataclass(slots=True)
+class Operation:
+    """One message and what its sender knows of it. `open`: no answer came; it is judged as `unknown`."""
+
+    client: str
+    room: str
+    cmid: str
+    invoked: float = 0.0  # seconds, of any one clock
+    status: Status = "open"
+    seq: int = 0  # acknowledged; 0: not
+    ended: float = 0.0  # when the answer came
+
+
+@dataclass(slots=True)
+class RoomLog:
+    """A room at the end: its messages by ascending seq as they were read, and seqs that the server says are gone."""
+
+    messages: list[tuple[int, str]]  # (seq, cmid)
+    gaps: list[tuple[int, int]] = field(default_factory=list)  # first and last seq, both included
+
+
+@dataclass(slots=True)
+class Run:
+    """Messages that a reader saw one after the other, without a hole. `told`: it was told of a hole before them."""
+
+    first: int
+    last: int
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken: `kind` is stable, `text` is a sentence with the evidence."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+class History:
+    """A record of operations and observations. What all readers agree on is kept once, their runs of seqs apart."""
+
+    def __init__(self) -> None:
+        self.operations: dict[str, Operation] = {}  # by cmid, in the order of invocation
+        self.unordered: set[str] = set()  # clients that do not promise to send in the order they invoke
+        self.order: dict[str, dict[int, str]] = {}  # room -> seq -> cmid, as the first reader saw it
+        self.runs: dict[tuple[str, str], list[Run]] = {}  # (reader, room)
+        self.heard_of: dict[tuple[str, str], list[str]] = {}  # cmids, of readers who are told no seqs
+        self.owner: dict[str, str] = {}  # reader without echo -> the client whose messages it does not see
+        self.present: set[tuple[str, str]] = set()  # (reader, room) that were there to the end
+        self.resets = 0  # how often a reader was told of a hole
+        self._noted: list[Violation] = []  # what contradicts itself already
+
+    # --- senders
+
+    def invoke(self, client: str, room: str, cmid: str, at: float = 0.0) -> None:
+        """``client`` is about to send ``cmid`` to ``room``. Raises ValueError for a cmid used before."""
+        if cmid in self.operations:
+            raise ValueError(f"cmid {cmid!r} was used before")
+        self.operations[cmid] = Operation(client, room, cmid, at)
+
+    def ok(self, cmid: str, room: str, seq: int, at: float = 0.0) -> None:
+        """The server said that ``cmid`` is stored as ``seq`` of ``room``."""
+        one = self.operations[cmid]
+        if one.status == "ok" and (one.room, one.seq) != (room, seq):
+            text = f"{cmid} was acknowledged as {one.seq} of {one.room}, and later as {seq} of {room}"
+            self._noted.append(Violation("answers-differ", text))
+            return
+        if room != one.room:
+            self._noted.append(Violation("seq", f"{cmid} was sent to {one.room} and acknowledged in {room}"))
+        if one.status != "ok":
+            one.ended = at
+        one.status, one.seq = "ok", seq
+
+    def fail(self, cmid: str, at: float = 0.0) -> None:
+        """The server refused ``cmid`` for good."""
+        self._end(cmid, "fail", at)
+
+    def unknown(self, cmid: str, at: float = 0.0) -> None:
+        """``cmid`` may be stored or not: no answer, or an error that leaves it open."""
+        self._end(cmid, "unknown", at)
+
+    def _end(self, cmid: str, status: Status, at: float) -> None:
+        one = self.operations[cmid]
+        if one.status == "ok":
+            text = f"{cmid} was acknowledged as {one.seq} of {one.room}, and later answered with {status}"
+            self._noted.append(Violation("answers-differ", text))
+            return
+        one.status, one.ended = status, at
+
+    # --- readers
+
+    def saw(self, reader: str, room: str, seq: int, cmid: str) -> None:
+        """``reader`` was shown ``cmid`` as ``seq`` of ``room``."""
+        known = self.order.setdefault(room, {}).setdefault(seq, cmid)
+        if known != cmid:
+            text = f"{reader} saw {cmid} as {seq} of {room}, where another reader saw {known}"
+            self._noted.append(Violation("order-differs", text))
+        runs = self.runs.setdefault((reader, room), [])
+        if runs and seq == runs[-1].last + 1:
+            runs[-1].last = seq
+        else:
+            runs.append(Run(seq, seq))
+
+    def gap(self, reader: str, room: str, last: int) -> None:
+        """``reader`` was told that it misses messages of ``room`` up to ``last``, or up to what comes next (0)."""
+        self.resets += 1
+        self.runs.setdefault((reader, room), []).append(Run(last + 1, last, told=True))
+
+    def heard(self, reader: str, room: str, cmid: str, owner: str = "") -> None:
+        """A reader who is told no seqs was shown ``cmid``. It does not see what ``owner`` says."""
+        self.heard_of.setdefault((reader, room), []).append(cmid)
+        self.owner[reader] = owner
+
+    def stays(self, reader: str, room: str) -> None:
+        """``reader`` is in ``room`` at the end, had time to catch up, and must have seen everything since it came."""
+        self.present.add((reader, room))
+
+    def contradictions(self) -> list[Violation]:
+        """Return what was wrong without looking at the end."""
+        return list(self._noted)
+
+
+def check(
+    history: History, served: Mapping[str, RoomLog], stored: Mapping[str, RoomLog] | None = None
+) -> list[Violation]:
+    """Return every broken promise; none means that all hold.
+
+    ``served`` is what a fresh client reads at the end, ``stored`` (if given) what the database file has. Both need all
+    rooms that were written to.
+    """
+    found = history.contradictions()
+    for name, log in served.items():
+        found += _dense(name, log)
+    if stored is not None:
+        found += _alike(served, stored)
+    where: dict[str, tuple[str, int]] = {}  # cmid -> room and seq
+    for name, log in served.items():
+        for seq, cmid in log.messages:
+            if cmid in where:
+                room, other = where[cmid]
+                found.append(Violation("doubled", f"{cmid} is stored twice: {other} of {room} and {seq} of {name}"))
+            else:
+                where[cmid] = name, seq
+    found += _nobodys(history, where)
+    found += _operations(history, served, where)
+    for (reader, room), runs in history.runs.items():
+        log = served.get(room, RoomLog([]))
+        found += _reader(reader, room, runs, log, (reader, room) in history.present)
+    for (reader, room), cmids in history.heard_of.items():
+        found += _listener(history, reader, room, cmids, served.get(room, RoomLog([])))
+    for room, order in history.order.items():
+        found += _seen(room, order, served.get(room, RoomLog([])))
+    return found
+
+
+def _dense(name: str, log: RoomLog) -> Iterator[Violation]:
+    gone = _Gaps(log.gaps)
+    last = 0
+    for seq, cmid in log.messages:
+        if seq <= last:
+            yield Violation("not-dense", f"{name} has {cmid} as {seq} after {last}")
+        elif not gone.cover(last + 1, seq - 1):
+            yield Violation("not-dense", f"{name} has nothing from {last + 1} to {seq - 1}, and says nothing of it")
+        last = max(last, seq)
+
+
+def _alike(served: Mapping[str, RoomLog], stored: Mapping[str, RoomLog]) -> Iterator[Violation]:
+    for name in sorted(served.keys() | stored.keys()):
+        ours, theirs = served.get(name, RoomLog([])).messages, stored.get(name, RoomLog([])).messages
+        if ours != theirs:
+            pairs = zip(ours, theirs, strict=False)
+            at = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(theirs)))
+            text = f"{name} is served with {ours[at : at + 1]} where the file has {theirs[at : at + 1]}"
+            yield Violation("served-differs", f"{text} ({len(ours)} messages served, {len(theirs)} in the file)")
+
+
+def _nobodys(history: History, where: Mapping[str, tuple[str, int]]) -> Iterator[Violation]:
+    for cmid, (room, seq) in where.items():
+        if (one := history.operations.get(cmid)) is None:
+            yield Violation("nobodys", f"{seq} of {room} is {cmid!r}, which nobody sent")
+        elif one.room != room:
+            yield Violation("nobodys", f"{seq} of {room} is {cmid}, which {one.client} sent to {one.room}")
+
+
+def _operations(
+    history: History, served: Mapping[str, RoomLog], where: Mapping[str, tuple[str, int]]
+) -> Iterator[Violation]:
+    """Every operation against where its message is; the order of each sender's messages."""
+    gone = {name: _Gaps(log.gaps) for name, log in served.items()}
+    newest: dict[tuple[str, str], Operation] = {}  # (client, room) -> the last invoked that is there
+    for cmid, one in history.operations.items():
+        here = where.get(cmid)
+        if one.status == "ok":
+            told = f"{one.client} was told that {cmid} is {one.seq} of {one.room}"
+            if here is None:
+                if not (one.room in gone and gone[one.room].cover(one.seq, one.seq)):
+                    yield Violation("lost", f"{told}, and it is nowhere")
+            elif here[1] != one.seq:
+                yield Violation("seq", f"{told}, and it is {here[1]} of {here[0]}")
+        elif one.status == "fail" and here is not None:
+            yield Violation(
+                "refused", f"{one.client} was told that {cmid} is refused, and it is {here[1]} of {here[0]}"
+            )
+        if here is None or one.client in history.unordered:
+            continue
+        before = newest.get((one.client, one.room))
+        newest[one.client, one.room] = one
+        if before is not None and here[0] == one.room and where[before.cmid][1] > here[1]:
+            text = f"{one.client} said {before.cmid} before {cmid} in {one.room}"
+            yield Violation("sender-order", f"{text}; they are {where[before.cmid][1]} and {here[1]}")
+
+
+def _reader(reader: str, room: str, runs: list[Run], log: RoomLog, stays: bool) -> Iterator[Violation]:
+    """One reader's runs: ascending, no hole without a word, and up to the end for one that stayed."""
+    gone = _Gaps(log.gaps)
+    last: int | None = None
+    excused = False
+    for run in runs:
+        if run.told:
+            excused = True
+            last = run.last if last is not None and run.last > last else last
+            continue
+        if last is not None and run.first <= last:
+            yield Violation("seen-again", f"{reader} saw {run.first} of {room} after {last}")
+        elif last is not None and not excused and not gone.cover(last + 1, run.first - 1):
+            yield Violation("hole", f"{reader} saw {run.first} of {room} after {last}, and nothing of what is between")
+        last = run.last if last is None else max(last, run.last)
+        excused = False
+    end = log.messages[-1][0] if log.messages else 0
+    if stays and last is not None and last < end and not gone.cover(last + 1, end):
+        yield Violation("missed", f"{reader} was in {room} to the end, which is {end}, and saw nothing after {last}")
+
+
+def _listener(history: History, reader: str, room: str, cmids: list[str], log: RoomLog) -> Iterator[Violation]:
+    """One reader without seqs: what it heard, seen as seqs, has no hole but its own messages."""
+    seqs = {cmid: seq for seq, cmid in log.messages}
+    owner = history.owner[reader]
+    own = {seq for seq, cmid in log.messages if owner and _client_of(history, cmid) == owner}
+    gone = _Gaps(log.gaps)
+    last: int | None = None
+    for cmid in cmids:
+        seq = seqs.get(cmid)
+        if seq is None:
+            yield Violation("vanished", f"{reader} was shown {cmid} in {room}, and it is not there")
+            continue
+        if last is not None and seq <= last:
+            yield Violation("seen-again", f"{reader} was shown {cmid}, {seq} of {room}, after {last}")
+            continue
+        missing = [n for n in range(last + 1, seq) if n not in own] if last is not None else []
+        if missing and not gone.cover(missing[0], missing[-1]):
+            text = f"{reader} was shown {seq} of {room} after {last}, and nothing of {missing[0]} to {missing[-1]}"
+            yield Violation("hole", text)
+        last = seq
+    end = log.messages[-1][0] if log.messages else 0
+    if (reader, room) in history.present and last is not None:
+        missing = [n for n in range(last + 1, end + 1) if n not in own]
+        if missing and not gone.cover(missing[0], missing[-1]):
+            yield Violation(
+                "missed", f"{reader} was in {room} to the end, which is {end}, and saw nothing after {last}"
+            )
+
+
+def _seen(room: str, order: Mapping[int, str], log: RoomLog) -> Iterator[Violation]:
+    """What readers saw against what is there."""
+    there = dict(log.messages)
+    gone = _Gaps(log.gaps)
+    for seq, cmid in order.items():
+        if seq not in there and not gone.cover(seq, seq):
+            yield Violation("vanished", f"a reader saw {cmid} as {seq} of {room}, and it is not there")
+        elif seq in there and there[seq] != cmid:
+            yield Violation("vanished", f"a reader saw {cmid} as {seq} of {room}, and there is {there[seq]}")
+
+
+def _client_of(history: History, cmid: str) -> str:
+    one = history.operations.get(cmid)
+    return "" if one is None else one.client
+
+
+class _Gaps:
+    """Seqs that the server says are gone."""
+
+    def __init__(self, gaps: Iterable[tuple[int, int]]) -> None:
+        self._gaps = sorted(gaps)
+
+    def cover(self, first: int, last: int) -> bool:
+        """Whether all of ``first`` to ``last`` is gone; true for nothing."""
+        for low, high in self._gaps:
+            if first > last:
+                break
+            if low <= first <= high:
+                first = high + 1
+        return first > last
