@@ -54,6 +54,7 @@ class Violation:
 
     kind: str
     text: str
+    cmid: str = ""  # of the message it is about, if it is about one
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}"
@@ -161,7 +162,8 @@ def check(
         for seq, cmid in log.messages:
             if cmid in where:
                 room, other = where[cmid]
-                found.append(Violation("doubled", f"{cmid} is stored twice: {other} of {room} and {seq} of {name}"))
+                text = f"{cmid} is stored twice: {other} of {room} and {seq} of {name}"
+                found.append(Violation("doubled", text, cmid))
             else:
                 where[cmid] = name, seq
     found += _nobodys(history, where)
@@ -217,7 +219,7 @@ def _operations(
             told = f"{one.client} was told that {cmid} is {one.seq} of {one.room}"
             if here is None:
                 if not (one.room in gone and gone[one.room].cover(one.seq, one.seq)):
-                    yield Violation("lost", f"{told}, and it is nowhere")
+                    yield Violation("lost", f"{told}, and it is nowhere", cmid)
             elif here[1] != one.seq:
                 yield Violation("seq", f"{told}, and it is {here[1]} of {here[0]}")
         elif one.status == "fail" and here is not None:

@@ -1,0 +1,300 @@
+"""Clients that keep to a schedule whatever happens and write everything down. Knows no faults and no server processes.
+
+Most are `client.net.Chat`, the library that users have; some are what `nc` is. All live in one event loop.
+"""
+
+import asyncio
+import contextlib
+import random
+import re
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chaos.history import History
+from client.address import Address
+from client.net import Chat, ChatError
+from client.session import Entered, Failed, Message, Offline, Online, Sent, Session, Update
+from protocol import native
+
+TICK_S: Final = 0.005  # the schedule's grain
+PING_S: Final = 3.0  # a dead connection is found within twice that
+UNSURE: Final = frozenset({"internal", "offline", "storage"})  # errors that leave open whether a message is stored
+NAME: Final = re.compile(r"\bm\d+-\d+\b")  # a message's own, its cmid, within its text
+_FILLER: Final = "the quick brown fox jumps over the lazy dog and naps a while in the warm evening sun"
+
+
+def name_in(text: str) -> str:
+    """Return the cmid that stands in ``text``; the text itself when there is none, which nobody sent then."""
+    found = NAME.search(text)
+    return found[0] if found else text
+
+
+@dataclass(slots=True)
+class Link:
+    """What became of one client's connections. Times are monotonic seconds."""
+
+    lost: list[float] = field(default_factory=list)
+    back: list[float] = field(default_factory=list)  # introduced again, or for the first time
+
+
+class Load:
+    """The clients' common ground: history, clock, names."""
+
+    def __init__(self, history: History, rng: random.Random) -> None:
+        self.history = history
+        self.rng = rng
+        self.now = time.monotonic
+        self.links: dict[str, Link] = {}  # by client
+        self.natives: list[Native] = []
+        self.plains: list[Plain] = []
+        self.marks: dict[str, str] = {}  # room -> cmid of the message that all wait for
+        self._clients = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def number(self) -> int:
+        """Return a client number that nobody had."""
+        self._clients += 1
+        return self._clients
+
+    def spawn(self, address: Callable[[], Address], rooms: Sequence[str], *, plain: bool = False) -> None:
+        """Add a client that speaks in the first of ``rooms``. ``address`` is asked for each connection's way in."""
+        if plain:
+            nc = Plain(self, address, rooms[0])
+            self.plains.append(nc)
+            self._keep(nc.live())
+        else:
+            one = Native(self, address(), rooms)
+            self.natives.append(one)
+            self._keep(one.live())
+
+    def _keep(self, life: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.create_task(life))
+
+    @property
+    def _everyone(self) -> list["Native | Plain"]:
+        return [*self.natives, *self.plains]
+
+    async def here(self, limit_s: float = 60.0) -> None:
+        """Wait until everybody is in their rooms. Raises TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            while not all(one.here for one in self._everyone):
+                self.check()
+                await asyncio.sleep(TICK_S)
+
+    def check(self) -> None:
+        """Raise what ended a client that should live on: a mistake in the client, not in the server."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def talk(self, rate: float, ended: asyncio.Event) -> None:
+        """Say ``rate`` messages a second in all, open loop, until ``ended``."""
+        start, said = self.now(), 0
+        while not ended.is_set():
+            due = int((self.now() - start) * rate)
+            for _ in range(due - said):
+                self._say()
+            said = due
+            self.check()
+            await asyncio.sleep(TICK_S)
+
+    def _say(self) -> None:
+        dice = self.rng.random()
+        self.rng.choice(self._everyone).say(fun=dice > 0.998)
+
+    async def settle(self, rooms: Sequence[str], limit_s: float = 90.0) -> bool:
+        """Wait until all outboxes are empty and everybody has read all there is; False when that does not come.
+
+        A last message in each room, said when nothing else is under way, is the mark that all wait for.
+        """
+        done = await self._wait(lambda: all(one.settled for one in self.natives), limit_s)
+        everyone = self._everyone
+        for _ in range(2):  # what a plain client said last may come behind the first mark
+            speakers = {one.rooms[0]: one for one in self.natives}
+            self.marks = {room: speakers[room].say() for room in rooms}
+            done &= await self._wait(lambda: all(one.read(self.marks) for one in everyone), limit_s)
+        for one in everyone:
+            one.stays()
+        return done
+
+    async def _wait(self, probe: Callable[[], bool], limit_s: float) -> bool:
+        end = self.now() + limit_s
+        while not probe():
+            self.check()
+            if self.now() > end:
+                return False
+            await asyncio.sleep(TICK_S * 4)
+        return True
+
+    async def close(self) -> None:
+        """End all clients at once, without a goodbye."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Watched(Chat):
+    """A `Chat` that says which port of this machine it uses."""
+
+    @property
+    def local_port(self) -> int:
+        writer = self._writer
+        name = None if writer is None else writer.get_extra_info("sockname")
+        return 0 if name is None else int(name[1])
+
+
+class Native:
+    """One person with a native client. It comes back by itself; its outbox outlives its connections."""
+
+    def __init__(self, load: Load, address: Address, rooms: Sequence[str]) -> None:
+        self.load = load
+        self.rooms = list(rooms)
+        self.number = load.number()
+        self.name = f"n{self.number}"
+        self.link = load.links[self.name] = Link()
+        session = Session(self.name, rooms, client="chaos")
+        self.chat = Watched(address, session, patient=True, ping_s=PING_S)
+        self._count = 0
+        self._entered: set[str] = set()
+        self._marks: set[str] = set()  # shown
+
+    @property
+    def here(self) -> bool:
+        session = self.chat.session
+        return session.online and all(view.here for view in session.rooms.values())
+
+    @property
+    def settled(self) -> bool:
+        return self.here and not self.chat.session.outbox
+
+    async def live(self) -> None:
+        """Be there until cancelled; raises when the client gives up, which it must not."""
+        feed = self.chat.updates()
+        async with self.chat:
+            while batch := await feed.batch():
+                now = self.load.now()
+                for update in batch:
+                    self._note(update, now)
+        raise ChatError("ended", f"{self.name} ended by itself")
+
+    def say(self, *, fun: bool = False) -> str:
+        """Put a message into the outbox; return its cmid."""
+        self._count += 1
+        cmid = f"m{self.number}-{self._count}"
+        to = self.rooms[0]
+        self.load.history.invoke(self.name, to, cmid, self.load.now())
+        text = f"{cmid} {_FILLER[: self.load.rng.randrange(len(_FILLER))]}"
+        request = native.Send(cmid=cmid, to=to, text=text)
+        self.chat.session.submit(native.Fun(cmid=cmid, to=to, line=f"/cowsay {cmid}") if fun else request)
+        self.chat.flush()
+        return cmid
+
+    def read(self, marks: dict[str, str]) -> bool:
+        """Whether the mark of each of its rooms was shown, and its own is acknowledged."""
+        return self.settled and all(marks[room] in self._marks for room in self.rooms)
+
+    def stays(self) -> None:
+        for room in self.rooms:
+            self.load.history.stays(self.name, room)
+
+    def _note(self, update: Update, now: float) -> None:
+        history = self.load.history
+        match update:
+            case Message(msg=msg):
+                self._saw(msg)
+            case Entered(room=room, messages=messages, reset=reset):
+                if reset and room in self._entered:
+                    history.gap(self.name, room, 0)
+                self._entered.add(room)
+                for msg in messages:
+                    self._saw(msg)
+            case Sent(cmid=cmid, room=room, seq=seq):
+                history.ok(cmid, room, seq, now)
+            case Failed(cmid=cmid, error=error):
+                (history.unknown if error.code in UNSURE else history.fail)(cmid, now)
+            case Online():
+                self.link.back.append(now)
+            case Offline():
+                if len(self.link.lost) < len(self.link.back):  # not a failed attempt
+                    self.link.lost.append(now)
+
+    def _saw(self, msg: native.Msg) -> None:
+        if msg.room == native.INBOX or msg.kind == "topic":
+            return
+        cmid = name_in(msg.text)
+        self.load.history.saw(self.name, msg.room, msg.seq, cmid)
+        if self.load.marks.get(msg.room) == cmid:
+            self._marks.add(cmid)
+
+
+class Plain:
+    """A person with `nc`, who types their nick again after each loss and is somebody else then."""
+
+    def __init__(self, load: Load, address: Callable[[], Address], room: str) -> None:
+        self.load = load
+        self.room = room
+        self.here = False
+        self.local_port = 0
+        self.name = ""
+        self.link = Link()
+        self._address = address
+        self._count = 0
+        self._number = 0
+        self._mark = ""  # the newest shown
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def live(self) -> None:
+        """Be there until cancelled."""
+        while True:
+            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                await self._once()
+            await asyncio.sleep(self.load.rng.uniform(0.1, 1.0))
+
+    async def _once(self) -> None:
+        address = self._address()
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+        self._number, self._count, self._mark = self.load.number(), 0, ""
+        self.name = f"p{self._number}"
+        self.link = self.load.links[self.name] = Link()
+        self.local_port = writer.get_extra_info("sockname")[1]
+        self._writer = writer
+        try:
+            writer.write(f"{self.name}\n/join {self.room}\n".encode())
+            while line := await reader.readline():
+                self._hear(line.decode())
+        finally:
+            if self.here:
+                self.link.lost.append(self.load.now())
+            self.here, self._writer = False, None
+            writer.close()
+
+    def _hear(self, line: str) -> None:
+        if not self.here and f"You are in {self.room}" in line:
+            self.here = True
+            self.link.back.append(self.load.now())
+        found = None if line[0] == "!" else NAME.search(line)  # what is refused is repeated too
+        if found and found[0] in self.load.history.operations:
+            room = self.load.history.operations[found[0]].room
+            self.load.history.heard(self.name, room, found[0], self.name)
+            if self.load.marks.get(room) == found[0]:
+                self._mark = found[0]
+
+    def say(self, *, fun: bool = False) -> None:
+        """Type a line, if there is a connection; nothing tells whether it is stored."""
+        if not self.here or self._writer is None or self._writer.is_closing():
+            return
+        self._count += 1
+        cmid = f"m{self._number}-{self._count}"
+        self.load.history.invoke(self.name, self.room, cmid, self.load.now())
+        self.load.history.unknown(cmid)
+        self._writer.write(f"/cowsay {cmid}\n".encode() if fun else f"{cmid} from nc\n".encode())
+
+    def read(self, marks: dict[str, str]) -> bool:
+        return self.here and self._mark == marks[self.room]
+
+    def stays(self) -> None:
+        if self.here:
+            self.load.history.stays(self.name, self.room)
