@@ -1,15 +1,20 @@
-"""The checksum of each message in the log, chained per room. Pure.
+"""The checksum of each message in the log, chained per room, and how it is verified. Pure.
 
-Every row holds a hash over the hash of the row before it and over all its own columns, so a changed, missing, doubled or
-moved row shows: `link` of what is stored does not give what is stored. It finds accidents, not forgers: it has no key.
+Every row holds a hash over the hash of the row before it and over all its own columns, so a changed, missing, doubled
+or moved row shows: `link` of what is stored does not give what is stored. It finds accidents, not forgers: it has no
+key.
+
+Where the sum of the row before cannot be had (it is lost, or was damaged when the log was opened) the chain starts
+anew: that row's sum follows `start` of its room, like a first row's.
 """
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 SUM_BYTES: Final = 16
+_GUESSES: Final = 8  # sums that a damaged row may have had, kept for the row after it
 Columns = tuple[int, int, bytes, str | None, str, str, str, str | None]
 """seq, time, sender, cmid, nick, kind, text, extra: the columns of `messages`, without room and sum."""
 
@@ -30,3 +35,37 @@ def of_room(name: str, topic: str, pruned: int, base: bytes, last: int, head: by
     """Return the sum of a row of `rooms`: all its columns but the id."""
     columns = _encoder.encode((name, topic, pruned, base, last, head))
     return hashlib.blake2b(columns, digest_size=SUM_BYTES, person=b"moot rooms").digest()
+
+
+class Walk:
+    """Verify rows of one room in the order of their seq.
+
+    A row is sound when its sum follows from the stored sum of the row before or, if that is damaged itself, from what
+    that row's columns give: so a damaged sum condemns its own row only. A row after a missing one cannot be verified
+    unless the chain starts anew with it.
+    """
+
+    def __init__(self, room: str, seq: int, before: bytes | None) -> None:
+        """``before``: the sum of the row ``seq``, after which the walk begins; None: not known."""
+        self._start = start(room)
+        self._seq = seq
+        self._guesses = [self._start] if before is None else [before, self._start]
+        self.before = self._guesses[0]
+        """The sum from which the row verified last followed."""
+
+    def sound(self, seq: int, columns: Columns | None, stored: Any) -> bool:
+        """Return whether this row, the next in order, is as it was written.
+
+        ``columns``: None when they cannot be decoded. ``stored``: the row's sum, of whatever type was found.
+        """
+        if seq != self._seq + 1:
+            self._guesses = [self._start]
+        self._seq = seq
+        follows = [] if columns is None else [link(before, columns) for before in self._guesses]
+        if stored in follows:
+            self.before = self._guesses[follows.index(stored)]
+            self._guesses = [stored, self._start]
+            return True
+        kept = [stored] if isinstance(stored, bytes) else []
+        self._guesses = [*kept, self._start, *follows][:_GUESSES]
+        return False

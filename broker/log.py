@@ -3,58 +3,42 @@
 This is the seam where another engine could take SQLite's place: append to a transaction, commit it, read a range, find
 what a retry asks about. The log numbers messages: per room 1, 2, 3 … in the order of `append`, and a rolled-back
 transaction gives its numbers back. Direct messages lie in the inboxes of both people, rooms named `~<uid in hex>`.
+Every row has a checksum, chained per room (`broker.chain`); what is read is verified, and what is damaged is a gap.
 
 `synchronous=FULL` makes a commit wait for fsync of the write-ahead log, so what `commit` returned from survives a
 power loss; with NORMAL it would not (https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
-import secrets
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
-import msgspec
 
-from protocol.native import Anim, Kind, Msg
+from broker import chain, heads, pages, rows, schema
+from broker.heads import Head
+from broker.pages import Page
+from broker.reading import Reader
+from broker.rows import Extra
+from protocol.native import Kind, Msg
 
-SCHEMA_VERSION: Final = 1
+__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "Stored", "inbox_name"]
+
 CACHED: Final = 100  # newest messages kept in memory for each room in use
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
-
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, topic TEXT NOT NULL) STRICT;
-CREATE TABLE messages (
-    room INTEGER NOT NULL REFERENCES rooms (id),
-    seq INTEGER NOT NULL,
-    time INTEGER NOT NULL,  -- milliseconds since 1970, UTC
-    sender BLOB NOT NULL,  -- uid, 16 bytes
-    cmid TEXT,  -- NULL in the receiver's copy of a direct message
-    nick TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL,
-    extra TEXT,  -- JSON of Extra
-    PRIMARY KEY (room, seq)
-) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX messages_once ON messages (sender, cmid) WHERE cmid IS NOT NULL;
-"""
-
-_COLUMNS: Final = "seq, time, nick, kind, text, extra"
 
 
 class LogError(Exception):
     """The log cannot be opened, read or written; the text says why, for an operator."""
 
 
-class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What few messages have."""
+class Damaged(Exception):
+    """What was asked for is there, but is not as it was written."""
 
-    to: str | None = None
-    reply: int | None = None
-    cmd: str | None = None
-    anim: Anim | None = None
+    def __init__(self, room: str, seq: int) -> None:
+        super().__init__(f"message {seq} of room {room} is damaged in the server's log")
+        self.room, self.seq = room, seq  # the log's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +47,6 @@ class Stored:
 
     room: str  # the log's name
     msg: Msg
-
-
-@dataclass(slots=True)
-class _Room:
-    id: int
-    name: str
-    topic: str
-    last: int  # newest seq, this transaction's included
-    recent: deque[Msg] | None = None  # the newest, without holes; None: not read yet
-
-
-_extra_encoder = msgspec.json.Encoder()
-_extra_decoder: msgspec.json.Decoder[Extra] = msgspec.json.Decoder(Extra)
 
 
 def inbox_name(uid: bytes) -> str:
@@ -96,45 +67,43 @@ class Log:
             self._db.set_busy_timeout(2000)
             self._db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768")
             self._db.execute("PRAGMA locking_mode=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF")
-            self._migrate(path)
+            # A broker that was killed may have left a transaction in the write-ahead log that was never synced. It
+            # counts from here on, people are told of it: so it must be on the disk first.
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+            schema.prepare(self._db, path, vfs)
             self.epoch = self._meta("epoch")
-            self._rooms = {
-                name: _Room(id_, name, topic, last or 0)
-                for id_, name, topic, last in self._db.execute(
-                    "SELECT id, name, topic, (SELECT MAX(seq) FROM messages WHERE room = rooms.id) FROM rooms"
-                )
-            }
-        except apsw.Error as err:
+            self._rooms, self._mended = heads.read(self._db)
+            self._next_room_id: int = 1 + (self._db.execute("SELECT MAX(id) FROM rooms").get or 0)
+        except schema.TooNew as err:
+            raise LogError(f"cannot open the log {path}: {err}") from err
+        except (apsw.Error, OSError, UnicodeDecodeError) as err:
             raise LogError(
                 f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
             ) from err
+        self._reader = Reader()
         self._room_count: int = sum(name[0] == "#" for name in self._rooms)
         self._cached = 0  # characters of text taken into memory since the caches were emptied
-        self._next_room_id = 1 + max((room.id for room in self._rooms.values()), default=0)
-        self._new_rooms: list[tuple[int, str]] = []
-        self._topics: dict[int, str] = {}
+        self._names = {room.id: name for name, room in self._rooms.items()}
         self._rows: list[tuple[Any, ...]] = []
         self._begun = False
         self._added: list[str] = []  # rooms made in this transaction
         self._fresh: dict[tuple[bytes, str], Stored] = {}  # appended in this transaction
         self._released: set[str] = set()  # in this transaction, of those it wrote to
-        self._undo: dict[str, tuple[int, str]] = {}  # room -> last and topic before this transaction
-
-    def _migrate(self, path: Path | str) -> None:
-        version = self._db.pragma("user_version")
-        if version > SCHEMA_VERSION:
-            raise LogError(
-                f"the log {path} has format {version}, newer than this moot knows ({SCHEMA_VERSION}); update moot"
-            )
-        if version == 0:
-            with self._db:
-                self._db.execute(_SCHEMA)
-                self._db.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
-                self._db.pragma("user_version", SCHEMA_VERSION)
+        self._undo: dict[str, tuple[int, bytes, str]] = {}  # room -> last, head and topic before this transaction
+        for room in self._mended:
+            room.topic = self._newest_topic(room)
 
     def _meta(self, key: str) -> str:
         value: str = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
         return value
+
+    def _newest_topic(self, room: Head) -> str:
+        """Return the topic as the messages tell it."""
+        query = "SELECT seq FROM messages WHERE room = ? AND kind = 'topic' ORDER BY seq DESC"
+        for (seq,) in self._query(query, (room.id,)):
+            for msg in self._page(room, seq, seq).messages:
+                return msg.text
+        return ""
 
     # --- reading; sees what this transaction has appended
 
@@ -157,7 +126,7 @@ class Log:
         return known.topic if known else ""
 
     def find(self, sender: bytes, cmid: str) -> Stored | None:
-        """Return what ``sender`` said under ``cmid``, if it is kept."""
+        """Return what ``sender`` said under ``cmid``, if it is kept. Raises `Damaged`, `LogError`."""
         fresh = self._fresh.get((sender, cmid))
         if fresh is not None:
             return fresh
@@ -166,35 +135,58 @@ class Log:
         if not found:
             return None
         id_, seq = found[0]
-        ((name,),) = self._query("SELECT name FROM rooms WHERE id = ?", (id_,))
-        (row,) = self._query(f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND seq = ?", (id_, seq))
-        return Stored(name, _message(name, row))
+        room = self._rooms.get(self._names.get(id_, ""))
+        if room is None or not 1 <= seq <= room.last:
+            raise Damaged(room.name if room else f"number {id_}", seq)
+        verified = self._verified(room, seq)
+        if verified is None or verified[2:4] != (sender, cmid):
+            raise Damaged(room.name, seq)
+        return Stored(room.name, rows.message(room.name, verified))
 
-    def newest(self, room: str, limit: int) -> list[Msg]:
-        """Return the newest ``limit`` messages, oldest first. At most `CACHED` of them come from memory."""
+    def newest(self, room: str, limit: int) -> Page:
+        """Return the newest ``limit`` messages. At most `CACHED` of them come from memory."""
         known = self._rooms.get(room)
         if known is None or limit <= 0:
-            return []
-        if limit > CACHED:
-            return self.before(room, known.last + 1, limit)
+            return Page()
         recent = self._recent(known)
-        return list(recent)[-limit:]
+        if len(recent) < min(limit, known.last - known.pruned):
+            return self.before(room, known.last + 1, limit)
+        messages = list(recent)[-limit:]
+        return Page(messages, pages.gaps((), 1, known.pruned if len(messages) == known.last - known.pruned else 0))
 
-    def after(self, room: str, seq: int, limit: int) -> list[Msg]:
-        """Return up to ``limit`` messages with a greater seq, oldest first."""
+    def after(self, room: str, seq: int, limit: int) -> Page:
+        """Return what follows ``seq``: up to ``limit`` seqs, and before them what was pruned."""
         known = self._rooms.get(room)
         if known is None or seq >= known.last:
-            return []
-        if known.recent and known.recent[0].seq <= seq + 1:
-            return list(known.recent)[seq + 1 - known.recent[0].seq :][:limit]
-        return self._read(known, "seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+            return Page()
+        first = max(seq, known.pruned) + 1
+        recent = known.recent
+        if recent and recent[0].seq <= first:
+            begin = first - recent[0].seq
+            page = Page(list(recent)[begin : begin + limit])
+        elif first <= known.last:
+            page = self._page(known, first, min(known.last, first + limit - 1))
+        else:
+            page = Page()
+        if seq < known.pruned:
+            absent = [each for begin, end in page.gaps for each in range(begin, end + 1)]
+            return Page(page.messages, pages.gaps(absent, seq + 1, known.pruned))
+        return page
 
-    def before(self, room: str, seq: int, limit: int) -> list[Msg]:
-        """Return the newest ``limit`` messages with a smaller seq, oldest first."""
+    def before(self, room: str, seq: int, limit: int) -> Page:
+        """Return what precedes ``seq``: up to ``limit`` seqs, and before them what was pruned, if they reach it."""
         known = self._rooms.get(room)
-        if known is None:
-            return []
-        return self._read(known, "seq < ? ORDER BY seq DESC LIMIT ?", (seq, limit))[::-1]
+        last = min(seq - 1, known.last) if known is not None else 0
+        if known is None or last < 1 or limit <= 0:
+            return Page()
+        if last <= known.pruned:
+            return Page([], [(1, last)])
+        first = max(known.pruned + 1, last - limit + 1)
+        page = self._page(known, first, last)
+        if first == known.pruned + 1 > 1:
+            absent = [each for begin, end in page.gaps for each in range(begin, end + 1)]
+            return Page(page.messages, pages.gaps(absent, 1, known.pruned))
+        return page
 
     def seq_since(self, room: str, time_ms: int) -> int:
         """Return the seq before the first message at or after ``time_ms``.
@@ -206,16 +198,16 @@ class Log:
         if known is None:
             return 0
         self._flush()
-        low, high = 0, known.last
+        low, high = known.pruned, known.last
         while low < high:
             middle = (low + high) // 2
-            rows = self._query(
+            found = self._query(
                 "SELECT seq, time FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT 1", (known.id, middle)
             )
-            if not rows or rows[0][1] >= time_ms:
+            if not found or not isinstance(found[0][1], int) or found[0][1] >= time_ms:
                 high = middle
             else:
-                low = rows[0][0]
+                low = found[0][0]
         return low
 
     def release(self, room: str) -> None:
@@ -226,17 +218,29 @@ class Log:
         elif known is not None:
             known.recent = None
 
-    def _recent(self, room: _Room) -> deque[Msg]:
+    def _recent(self, room: Head) -> deque[Msg]:
         if room.recent is None:
-            rows = self._read(room, "seq <= ? ORDER BY seq DESC LIMIT ?", (room.last, CACHED))
-            room.recent = deque(reversed(rows), maxlen=CACHED)
-            self._cached += sum(len(msg.text) for msg in rows)
+            first = max(room.pruned, room.last - CACHED) + 1
+            page = self._page(room, first, room.last) if first <= room.last else Page()
+            whole = page.gaps[-1][1] if page.gaps else 0
+            room.recent = deque((msg for msg in page.messages if msg.seq > whole), maxlen=CACHED)
+            self._cached += sum(len(msg.text) for msg in room.recent)
         return room.recent
 
-    def _read(self, room: _Room, where: str, args: tuple[int, int]) -> list[Msg]:
+    def _page(self, room: Head, first: int, last: int) -> Page:
         self._flush()
-        rows = self._query(f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND {where}", (room.id, *args))
-        return [_message(room.name, row) for row in rows]
+        try:
+            return self._reader.page(self._db, room, first, last)
+        except apsw.Error as err:
+            raise LogError(f"cannot read the log: {err}") from err
+
+    def _verified(self, room: Head, seq: int) -> chain.Columns | None:
+        self._flush()
+        try:
+            found = self._reader.verified(self._db, room, seq, seq).get(seq)
+        except apsw.Error as err:
+            raise LogError(f"cannot read the log: {err}") from err
+        return found[0] if found else None
 
     def _query(self, sql: str, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
@@ -260,18 +264,15 @@ class Log:
         """Add a message to this transaction as the next of ``room`` and return it."""
         known = self._rooms.get(room) or self._add_room(room)
         if room not in self._undo:
-            self._undo[room] = (known.last, known.topic)
+            self._undo[room] = (known.last, known.head, known.topic)
         if known.recent is None:
             self._recent(known)
-        known.last += 1
-        shown = "@" if room[0] == "~" else room
-        if extra is None:
-            msg = Msg(room=shown, seq=known.last, time=time_ms, nick=nick, text=text, kind=kind)
-            packed = None
-        else:
-            msg = _with_extra(shown, known.last, time_ms, nick, kind, text, extra)
-            packed = _extra_encoder.encode(extra).decode()
-        self._rows.append((known.id, known.last, time_ms, sender, cmid, nick, kind, text, packed))
+        seq = known.last + 1
+        msg = rows.build(room, seq, time_ms, nick, kind, text, extra)
+        columns = (seq, time_ms, sender, cmid, nick, kind, text, rows.packed(extra))
+        known.head = chain.link(known.head, columns)
+        known.last = seq
+        self._rows.append((known.id, *columns, known.head))
         if cmid is not None:
             self._fresh[sender, cmid] = Stored(room, msg)
         assert known.recent is not None
@@ -279,7 +280,6 @@ class Log:
         self._cached += len(text)
         if kind == "topic":
             known.topic = text
-            self._topics[known.id] = text
         return msg
 
     def commit(self) -> None:
@@ -288,11 +288,13 @@ class Log:
             return
         try:
             self._flush()
+            self._write_heads()
             self._db.execute("COMMIT")
         except (apsw.Error, LogError) as err:
             self.rollback()
             raise LogError(f"cannot write the log: {err}") from err
         self._begun = False
+        self._mended.clear()
         for name in self._released:
             self._rooms[name].recent = None
         if self._cached > CACHE_CHARS:
@@ -307,16 +309,14 @@ class Log:
         if self._begun and self._db.in_transaction:
             self._db.execute("ROLLBACK")
         self._begun = False
-        for name, (last, topic) in self._undo.items():
+        for name, (last, head, topic) in self._undo.items():
             room = self._rooms[name]
-            room.last, room.topic, room.recent = last, topic, None
+            room.last, room.head, room.topic, room.recent = last, head, topic, None
         for name in self._added:
-            del self._rooms[name]
+            del self._names[self._rooms.pop(name).id]
             self._room_count -= name[0] == "#"
-        for pending in (self._new_rooms, self._topics, self._rows, self._added, self._fresh):
+        for pending in (self._rows, self._added, self._fresh, self._undo, self._released):
             pending.clear()
-        self._undo.clear()
-        self._released.clear()
 
     def close(self) -> None:
         self._db.close()
@@ -327,14 +327,21 @@ class Log:
             return
         self._begin()
         try:
-            self._db.executemany("INSERT INTO rooms VALUES (?, ?, '')", self._new_rooms)
-            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
-            self._db.executemany("UPDATE rooms SET topic = ?2 WHERE id = ?1", list(self._topics.items()))
+            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         except apsw.Error as err:
             raise LogError(str(err)) from err
-        self._new_rooms.clear()
         self._rows.clear()
-        self._topics.clear()
+
+    def _write_heads(self) -> None:
+        """Write where the rooms end that this transaction wrote to, and what was mended. Raises `apsw.Error`."""
+        if self._added:
+            made = [self._rooms[name] for name in self._added]
+            new = [(room.id, room.name, *room.columns()) for room in made]
+            self._db.executemany("INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?)", new)
+        there = [self._rooms[name] for name in self._undo.keys() - set(self._added)]
+        changed = [(*room.columns(), room.id) for room in there + self._mended]
+        update = "UPDATE rooms SET topic = ?, pruned = ?, base = ?, last = ?, head = ?, sum = ? WHERE id = ?"
+        self._db.executemany(update, changed)
 
     def _begin(self) -> None:
         if self._begun:
@@ -345,34 +352,12 @@ class Log:
             raise LogError(str(err)) from err
         self._begun = True
 
-    def _add_room(self, name: str) -> _Room:
-        room = _Room(self._next_room_id, name, "", 0, deque(maxlen=CACHED))
+    def _add_room(self, name: str) -> Head:
+        start = chain.start(name)
+        room = Head(self._next_room_id, name, "", 0, start, 0, start, deque(maxlen=CACHED))
         self._next_room_id += 1
-        self._new_rooms.append((room.id, name))
         self._added.append(name)
         self._rooms[name] = room
+        self._names[room.id] = name
         self._room_count += name[0] == "#"
         return room
-
-
-def _message(room: str, row: tuple[Any, ...]) -> Msg:
-    seq, time_ms, nick, kind, text, packed = row
-    shown = "@" if room[0] == "~" else room
-    if packed is None:
-        return Msg(room=shown, seq=seq, time=time_ms, nick=nick, text=text, kind=kind)
-    return _with_extra(shown, seq, time_ms, nick, kind, text, _extra_decoder.decode(packed))
-
-
-def _with_extra(room: str, seq: int, time_ms: int, nick: str, kind: Kind, text: str, extra: Extra) -> Msg:
-    return Msg(
-        room=room,
-        seq=seq,
-        time=time_ms,
-        nick=nick,
-        text=text,
-        kind=kind,
-        to=extra.to,
-        reply=extra.reply,
-        cmd=extra.cmd,
-        anim=extra.anim,
-    )

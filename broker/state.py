@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from broker import pages
-from broker.log import Extra, Log, Stored, inbox_name
+from broker.log import Damaged, Extra, Log, Stored, inbox_name
 from broker.outbox import Outbox
 from broker.people import People, Person, Refusal
 from broker.rooms import Rooms
@@ -232,9 +232,9 @@ class State:
     # --- rooms
 
     def _all_after(self, name: str, seq: int) -> Iterable[native.Msg]:
-        while page := self.log.after(name, seq, RESUME_PAGE):
-            yield from page
-            seq = page[-1].seq
+        while (page := self.log.after(name, seq, RESUME_PAGE)).end:
+            yield from page.messages
+            seq = page.end
 
     def _join(self, person: Person, do: Do) -> None:
         request = do.request
@@ -258,11 +258,11 @@ class State:
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
         if resumes and request.after is not None:
-            messages = pages.oldest(self.log.after(name, request.after, RESUME_PAGE), self.page_bytes)
-            more = bool(messages) and messages[-1].seq < last
+            page = pages.oldest(self.log.after(name, request.after, RESUME_PAGE), self.page_bytes)
+            more = 0 < page.end < last
         else:
-            messages = pages.newest(self.log.newest(name, self.settings.backlog), self.page_bytes)
-            more = bool(messages) and messages[0].seq > 1
+            page = pages.newest(self.log.newest(name, self.settings.backlog), self.page_bytes)
+            more = page.begin > 1
         answer = native.Room(
             id=request.id,
             room=name,
@@ -270,9 +270,10 @@ class State:
             topic=self.log.topic(name),
             people=[member.card for member in islice(room.members.values(), PEOPLE_ON_JOIN)],
             count=len(room.members),
-            messages=messages,
+            messages=page.messages,
             more=more,
             reset=request.after is not None and not resumes,
+            gaps=page.gaps,
         )
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
@@ -313,7 +314,12 @@ class State:
     def _say(
         self, person: Person, do: Do, cmid: str, to: str, kind: native.Kind, text: str, extra: Extra | None
     ) -> None:
-        earlier = self.log.find(person.uid, cmid)
+        try:
+            earlier = self.log.find(person.uid, cmid)
+        except Damaged as damaged:
+            where = f"seq {damaged.seq} of {native.INBOX if damaged.room[:1] == '~' else damaged.room}"
+            text = f"you said this before, as {where}, but the server's disk has damaged it; it is not said again"
+            raise Refusal("damaged", text) from damaged
         if earlier is not None:
             self._say_again(person, do, earlier, kind, text)
             return
@@ -426,17 +432,18 @@ class State:
         if request.since is not None:
             after = self.log.seq_since(name, request.since)
         if after is not None:
-            messages = pages.oldest(self.log.after(name, after, request.limit), self.page_bytes)
-            more = bool(messages) and messages[-1].seq < self.log.last(name)
+            page = pages.oldest(self.log.after(name, after, request.limit), self.page_bytes)
+            more = 0 < page.end < self.log.last(name)
         else:
             if request.before is None:
-                messages = self.log.newest(name, request.limit)
+                page = self.log.newest(name, request.limit)
             else:
-                messages = self.log.before(name, request.before, request.limit)
-            messages = pages.newest(messages, self.page_bytes)
-            more = bool(messages) and messages[0].seq > 1
+                page = self.log.before(name, request.before, request.limit)
+            page = pages.newest(page, self.page_bytes)
+            more = page.begin > 1
         shown = native.INBOX if request.room == native.INBOX else name
-        self._answer(do, native.HistoryPage(id=request.id, room=shown, messages=messages, more=more))
+        answer = native.HistoryPage(id=request.id, room=shown, messages=page.messages, more=more, gaps=page.gaps)
+        self._answer(do, answer)
 
     def _ping(self, person: Person, do: Do) -> None:
         self._answer(do, native.Pong(id=do.request.id, time=self.now))

@@ -1,0 +1,136 @@
+"""The log's tables, and how an older log becomes one of today. Knows no messages but as rows.
+
+The format's version is SQLite's `user_version`. Migrations go forward only. Before each, the log is copied to
+`moot.db.v<version>.bak`; then it is one transaction, so that a crash at any moment leaves the one or the other whole.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from broker import chain, rows
+
+log = logging.getLogger("moot.broker")
+
+VERSION: Final = 2
+
+_META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+_ROOMS: Final = """
+CREATE TABLE rooms (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    topic TEXT NOT NULL,
+    pruned INTEGER NOT NULL,  -- newest seq removed on purpose; 0: none
+    base BLOB NOT NULL,  -- chain sum at `pruned`
+    last INTEGER NOT NULL,  -- newest seq
+    head BLOB NOT NULL,  -- chain sum at `last`
+    sum BLOB NOT NULL  -- chain.of_room
+) STRICT
+"""
+_MESSAGES: Final = """
+CREATE TABLE messages (
+    room INTEGER NOT NULL REFERENCES rooms (id),
+    seq INTEGER NOT NULL,
+    time INTEGER NOT NULL,  -- milliseconds since 1970, UTC
+    sender BLOB NOT NULL,  -- uid, 16 bytes
+    cmid TEXT,  -- NULL in the receiver's copy of a direct message
+    nick TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    extra TEXT,  -- JSON of Extra
+    sum BLOB NOT NULL,  -- chain.link
+    PRIMARY KEY (room, seq)
+) STRICT, WITHOUT ROWID
+"""
+_INDEX: Final = "CREATE UNIQUE INDEX messages_once ON messages (sender, cmid) WHERE cmid IS NOT NULL"
+
+
+class TooNew(Exception):
+    """The log was written by a newer moot."""
+
+
+def prepare(db: apsw.Connection, path: Path | str, vfs: str | None) -> None:
+    """Make the log one of this version: create it, or migrate it. Raises `TooNew`, `apsw.Error`, `OSError`."""
+    version: int = db.pragma("user_version")
+    if version > VERSION:
+        raise TooNew(f"it has format {version}, newer than this moot knows ({VERSION}); update moot")
+    if version == VERSION:
+        return
+    if version == 1:
+        saved = back_up(db, Path(f"{path}.v1.bak"), vfs)
+        log.info("the log %s is brought to format %d; its copy of before is %s", path, VERSION, saved)
+    with db:
+        if version == 0:
+            for statement in (_META, _ROOMS, _MESSAGES, _INDEX):
+                db.execute(statement)
+            db.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+        else:
+            _from_1(db)
+        db.pragma("user_version", VERSION)
+
+
+def back_up(db: apsw.Connection, to: Path, vfs: str | None) -> Path:
+    """Copy the whole log to ``to``, readable for its owner only and synced. Raises `apsw.Error`, `OSError`."""
+    part = to.with_name(to.name + ".part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        copy = apsw.Connection(str(part), vfs=vfs)
+        try:
+            with copy.backup("main", db, "main") as backup:
+                backup.step(-1)
+        finally:
+            copy.close()
+        _sync(part)
+        os.replace(part, to)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    _sync(to.parent)
+    return to
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _from_1(db: apsw.Connection) -> None:
+    """Format 1 had no sums, and of a room only its name and topic."""
+    db.execute("ALTER TABLE rooms RENAME TO rooms_1; ALTER TABLE messages RENAME TO messages_1")
+    db.execute("DROP INDEX messages_once")
+    db.execute(_ROOMS)
+    db.execute(_MESSAGES)
+    rooms: list[Any] = db.execute("SELECT id, name, topic FROM rooms_1").fetchall()
+    for id_, name, topic in rooms:
+        seq, head = 0, chain.start(name)
+
+        def chained(id_: int = id_, name: str = name) -> Iterator[tuple[Any, ...]]:
+            nonlocal seq, head
+            # Text as bytes: what is not UTF-8 must cost its own row, not the start of the server.
+            columns = rows.BYTES.removesuffix(", sum") + ", NULL"
+            for row in db.execute(f"SELECT {columns} FROM messages_1 WHERE room = ? ORDER BY seq", (id_,)):
+                decoded, _ = rows.from_bytes(row)
+                if decoded is None:
+                    log.error("message %s of %s is damaged and was left out; the copy has it", row[0], name)
+                    continue
+                head = chain.link(head if decoded[0] == seq + 1 else chain.start(name), decoded)
+                seq = decoded[0]
+                yield (id_, *decoded, head)
+
+        db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", chained())
+        base = chain.start(name)
+        sum_ = chain.of_room(name, topic, 0, base, seq, head)
+        db.execute("INSERT INTO rooms VALUES (?, ?, ?, 0, ?, ?, ?, ?)", (id_, name, topic, base, seq, head, sum_))
+    db.execute("DROP TABLE messages_1; DROP TABLE rooms_1")
+    db.execute(_INDEX)
