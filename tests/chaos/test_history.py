@@ -226,9 +226,10 @@ def test_a_cmid_is_invoked_once() -> None:
 @st.composite
 def sound(draw: st.DrawFn) -> tuple[History, Logs]:
     """A history as a right server makes them: senders, rooms, losses of answers, readers that come at any time."""
-    history, logs = History(), {}
+    history = History()
+    logs: Logs = {}
     for room in ("#a", "#b")[: draw(st.integers(1, 2))]:
-        messages = []
+        messages: list[tuple[int, str]] = []
         for number in range(draw(st.integers(1, 12))):
             cmid = f"{room}{number}"
             history.invoke(draw(st.sampled_from(["ann", "bob"])), room, cmid)
