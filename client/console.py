@@ -31,13 +31,21 @@ def cut_lines(rest: bytes, chunk: bytes) -> tuple[list[bytes], bytes]:
 
 
 async def input_lines(fd: int) -> AsyncIterator[str]:
-    """Yield the lines of descriptor ``fd`` as they come. Reads ahead one chunk at most.
+    """Yield the lines of descriptor ``fd`` as they come. Reads ahead one chunk at most."""
+    async for lines in input_batches(fd, ahead=1):
+        for line in lines:
+            yield line
 
-    A daemon thread reads, for a pipe or console cannot be waited for everywhere, and the program may end before it.
+
+async def input_batches(fd: int, ahead: int = 0) -> AsyncIterator[list[str]]:
+    """Yield the lines of descriptor ``fd`` as they come, those of one read together.
+
+    Reads when the next are asked for, and ``ahead`` chunks before that. A daemon thread reads, for a pipe or console
+    cannot be waited for everywhere, and the program may end before it.
     """
     loop = asyncio.get_running_loop()
     chunks: asyncio.Queue[bytes] = asyncio.Queue()
-    wanted = threading.Semaphore(2)
+    wanted = threading.Semaphore(1 + ahead)
 
     def read() -> None:
         while True:
@@ -57,11 +65,11 @@ async def input_lines(fd: int) -> AsyncIterator[str]:
     rest = b""
     while chunk := await chunks.get():
         lines, rest = cut_lines(rest, chunk)
-        for line in lines:
-            yield line.decode("utf-8", "replace")
+        if lines:
+            yield [line.decode("utf-8", "replace") for line in lines]
         wanted.release()
     if rest:
-        yield rest.removesuffix(b"\r").decode("utf-8", "replace")
+        yield [rest.removesuffix(b"\r").decode("utf-8", "replace")]
 
 
 def write_out(data: bytes) -> None:

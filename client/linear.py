@@ -3,17 +3,21 @@
 from datetime import UTC, datetime, tzinfo
 
 from client import lines
+from client.sequence import in_order
 from client.session import (
     Answer,
+    Delayed,
     Entered,
     Exited,
     Failed,
+    Lost,
     Message,
     Offline,
     Online,
     Presence,
     Queued,
     Said,
+    Sent,
     Session,
     Update,
 )
@@ -39,12 +43,16 @@ class Linear:
         self._known: set[str] = set()  # rooms entered before
         self._trouble = ""  # the last reason of being offline that was shown
         self._renamed: native.Renamed | None = None
+        self._delayed = ""  # why the server does not take our messages for now
         self._dispatch = {
             Online: self._online,
             Offline: self._offline,
             Entered: self._entered,
             Exited: self._exited,
             Message: self._message,
+            Lost: self._lost,
+            Delayed: self._held_up,
+            Sent: self._sent,
             Queued: self._queued,
             Failed: self._failed,
             Answer: self._answer,
@@ -167,7 +175,18 @@ class Linear:
             if self.place is None or (self.place.startswith("#") and self.place not in self.session.rooms):
                 self.place = update.room
         self._known.add(update.room)
-        return shown + [line for msg in update.messages for line in self._lines(msg)]
+        return shown + self._page(update.room, update.messages, update.gaps)
+
+    def _page(self, room: str, messages: list[native.Msg], gaps: list[native.Gap]) -> list[str]:
+        return [
+            line
+            for item in in_order(messages, gaps)
+            for line in (self._lines(item) if isinstance(item, native.Msg) else self._lost(Lost(room, *item)))
+        ]
+
+    def _lost(self, update: Lost) -> list[str]:
+        room = "direct messages" if update.room == native.INBOX else lines.one_line(update.room)
+        return [f"{room}: {lines.missing(update.first, update.last)}"]
 
     def _exited(self, update: Exited) -> list[str]:
         self._known.discard(update.room)
@@ -181,14 +200,15 @@ class Linear:
     def _message(self, update: Message) -> list[str]:
         msg = update.msg
         ours = update.cmid is not None or self._waits(msg)
-        if ours and not self._echo and msg.kind in ("text", "me"):
+        if ours and not self._echo and msg.kind in ("text", "me") and update.cmid not in self.session.restored:
             return []  # it stands above, as typed
         return self._lines(msg)
 
     def _waits(self, msg: native.Msg) -> bool:
         """Whether ``msg`` is one of ours that is not acknowledged yet: a restarted broker replays before it answers."""
         return msg.nick == self.session.nick and any(
-            isinstance(sent, native.Send) and sent.text == msg.text for sent in self.session.outbox.values()
+            isinstance(sent, native.Send) and sent.text == msg.text and sent.cmid not in self.session.restored
+            for sent in self.session.outbox.values()
         )
 
     def _lines(self, msg: native.Msg) -> list[str]:
@@ -200,7 +220,21 @@ class Linear:
         place = "" if msg.room in (self.place, native.INBOX) else lines.one_line(msg.room)
         return lines.message(msg, me=me, place=place, stamp=lines.clock(msg.time, self._zone))
 
+    def _held_up(self, update: Delayed) -> list[str]:
+        """Too fast is no news: it is said a moment later."""
+        if update.error.code == "flood" or self._delayed == update.error.code:
+            return []
+        self._delayed = update.error.code
+        return [f"Not said yet: {lines.one_line(update.error.text)} It is tried again by itself."]
+
+    def _sent(self, update: Sent) -> list[str]:
+        was, self._delayed = self._delayed, ""
+        return ["What waited is being said now."] if was else []
+
     def _queued(self, update: Queued) -> list[str]:
+        if update.cmid in self.session.restored:
+            room = lines.one_line(update.to)
+            return [f"Still waits from last time, for {room}: {lines.one_line(update.text)}"]
         return [] if self.session.online else ["Not connected now; it will be said when the connection is back."]
 
     def _failed(self, update: Failed) -> list[str]:
@@ -236,7 +270,7 @@ class Linear:
             case native.RoomList():
                 return lines.room_list(event)
             case native.HistoryPage():
-                return [line for msg in event.messages for line in self._lines(msg)] or ["No messages."]
+                return self._page(event.room, event.messages, event.gaps) or ["No messages."]
             case native.Shown():
                 return clean(event.text).split("\n")
             case native.Pong():

@@ -68,6 +68,13 @@ def presence(event: native.Joined | native.Left | native.Renamed | native.Change
     return []
 
 
+def missing(first: int, last: int) -> str:
+    """Return a sentence about messages that the server will never send."""
+    if first == last:
+        return f"message {first} is no longer kept"
+    return f"messages {first:,} to {last:,} are no longer kept"
+
+
 def people(persons: Iterable[native.Person], count: int) -> str:
     """Return "2 people: ann, bob (away: lunch)"."""
     shown = [

@@ -9,19 +9,35 @@ import asyncio
 import os
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from client.address import Address, parse_address
 from client.feed import Feed
-from client.session import Answer, Entered, Failed, Message, Offline, Online, Outgoing, Sent, Session, Update
+from client.session import (
+    Answer,
+    Entered,
+    Failed,
+    Message,
+    Offline,
+    Online,
+    Outgoing,
+    Queued,
+    Said,
+    Sent,
+    Session,
+    Update,
+)
 from protocol import native
 
 PING_S: Final = 20.0  # between pings; a connection silent for that long after one is dead
 CONNECT_S: Final = 10.0  # to open a connection
 GOODBYE_S: Final = 2.0  # for the server's answer to `quit`
-BACKOFF_S: Final = 0.5, 30.0  # the first and the longest delay before another attempt
+BACKOFF_S: Final = 0.5, 1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0
+"""The longest delays before the first attempt, the second …; all later ones have the last. A server that replaces a
+process is there again within a second or two: attempts in that time must not push the next one far away."""
+AT_ONCE_S: Final = 0.05  # the longest delay when the server says that we can come back at once
 BACKLOG: Final = 10_000  # unread updates or messages above which the socket is not read, unless an answer is awaited
 _READ_BYTES: Final = 64 * 1024
 _FAILED: Final = re.compile(r"\[Errno (\d+)\] Connect call failed")
@@ -37,9 +53,18 @@ class ChatError(Exception):
 
 
 def backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
-    """Return the seconds to wait before attempt ``attempt`` (0, 1 …): full jitter below 0.5 s doubling up to 30 s."""
-    first, longest = BACKOFF_S
-    return uniform(0.0, min(longest, first * 2.0 ** min(attempt, 16)))
+    """Return the seconds to wait before attempt ``attempt`` (0, 1 …): full jitter below what `BACKOFF_S` says."""
+    return uniform(0.0, BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+
+
+class Keeper(Protocol):
+    """Keeps the outbox where it survives this program; see `client.journal`."""
+
+    def record(self, new: Sequence[Outgoing], done: Sequence[str], outbox: Mapping[str, Outgoing]) -> str:
+        """Keep ``new`` before they are sent, forget ``done`` (cmids); return what people should know, or nothing."""
+
+    def named(self, nick: str) -> None:
+        """Remember what the server calls us."""
 
 
 def connect(
@@ -71,11 +96,14 @@ class Chat:
         session: Session,
         *,
         patient: bool = False,
+        keeper: Keeper | None = None,
         ping_s: float = PING_S,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.address = address
         self.session = session
+        self._keeper = keeper
+        self._flushing = False  # at the end of this turn of the loop
         self._patient = patient  # keep trying also when the first attempt fails, and do not wait for it
         self._ping_s = ping_s
         self._uniform = uniform
@@ -96,6 +124,7 @@ class Chat:
         self._offline: Offline | None = None  # the last one; None while online
         self._retry: asyncio.TimerHandle | None = None
         self._ready: asyncio.Future[None] | None = None
+        self._gone = ChatError("offline", "the chat is closed")  # why nothing more comes, when nothing does
         self._task: asyncio.Task[None] | None = None
 
     # --- what an application calls
@@ -139,8 +168,10 @@ class Chat:
     def messages(self, *, own: bool = False, history: bool = False) -> Feed[native.Msg]:
         """Return the messages of all rooms and the inbox for `async for`: each once, in order, none missing.
 
-        What was said before we came in only with ``history``; our own only with ``own``. It ends when the chat is
-        closed and raises `ChatError` when the server wants us no more. All callers share one stream.
+        What was said before we came in only with ``history``; our own only with ``own``. What the server no longer has
+        when we come back after a long absence is left out; `updates` says so (`Lost`, and ``gaps`` of `Entered`). It
+        ends when the chat is closed and raises `ChatError` when the server wants us no more. All callers share one
+        stream.
         """
         self._own, self._history = own, history
         return self._messages.claim()
@@ -153,6 +184,17 @@ class Chat:
         """Return when something was sent or received."""
         self._change.clear()
         await self._change.wait()
+
+    async def drained(self, below: int = 1) -> None:
+        """Return when fewer than ``below`` messages of ours are unacknowledged. Raises `ChatError` at the end."""
+        while len(self.session.outbox) >= below:
+            self.check()
+            await self.changed()
+
+    def check(self) -> None:
+        """Raises `ChatError` when nothing more comes of this chat."""
+        if self._task is None or self._task.done():
+            raise self._gone
 
     async def settled(self) -> None:
         """Return when the outbox is empty and everything asked before is answered. Raises `ChatError` at the end."""
@@ -171,15 +213,45 @@ class Chat:
                     raise
 
     def flush(self) -> None:
-        """Write and report what calling `session` directly has caused."""
+        """Keep, write and report what calling `session` directly has caused."""
         self._change.set()
+        updates = self.session.updates()
+        if self._keeper is not None and (said := self._keep(self._keeper, updates)):
+            updates.append(Said(said))
         data = self.session.outgoing()
         if data and self._writer is not None:
             self._writer.write(data)
-        for update in self.session.updates():
+        for update in updates:
             self._dispatch(update)
         if self.session.retry_after is not None and self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(self.session.retry_after, self._retry_now)
+
+    def flush_soon(self) -> None:
+        """Flush at the end of this turn of the loop: all that is said in it is kept and written at once."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = False
+        self.flush()
+
+    def _keep(self, keeper: Keeper, updates: list[Update]) -> str:
+        """Have ``keeper`` follow the outbox before anything of it is written."""
+        new: list[Outgoing] = []
+        done: list[str] = []
+        outbox = self.session.outbox
+        for update in updates:
+            match update:
+                case Queued(cmid=cmid) if cmid in outbox and cmid not in self.session.restored:
+                    new.append(outbox[cmid])
+                case Sent(cmid=cmid) | Failed(cmid=cmid):
+                    done.append(cmid)
+                case Answer(request=native.Send() | native.Fun() | native.Topic() as request):
+                    done.append(request.cmid)
+                case Online(welcome=welcome):
+                    keeper.named(welcome.nick)
+        return keeper.record(new, done, outbox) if new or done else ""
 
     async def __aenter__(self) -> Self:
         self._ready = asyncio.get_running_loop().create_future()
@@ -226,7 +298,7 @@ class Chat:
             raise ChatError("offline", f"Not connected: {last}")
         self._answers[key] = future
         self._wake_reader()
-        self.flush()
+        self.flush_soon()
         try:
             return await future
         finally:
@@ -295,14 +367,21 @@ class Chat:
                     break
                 if self._ready is not None and not self._ready.done() and not self._patient:
                     break
-                delay = backoff(self._attempt, self._uniform)
-                self._attempt += 1
-                await asyncio.sleep(delay if offline.retry is None else offline.retry + delay)
+                await asyncio.sleep(self._delay(offline.retry))
         finally:
             offline = self._offline
             code = offline.error.code if offline is not None and offline.error is not None else "offline"
             free = offline.error.free if offline is not None and offline.error is not None else None
             self._end(ChatError(code, offline.reason, free) if offline is not None else None)
+
+    def _delay(self, retry: float | None) -> float:
+        """Return the seconds to wait before the next attempt, when the server said ``retry`` (None: nothing)."""
+        if retry == 0 and self._attempt == 0:
+            self._attempt = 1
+            return self._uniform(0.0, AT_ONCE_S)
+        delay = backoff(self._attempt, self._uniform)
+        self._attempt += 1
+        return delay + (retry or 0.0)
 
     async def _once(self) -> None:
         """Make one connection and carry it to its end."""
@@ -377,7 +456,7 @@ class Chat:
     def _end(self, error: ChatError | None) -> None:
         """Tell everybody who waits that nothing more comes."""
         self._retry_off()
-        gone = error or ChatError("offline", "the chat is closed")
+        gone = self._gone = error or self._gone
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(gone)

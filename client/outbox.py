@@ -1,6 +1,7 @@
 """What was said and is not yet acknowledged: in order, each at most once on the wire. Knows no connection."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from client.updates import Queued
@@ -19,12 +20,16 @@ class Outbox:
     At most `MAX_IN_FLIGHT` are on the wire; only one when the server has asked for a pause.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, requests: Iterable[Outgoing] = ()) -> None:
+        """``requests``: what an outbox before this one held; the first of them may have been on the wire."""
         self.requests: dict[str, Outgoing] = {}
         self.unsure: set[str] = set()  # were on the wire when the connection broke: the server may have taken them
         self._flying: set[str] = set()  # on the wire
         self._waiting: deque[str] = deque()  # not on the wire, in order
         self._window = MAX_IN_FLIGHT
+        for request in requests:
+            self.add(request)
+        self.unsure.update(list(self.requests)[:MAX_IN_FLIGHT])
 
     def add(self, request: Outgoing) -> None:
         """Append ``request``. Raises ValueError when its cmid is there already."""
@@ -67,6 +72,12 @@ class Outbox:
     def _landed(self, cmid: str) -> None:
         self._flying.discard(cmid)
         self.unsure.discard(cmid)
+
+
+def addressed(request: Outgoing) -> str | None:
+    """Return the room that ``request`` speaks in; None for one person."""
+    to = request.room if isinstance(request, native.Topic) else request.to
+    return to if to.startswith("#") else None
 
 
 def queued(request: Outgoing) -> Queued:

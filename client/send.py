@@ -9,21 +9,31 @@
 | 130 | Ctrl+C |
 
 Blank lines are skipped. A line that begins with a slash is said as it is.
+
+What was read is on disk before any of it goes out (`client.journal`), with one sync for all that one read gave. Lines
+that are not acknowledged when the program ends, in whatever way, are said by the next one for the same server and room,
+before its own.
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from client.console import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, complain, exit_status, input_lines
-from client.net import Chat, ChatError, connect
+from client.address import Address, parse_address
+from client.console import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, complain, exit_status, input_batches
+from client.journal import Desk, Journal, leftovers, open_journal
+from client.net import Chat, ChatError
 from client.nick import login_nick
-from client.session import Offline, Online
+from client.session import Delayed, Failed, Offline, Online, Sent, Session
 
-MAX_UNDER_WAY: Final = 64  # lines read but not yet acknowledged
+LOW: Final = 64  # unacknowledged lines below which more are read
 GIVE_UP_S: Final = 120.0  # without a connection
+STORAGE_S: Final = 3.0  # for so long a server that cannot store is waited for in silence
+
+Batches = AsyncIterator[list[str]]
 
 
 @dataclass(slots=True)
@@ -33,11 +43,22 @@ class Tally:
     read: int = 0
     taken: int = 0
     refused: int = 0
+    kept: int = 0  # read in an earlier run
+    left: int = 0  # not acknowledged at the end
+    safe: bool = True  # what is left is on disk
     progress: bool = False  # show it on standard error
+    numbers: dict[str, int] = field(default_factory=dict)  # by cmid: which line of the input, from 1
 
     def show(self, end: str = "") -> None:
         if self.progress:
-            print(f"\r{self.taken} of {self.read} lines taken", end=end, file=sys.stderr, flush=True)
+            print(f"\r{self.taken} of {self.read + self.kept} lines taken", end=end, file=sys.stderr, flush=True)
+
+    def leftover(self) -> str:
+        """Return a sentence about the lines that are not acknowledged, or ""."""
+        if not self.left:
+            return ""
+        lines = f"{self.left} line{'s' * (self.left > 1)} not acknowledged"
+        return lines + ("; kept for the next `moot send` to this room" if self.safe else ", and not kept")
 
 
 def run_send(host: str, room: str, nick: str | None) -> int:
@@ -47,77 +68,125 @@ def run_send(host: str, room: str, nick: str | None) -> int:
     """
     tally = Tally(progress=sys.stderr.isatty() and not sys.stdin.isatty())
     try:
-        asyncio.run(send(host, room, nick or login_nick(), input_lines(sys.stdin.fileno()), tally))
+        asyncio.run(send(host, room, nick or login_nick(), input_batches(sys.stdin.fileno()), tally))
     except ValueError as error:
         complain(str(error))
         return EXIT_USAGE
     except ChatError as error:
         tally.show(end="\n")
-        missing = tally.read - tally.taken - tally.refused
-        complain(str(error) + (f" ({missing} of {tally.read} lines not acknowledged)" if missing else ""))
+        left = tally.leftover()
+        complain(f"{error} ({left})" if left else str(error))
         return exit_status(error.code)
     except KeyboardInterrupt:
         tally.show(end="\n")
+        if left := tally.leftover():
+            complain(left)
         return EXIT_INTERRUPTED
     tally.show(end="\n")
     return EXIT_REFUSED if tally.refused else EXIT_OK
 
 
-async def send(host: str, room: str, nick: str, lines: AsyncIterator[str], tally: Tally) -> None:
-    """Say ``lines`` in ``room``, in order; return when all are answered, counted in ``tally``.
+async def send(host: str, room: str, nick: str, batches: Batches, tally: Tally) -> None:
+    """Say the lines of ``batches`` in ``room``, in order; return when all are answered, counted in ``tally``.
 
-    Raises `ChatError` when there is no server, or it is gone for good; ValueError for a bad address.
+    What earlier runs left comes first, as whoever said it then. Raises `ChatError` when there is no server, or it is
+    gone for good; ValueError for a bad address.
     """
-    async with connect(host, nick=nick, rooms=[room], any_nick=True, client="moot send") as chat:
-        (entered,) = (name for name in chat.session.rooms if name != "@")
-        try:
-            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
-                watch = group.create_task(_watch(chat, limit))
-                await _say_all(chat, entered, lines, tally)
-                watch.cancel()
-        except TimeoutError:
-            raise ChatError("offline", f"no connection for {GIVE_UP_S:.0f} s") from None
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+    address = parse_address(host)
+    desk = Desk("send", address, nick, room.casefold())
+    journal = open_journal(desk)
+    others, problems = leftovers(desk)
+    for problem in filter(None, [journal.problem, *problems]):
+        complain(problem)
+    tally.kept = sum(len(one.pending) for one in (journal, *others))
+    tally.left = tally.kept
+    if tally.kept:
+        complain(
+            f"{tally.kept} line{'s' * (tally.kept > 1)} of an earlier run not acknowledged then; saying them first"
+        )
+    try:
+        for other in others:
+            await _speak(address, other, room, other.nick, _nothing(), tally)
+        await _speak(address, journal, room, nick, batches, tally)
+    finally:
+        for one in (journal, *others):
+            one.close()
 
 
-async def _say_all(chat: Chat, room: str, lines: AsyncIterator[str], tally: Tally) -> None:
-    slots = asyncio.Semaphore(MAX_UNDER_WAY)
+async def _nothing() -> Batches:
+    for _ in range(0):
+        yield []
 
-    async def say(number: int, text: str) -> None:
-        try:
-            await chat.send(room, text)
-            tally.taken += 1
-        except ChatError as error:
-            if error.code == "offline":
-                raise
-            tally.refused += 1
-            complain(f"line {number}: {error}")
-        finally:
-            slots.release()
-        tally.show()
 
+async def _speak(address: Address, journal: Journal, room: str, nick: str, batches: Batches, tally: Tally) -> None:
+    """Say what ``journal`` has and then ``batches``, in one session."""
+    session = Session(nick, [room], token=journal.token, any_nick=True, client="moot send", pending=journal.pending)
+    chat = Chat(address, session, keeper=journal)
+    before = tally.left - len(journal.pending)  # of other journals
+    chat.updates()  # keep everything from now on
+    watch = None
+    try:
+        async with chat:
+            entered = next((name for name in session.rooms if name.casefold() == room.casefold()), room)
+            try:
+                async with asyncio.timeout(None) as limit:
+                    watch = asyncio.create_task(_watch(chat, limit, tally))
+                    await _say_all(chat, entered, batches, tally)
+            except TimeoutError:
+                chat.check()
+                raise ChatError("offline", f"no connection for {GIVE_UP_S:.0f} s") from None
+    finally:
+        tally.left = before + len(session.outbox)
+        tally.safe = tally.safe and not journal.problem
+        if watch is not None:
+            await watch
+
+
+async def _say_all(chat: Chat, room: str, batches: Batches, tally: Tally) -> None:
     number = 0
-    async with asyncio.TaskGroup() as group:
-        async for line in lines:
+    async for lines in batches:
+        for line in lines:
             number += 1
             if line.strip():
-                await slots.acquire()
                 tally.read += 1
-                group.create_task(say(number, line))
+                tally.numbers[chat.session.say(room, line)] = number
+        chat.flush()
+        await chat.drained(LOW)
+    await chat.drained()
 
 
-async def _watch(chat: Chat, limit: asyncio.Timeout) -> None:
-    """Say when the connection is lost, and set ``limit`` while it is."""
-    async for update in chat.updates():
-        if isinstance(update, Offline) and limit.when() is None and not update.final:
-            complain(f"{update.reason}; trying again")
-            limit.reschedule(asyncio.get_running_loop().time() + GIVE_UP_S)
-        elif isinstance(update, Online):
-            limit.reschedule(None)
+async def _watch(chat: Chat, limit: asyncio.Timeout, tally: Tally) -> None:
+    """Count what is answered, say when things go wrong, and set ``limit`` while there is no connection."""
 
+    def give_up(when: float | None) -> None:
+        with contextlib.suppress(RuntimeError):  # all was said before
+            limit.reschedule(when)
 
-def _first(errors: BaseException) -> BaseException:
-    while isinstance(errors, BaseExceptionGroup):
-        errors = errors.exceptions[0]
-    return errors
+    loop = asyncio.get_running_loop()
+    unstored: float | None = None  # since when the server cannot store
+    told = False
+    while batch := await chat.updates().batch():
+        for update in batch:
+            match update:
+                case Sent(cmid=cmid):
+                    tally.taken += 1
+                    tally.numbers.pop(cmid, None)
+                    if told:
+                        complain("the server stores messages again")
+                    unstored, told = None, False
+                case Failed(cmid=cmid, text=text, error=error):
+                    tally.refused += 1
+                    number = tally.numbers.pop(cmid, None)
+                    complain(f"line {number}: {error.text}" if number else f"{text!r} of an earlier run: {error.text}")
+                case Delayed(error=error) if error.code == "storage":
+                    unstored = unstored or loop.time()
+                    if not told and loop.time() - unstored >= STORAGE_S:
+                        told = True
+                        complain("the server cannot store messages at the moment; trying again")
+                case Offline(final=False, reason=reason) if limit.when() is None:
+                    complain(f"{reason}; trying again")
+                    give_up(loop.time() + GIVE_UP_S)
+                case Online():
+                    give_up(None)
+        tally.show()
+    give_up(loop.time())  # nobody hears us any more

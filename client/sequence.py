@@ -1,18 +1,28 @@
 """Put one room's messages in order: each once, by seq, without a silent hole. Knows no rooms, requests or sockets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from protocol.native import Msg
+from protocol.native import Gap, Msg
 
 MAX_HELD: Final = 1000  # messages held back during a gap; later ones are fetched again instead
+
+
+def in_order(messages: Iterable[Msg], gaps: Iterable[Gap]) -> Iterator[Msg | Gap]:
+    """Yield ``messages`` (oldest first) with ``gaps`` (in any order) between them, where they belong."""
+    rest = sorted(gaps, reverse=True)
+    for msg in messages:
+        while rest and rest[-1][0] < msg.seq:
+            yield rest.pop()
+        yield msg
+    yield from reversed(rest)
 
 
 class Sequence:
     """Where one is in a room's log, and what came too early."""
 
     def __init__(self, last: int = 0) -> None:
-        self.last = last  # seq of the newest message given out
+        self.last = last  # seq of the newest message given out, or known never to come
         self.head = last  # newest seq known to exist
         self._held: dict[int, Msg] = {}
 
@@ -56,29 +66,44 @@ class Sequence:
         self.hold(msg)
         return []
 
-    def page(self, messages: Iterable[Msg]) -> list[list[Msg]]:
-        """Take a page of the log, oldest first; return runs of new messages.
+    def page(self, messages: Iterable[Msg], gaps: Iterable[Gap] = ()) -> list[Msg | Gap]:
+        """Take a page of the log, oldest first, that goes on from `last` or before; return what is new of it.
 
-        The first run (maybe empty) goes on from `last`; before each further one the log has lost some.
+        A `Gap` stands for messages that will never come: because the page says so, or has nothing in their place.
         """
-        runs: list[list[Msg]] = [[]]
-        for msg in messages:
-            if msg.seq > self.last + 1:
-                runs[-1] += self.drain()
-            if msg.seq <= self.last:
+        found: list[Msg | Gap] = []
+        for item in in_order(messages, gaps):
+            first, last = (item.seq, item.seq) if isinstance(item, Msg) else item
+            found += self.drain()
+            if last <= self.last:
                 continue
-            if msg.seq > self.last + 1:
-                runs.append([])
-            runs[-1].append(msg)
-            self.last = msg.seq
-            self.knows(msg.seq)
-        runs[-1] += self.drain()
-        return runs
+            if isinstance(item, Msg) and first > self.last + 1:
+                found.append((self.last + 1, first - 1))
+            found.append(item if isinstance(item, Msg) else (self.last + 1, last))
+            self.last = last
+            self.knows(last)
+        return found + self.drain()
 
-    def give_up(self) -> list[Msg]:
-        """The gap cannot be filled: go on behind it. Returns the messages held there."""
+    def replay(self, messages: Iterable[Msg], gaps: Iterable[Gap] = ()) -> list[Msg | Gap]:
+        """Take a page that goes on from wherever the server thinks we are; return what is new of it.
+
+        One that begins beyond `last` is held back like messages that came too early; what is between can be fetched.
+        """
+        items = list(in_order(messages, gaps))
+        if items and self.last + 1 < (items[0].seq if isinstance(items[0], Msg) else items[0][0]):
+            for item in items:
+                if isinstance(item, Msg):
+                    self.hold(item)
+                else:
+                    self.knows(item[1])
+            return []
+        return self.page(messages, gaps)
+
+    def give_up(self) -> list[Msg | Gap]:
+        """The gap cannot be filled: go on behind it. Returns it, and the messages held there."""
+        first = self.last + 1
         self.last = min(self._held, default=self.head + 1) - 1
-        return self.drain()
+        return [(first, self.last), *self.drain()]
 
     def drain(self) -> list[Msg]:
         """Return the held messages that are next now."""

@@ -1,24 +1,28 @@
 """A native client's side of the conversation, sans-IO: outbox, resume, gaps. Knows no sockets, clocks or screens.
 
 Feed it what the socket had, write what `outgoing` returns, and show what `updates` returns. It survives any number of
-connections: what was said while offline waits in the outbox, keeps its `cmid`, and goes out once.
+connections: what was said while offline waits in the outbox, keeps its `cmid`, and goes out once. Given the token and
+the outbox of a session before it, it goes on where that one ended.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from client.outbox import Outbox, Outgoing, queued, typed
-from client.sequence import Sequence
+from client.outbox import Outbox, Outgoing, addressed, queued, typed
+from client.sequence import Sequence as Sequencer
 from client.updates import (
     Answer,
+    Delayed,
     Entered,
     Exited,
     Failed,
+    Lost,
+    Members,
     Message,
     Offline,
     Online,
@@ -32,7 +36,7 @@ from client.updates import (
 from protocol import native
 
 __all__ = [
-    "Answer", "Entered", "Exited", "Failed", "Message", "Offline", "Online", "Outgoing",
+    "Answer", "Delayed", "Entered", "Exited", "Failed", "Lost", "Members", "Message", "Offline", "Online", "Outgoing",
     "Presence", "Queued", "RoomView", "Said", "Sent", "Session", "Update", "typed",
 ]  # fmt: skip
 
@@ -64,12 +68,16 @@ class Session:
         client: str = "",
         new_id: Callable[[], str] | None = None,  # makes cmids; default: 128 random bits, base64url
         any_nick: bool = False,  # when the nick is taken, be the free one that the server offers
+        pending: Iterable[Outgoing] = (),  # oldest first: what an earlier session with this token left in its outbox
     ) -> None:
         self.nick = nick
         self.online = False  # introduced and connected
         self.welcome: native.Welcome | None = None  # the last one
-        self.rooms = {name: RoomView(name) for name in (*rooms, native.INBOX)}  # we are in or want to be in, and "@"
-        self._box = Outbox()
+        self._box = Outbox(pending)
+        self.restored = frozenset(self._box.requests)  # cmids of ``pending``
+        needed = [room for request in self._box.requests.values() if (room := addressed(request)) is not None]
+        self.rooms = {name: RoomView(name) for name in (*rooms, *needed, native.INBOX)}
+        """Those we are in or want to be in, those that ``pending`` speaks in, and "@"."""
         self.outbox: dict[str, Outgoing] = self._box.requests  # by cmid, oldest first: not yet acknowledged
         self.retry_after: float | None = None  # seconds after which the owner calls `retry`
         self.hang_up = False  # the connection is of no more use: close it, then call `disconnected`
@@ -80,15 +88,16 @@ class Session:
         self._client = client
         self._out = bytearray()
         self._rest = bytearray()  # the start of the next line
-        self._updates: list[Update] = []
+        self._updates: list[Update] = [queued(request) for request in self._box.requests.values()]
         self._next_id = 1
         self._asked: dict[int, _Asked] = {}  # by id, on this connection
-        self._seqs = {name: Sequence() for name in self.rooms}
+        self._seqs = {name: Sequencer() for name in self.rooms}
         self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
         self._filling: set[str] = set()  # rooms with a `History` of ours under way
         self._joining: set[str] = set()  # rooms we enter by ourselves, not yet answered
         self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
         self._deferred: list[native.Event] = []  # what came while resent messages were not answered
+        self._away: str | None = None  # what the application said last and the server took
         self._last_error: native.Error | None = None  # not an answer; explains a close
         self.quitting = False  # somebody asked to go
 
@@ -275,7 +284,7 @@ class Session:
             event = native.decode_event(line)
         except msgspec.ValidationError:
             return  # of a newer server; what we must understand is in `v`
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except native.UNDECODABLE:
             if not self.online:
                 self._lose("the other side does not speak moot's native protocol", final=True)
             return
@@ -328,6 +337,10 @@ class Session:
                 self._updates.append(Said(event.text))
             case native.Error(id=None):
                 self._unasked_error(event)
+            case native.HistoryPage(id=None):
+                self._replayed(event)
+            case native.People(id=None, room=str(room)):
+                self._resynced(room, event)
             case native.Bye():
                 self._bye(event)
             case _:
@@ -357,8 +370,8 @@ class Session:
         elif isinstance(request, native.Join):
             self._join_answered(number, asked, event)
         elif isinstance(request, native.History) and asked.by == "session":
-            self._filled(request.room, event)
-        else:
+            self._filled(request, event)
+        elif asked.by != "session":
             self._updates.append(Answer(number, request, event))
             self._follow(request, event)
 
@@ -371,10 +384,13 @@ class Session:
             self.nick = event.nick or request.nick
         elif isinstance(request, native.Color) and isinstance(event, native.Ok):
             self._color = request.color
+        elif isinstance(request, native.Away) and isinstance(event, native.Ok):
+            self._away = request.text
         elif isinstance(request, native.History) and isinstance(event, native.HistoryPage):
             view = self.rooms.get(event.room)
-            if view is not None and event.messages and request.before in (view.first, view.last + 1):
-                view.first = min(event.messages[0].seq, view.first or event.messages[0].seq)
+            oldest = min([msg.seq for msg in event.messages[:1]] + [first for first, _ in event.gaps], default=0)
+            if view is not None and oldest and request.before in (view.first, view.last + 1):
+                view.first = min(oldest, view.first or oldest)
 
     # --- introduction
 
@@ -391,6 +407,8 @@ class Session:
         self.welcome = event
         self._updates.append(Online(event))
         self._open_inbox(event)
+        if self._away is not None and not event.resumed:  # the server had let go of us
+            self._ask(native.Away(text=self._away), "session")
         self._joining = self.rooms.keys() - {native.INBOX}
         for room in self.rooms:
             if room != native.INBOX:
@@ -449,7 +467,7 @@ class Session:
         name = event.room
         view = self.rooms.setdefault(name, RoomView(name))
         if name not in self._seqs or (name not in self._epochs and request.after is not None):
-            self._seqs.setdefault(name, Sequence()).restart(request.after or 0)
+            self._seqs.setdefault(name, Sequencer()).restart(request.after or 0)
         seqs = self._seqs[name]
         assert self.welcome is not None
         self._epochs[name] = self.welcome.epoch
@@ -458,15 +476,15 @@ class Session:
         view.people = {person.nick: person for person in event.people}
         view.count = event.count
         more = event.more
+        oldest = min([msg.seq for msg in event.messages[:1]] + [first for first, _ in event.gaps], default=0)
         if event.reset or request.after is None:
-            seqs.jump(event.messages[0].seq - 1 if event.messages else event.seq)
+            seqs.jump(oldest - 1 if oldest else event.seq)
             view.first = 0
-            runs = seqs.page(event.messages)
         else:
-            runs = seqs.page(event.messages)
-            more = (view.first or next((msg.seq for run in runs for msg in run), seqs.last + 1)) > 1
+            more = (view.first or oldest or seqs.last + 1) > 1
+        found = seqs.page(event.messages, event.gaps)
         seqs.knows(event.seq)
-        self._report(view, runs, Entered(name, [], event.reset, more))
+        self._report(view, found, Entered(name, [], event.reset, more))
         self._fill(name)
 
     def _exit(self, room: str) -> None:
@@ -517,33 +535,36 @@ class Session:
         if not view.here:  # taken over, and the answer to our join is still under way
             seqs.hold(msg)
             return
-        self._report(view, [seqs.take(msg)])
+        self._report(view, seqs.take(msg))
         self._fill(msg.room)
 
-    def _report(self, view: RoomView, runs: list[list[native.Msg]], entered: Entered | None = None) -> None:
-        """Report ``runs`` (see `Sequence.page`), the first of them inside ``entered`` as far as it can be."""
-        for run in runs:
-            if entered is None and run is not runs[0]:
-                entered = Entered(view.name, [], reset=True, more=True)
-                view.first = 0
-            if entered is not None:
-                self._updates.append(entered)
-            for msg in run:
-                cmid = self._mine.pop((msg.room, msg.seq), None) if self._mine else None
-                if entered is not None and cmid is None:
-                    entered.messages.append(msg)
+    def _report(self, view: RoomView, found: Sequence[native.Msg | native.Gap], entered: Entered | None = None) -> None:
+        """Report ``found``, inside ``entered`` as far as it can be: up to the first message of ours."""
+        if entered is not None:
+            self._updates.append(entered)
+        for item in found:
+            if not isinstance(item, native.Msg):
+                if entered is not None:
+                    entered.gaps.append(item)
                 else:
-                    entered = None
-                    self._updates.append(Message(msg, cmid))
-                view.first = view.first or msg.seq
-                if msg.kind == "topic":
-                    view.topic = msg.text
-            entered = None
+                    self._updates.append(Lost(view.name, *item))
+                view.first = view.first or item[0]
+                continue
+            cmid = self._mine.pop((item.room, item.seq), None) if self._mine else None
+            if entered is not None and cmid is None:
+                entered.messages.append(item)
+            else:
+                entered = None
+                self._updates.append(Message(item, cmid))
+            view.first = view.first or item.seq
+            if item.kind == "topic":
+                view.topic = item.text
         seqs = self._seqs[view.name]
         view.last, view.head = seqs.last, seqs.head
 
-    def _filled(self, room: str, event: native.Event) -> None:
+    def _filled(self, request: native.History, event: native.Event) -> None:
         """A page for a gap came, or an error."""
+        room = request.room
         self._filling.discard(room)
         view = self.rooms.get(room)
         if view is None:
@@ -552,12 +573,33 @@ class Session:
         if isinstance(event, native.Error) and self._is_later(event):
             self._later(event)
             return
-        before = seqs.last
-        if isinstance(event, native.HistoryPage):
-            self._report(view, seqs.page(event.messages))
-        if seqs.gap and seqs.last == before:
-            self._report(view, [[], seqs.give_up()])
+        if (request.after or 0) <= seqs.last:  # else we went back meanwhile: the page is not the next one
+            before = seqs.last
+            if isinstance(event, native.HistoryPage):
+                self._report(view, seqs.page(event.messages, event.gaps))
+            if seqs.gap and seqs.last == before:
+                self._report(view, seqs.give_up())
         self._fill(room)
+
+    def _replayed(self, page: native.HistoryPage) -> None:
+        """We read too slowly, and the server sends again what it had to leave out."""
+        view = self.rooms.get(page.room)
+        if view is None:
+            return
+        if not view.here:  # the answer to our join is still under way
+            for msg in page.messages:
+                self._seqs[page.room].hold(msg)
+            return
+        self._report(view, self._seqs[page.room].replay(page.messages, page.gaps))
+        self._fill(page.room)
+
+    def _resynced(self, room: str, event: native.People) -> None:
+        """Who is in a room, after joins and leaves that we did not hear of."""
+        view = self.rooms.get(room)
+        if view is not None and view.here:
+            view.people = {person.nick: person for person in event.people}
+            view.count = event.count
+            self._updates.append(Members(room))
 
     # --- outbox
 
@@ -567,6 +609,7 @@ class Session:
         if isinstance(event, native.Error) and self._is_later(event):
             self._box.put_back(cmid)
             self._later(event)
+            self._updates.append(Delayed(cmid, event))
             return
         self._box.answered(cmid)
         if isinstance(event, native.Error):

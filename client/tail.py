@@ -1,5 +1,8 @@
 """`moot tail`: print a room's messages, and go on as more come; each once, in order, across reconnects.
 
+Messages that will never come, since the server no longer keeps them or they are damaged, are told on standard error,
+with `--json` too: there every line is a message, and the numbers show it.
+
 | exit status | meaning |
 |---|---|
 | 0 | the end was reached (without following), or nobody reads what we print |
@@ -24,10 +27,11 @@ from client.console import (
     forget_out,
     write_out,
 )
-from client.lines import clock, message
+from client.lines import clock, message, missing
 from client.net import Chat, ChatError, connect
 from client.nick import login_nick
-from client.session import Entered, Message, Offline, Update
+from client.sequence import in_order
+from client.session import Entered, Lost, Message, Offline, Update
 from protocol import native
 
 Write = Callable[[list[native.Msg]], None]
@@ -68,25 +72,34 @@ class Sieve:
         self.last: int | None = after  # None: whatever comes next is next
         self._floor = floor  # print only greater seqs
 
-    def sift(self, updates: list[Update]) -> list[native.Msg]:
-        """Return the messages to print."""
-        found: list[native.Msg] = []
+    def sift(self, updates: list[Update]) -> list[native.Msg | native.Gap]:
+        """Return the messages to print, and between them what will never come."""
+        found: list[native.Msg | native.Gap] = []
         for update in updates:
             if isinstance(update, Entered) and update.room == self.room:
                 if update.reset:  # the log was replaced, or lost some: go on with what there is
                     self.last = None
                     self._floor = 0
-                messages = update.messages
+                items = list(in_order(update.messages, update.gaps))
             elif isinstance(update, Message) and update.msg.room == self.room:
-                messages = [update.msg]
+                items = [update.msg]
+            elif isinstance(update, Lost) and update.room == self.room:
+                items = [(update.first, update.last)]
             else:
                 continue
-            for msg in messages:
-                if self.last is None or msg.seq == self.last + 1:
-                    self.last = msg.seq
-                    if msg.seq > self._floor:
-                        found.append(msg)
+            found += [kept for item in items if (kept := self._next(item)) is not None]
         return found
+
+    def _next(self, item: native.Msg | native.Gap) -> native.Msg | native.Gap | None:
+        """Return ``item`` if it is next and to be printed, or what of it is."""
+        first, last = (item.seq, item.seq) if isinstance(item, native.Msg) else item
+        if self.last is not None and not first <= self.last + 1 <= last:
+            return None
+        first = first if self.last is None else self.last + 1
+        self.last = last
+        if last <= self._floor:
+            return None
+        return item if isinstance(item, native.Msg) else (max(first, self._floor + 1), last)
 
 
 def run_tail(host: str, room: str, *, json: bool, since: str | None, follow: bool, nick: str | None) -> int:
@@ -124,8 +137,12 @@ async def tail(host: str, room: str, since: Since, follow: bool, nick: str, writ
             batch = await updates.batch()
             if not batch:
                 raise ChatError("offline", "the server ended the conversation")
-            if found := sieve.sift(batch):
-                await asyncio.to_thread(write, found)
+            found = sieve.sift(batch)
+            for item in found:
+                if not isinstance(item, native.Msg):
+                    complain(f"{joined.room}: {missing(*item)}")
+            if messages := [item for item in found if isinstance(item, native.Msg)]:
+                await asyncio.to_thread(write, messages)
             for update in batch:
                 if isinstance(update, Entered) and update.reset and update.room == joined.room:
                     end = chat.session.rooms[joined.room].head

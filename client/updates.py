@@ -28,13 +28,14 @@ class Entered:
 
     More of them may follow as `Message`, when many were missed or some are ours.
 
-    `reset`: forget what was shown of this room; its log is another one, or the gap was too long to fill.
+    `reset`: forget what was shown of this room; its log is another one.
     """
 
     room: str
     messages: list[native.Msg]
     reset: bool = False
     more: bool = False  # the server has older ones
+    gaps: list[native.Gap] = field(default_factory=list)  # before or between `messages`: will never come, see `Lost`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,25 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The room's next message: seq is exactly one more than the last. `cmid` is set when it is one of ours."""
+    """The room's next message: seq is one more than the last, or than the end of what is `Lost`.
+
+    `cmid` is set when it is one of ours.
+    """
 
     msg: native.Msg
     cmid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The room's messages `first` to `last` will never come: the server no longer keeps them, or they are damaged.
+
+    In its place in the order of `Message`.
+    """
+
+    room: str
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Delayed:
+    """Ours, refused for now for the reason that `error` says; it stays in the outbox and is tried again by itself."""
+
+    cmid: str
+    error: native.Error
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to a `request`; an `Error` too. Also when a room that was to be entered by itself refuses us."""
 
@@ -98,13 +122,35 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """The people of a room are told anew, in `Session.rooms`: who came and went in between is not known."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """The server speaks to people."""
 
     text: str
 
 
-Update = Online | Offline | Entered | Exited | Message | Queued | Sent | Failed | Answer | Presence | Said
+Update = (
+    Online
+    | Offline
+    | Entered
+    | Exited
+    | Message
+    | Lost
+    | Queued
+    | Sent
+    | Failed
+    | Delayed
+    | Answer
+    | Presence
+    | Members
+    | Said
+)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,12 @@ settings.register_profile("moot", deadline=None)  # a busy machine is no failure
 settings.load_profile("moot")
 
 
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients keep what they say in here, not with whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A real server with a log of its own."""

@@ -179,7 +179,7 @@ async def test_a_closed_chat_sends_nothing() -> None:
 
 
 def test_delays_grow_to_thirty_seconds_and_are_fully_jittered() -> None:
-    assert [backoff(n, lambda low, high: high) for n in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert [backoff(n, lambda low, high: high) for n in range(10)] == [0.5, 1, 1, 1, 2, 4, 8, 16, 30, 30]
     assert backoff(100, lambda low, high: high) == 30
     assert backoff(5, lambda low, high: low) == 0
     assert 0 <= backoff(3, random.Random(1).uniform) <= 4

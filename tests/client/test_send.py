@@ -12,9 +12,8 @@ from client.send import Tally, run_send, send
 from tests.client.fake import FakeServer, fake_server
 
 
-async def given(lines: Iterable[str]) -> AsyncIterator[str]:
-    for line in lines:
-        yield line
+async def given(lines: Iterable[str]) -> AsyncIterator[list[str]]:
+    yield list(lines)
 
 
 async def say(server: FakeServer, lines: Iterable[str]) -> Tally:

@@ -7,9 +7,11 @@ import pytest
 
 from client.session import (
     Answer,
+    Delayed,
     Entered,
     Exited,
     Failed,
+    Lost,
     Message,
     Offline,
     Online,
@@ -141,7 +143,7 @@ def test_a_long_gap_is_filled_page_by_page() -> None:
 def test_a_gap_the_server_cannot_fill_is_said_not_hidden() -> None:
     s = in_tea(msg(1))
     told(s, msg(4))
-    assert told(s, HistoryPage(id=3, room="#tea", messages=[])) == [Entered("#tea", [msg(4)], reset=True, more=True)]
+    assert told(s, HistoryPage(id=3, room="#tea", messages=[])) == [Lost("#tea", 2, 3), Message(msg(4))]
     assert told(s, msg(5)) == [Message(msg(5))]
 
 
@@ -209,8 +211,9 @@ def test_a_resent_message_refused_for_now_does_not_hold_the_room_up() -> None:
     s = in_tea()
     s.say("#tea", "hi")
     reconnect(s, 4)
-    updates = told(s, Room(id=5, room="#tea", seq=1, messages=[msg(1)]), Error(id=6, code="flood", text="slow", wait=3))
-    assert updates == [Entered("#tea", [msg(1)])]
+    flood = Error(id=6, code="flood", text="slow", wait=3)
+    updates = told(s, Room(id=5, room="#tea", seq=1, messages=[msg(1)]), flood)
+    assert updates == [Delayed("c1", flood), Entered("#tea", [msg(1)])]
     assert s.retry_after == 3
     s.outgoing()
     s.retry()
@@ -233,7 +236,7 @@ def test_a_refusal_with_a_wait_keeps_the_message_and_the_order() -> None:
     s.outgoing()
     s.updates()
     flood = [Error(id=number, code="flood", text="slow down", wait=2.5) for number in (3, 4)]
-    assert told(s, *flood) == []
+    assert told(s, *flood) == [Delayed("c1", flood[0]), Delayed("c2", flood[1])]
     assert s.retry_after == 2.5
     s.say("#tea", "three")
     assert wrote(s) == []
