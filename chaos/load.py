@@ -35,8 +35,9 @@ def name_in(text: str) -> str:
 class Link:
     """What became of one client's connections. Times are monotonic seconds."""
 
-    lost: list[float] = field(default_factory=list)
     back: list[float] = field(default_factory=list)  # introduced again, or for the first time
+    lost: list[float] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)  # of ours, of the connections that were lost
 
 
 class Load:
@@ -58,16 +59,17 @@ class Load:
         self._clients += 1
         return self._clients
 
-    def spawn(self, address: Callable[[], Address], rooms: Sequence[str], *, plain: bool = False) -> None:
-        """Add a client that speaks in the first of ``rooms``. ``address`` is asked for each connection's way in."""
+    def spawn(self, address: Address, rooms: Sequence[str], *, plain: bool = False) -> str:
+        """Add a client that speaks in the first of ``rooms``; return a native one's name."""
         if plain:
             nc = Plain(self, address, rooms[0])
             self.plains.append(nc)
             self._keep(nc.live())
-        else:
-            one = Native(self, address(), rooms)
-            self.natives.append(one)
-            self._keep(one.live())
+            return ""
+        one = Native(self, address, rooms)
+        self.natives.append(one)
+        self._keep(one.live())
+        return one.name
 
     def _keep(self, life: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.create_task(life))
@@ -119,6 +121,11 @@ class Load:
             one.stays()
         return done
 
+    def unsettled(self) -> str:
+        """Return who has not read everything, or has something left to say."""
+        slow = [one for one in self._everyone if not one.read(self.marks)]
+        return "; ".join(str(one) for one in slow[:10]) + (f"; and {len(slow) - 10} more" if len(slow) > 10 else "")
+
     async def _wait(self, probe: Callable[[], bool], limit_s: float) -> bool:
         end = self.now() + limit_s
         while not probe():
@@ -159,6 +166,7 @@ class Native:
         self._count = 0
         self._entered: set[str] = set()
         self._marks: set[str] = set()  # shown
+        self._port = 0  # ours, of the connection
 
     @property
     def here(self) -> bool:
@@ -195,6 +203,12 @@ class Native:
         """Whether the mark of each of its rooms was shown, and its own is acknowledged."""
         return self.settled and all(marks[room] in self._marks for room in self.rooms)
 
+    def __str__(self) -> str:
+        session = self.chat.session
+        views = ", ".join(f"{view.name} {view.last} of {view.head}" for view in session.rooms.values())
+        where = "online" if session.online else "offline"
+        return f"{self.name} is {where}, has {len(session.outbox)} messages to send, and read {views}"
+
     def stays(self) -> None:
         for room in self.rooms:
             self.load.history.stays(self.name, room)
@@ -216,9 +230,11 @@ class Native:
                 (history.unknown if error.code in UNSURE else history.fail)(cmid, now)
             case Online():
                 self.link.back.append(now)
+                self._port = self.chat.local_port
             case Offline():
                 if len(self.link.lost) < len(self.link.back):  # not a failed attempt
                     self.link.lost.append(now)
+                    self.link.ports.append(self._port)
 
     def _saw(self, msg: native.Msg) -> None:
         if msg.room == native.INBOX or msg.kind == "topic":
@@ -232,11 +248,10 @@ class Native:
 class Plain:
     """A person with `nc`, who types their nick again after each loss and is somebody else then."""
 
-    def __init__(self, load: Load, address: Callable[[], Address], room: str) -> None:
+    def __init__(self, load: Load, address: Address, room: str) -> None:
         self.load = load
         self.room = room
         self.here = False
-        self.local_port = 0
         self.name = ""
         self.link = Link()
         self._address = address
@@ -253,13 +268,11 @@ class Plain:
             await asyncio.sleep(self.load.rng.uniform(0.1, 1.0))
 
     async def _once(self) -> None:
-        address = self._address()
         async with asyncio.timeout(5):
-            reader, writer = await asyncio.open_connection(address.host, address.port)
+            reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
         self._number, self._count, self._mark = self.load.number(), 0, ""
         self.name = f"p{self._number}"
         self.link = self.load.links[self.name] = Link()
-        self.local_port = writer.get_extra_info("sockname")[1]
         self._writer = writer
         try:
             writer.write(f"{self.name}\n/join {self.room}\n".encode())
@@ -268,6 +281,7 @@ class Plain:
         finally:
             if self.here:
                 self.link.lost.append(self.load.now())
+                self.link.ports.append(writer.get_extra_info("sockname")[1])
             self.here, self._writer = False, None
             writer.close()
 
@@ -294,6 +308,9 @@ class Plain:
 
     def read(self, marks: dict[str, str]) -> bool:
         return self.here and self._mark == marks[self.room]
+
+    def __str__(self) -> str:
+        return f"{self.name} is {'in' if self.here else 'not in'} {self.room} and has read {self._mark or 'no mark'}"
 
     def stays(self) -> None:
         if self.here:

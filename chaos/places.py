@@ -86,7 +86,7 @@ class Disk:
 async def small_disk(path: Path, size_mib: int) -> AsyncIterator[Disk]:
     """Mount a file system of ``size_mib`` in memory at ``path``, unmounted after the block. Raises `Unavailable`."""
     _need_root("a disk that can be filled", "mount", "umount")
-    path.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
     await _run("mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0700", "moot-chaos", str(path))
     try:
         yield Disk(path)

@@ -150,6 +150,8 @@ class _Forward:
             for at in range(min(DRIPPED, len(data))):
                 writer.write(data[at : at + 1])
                 await asyncio.sleep(0)  # a write and a segment of its own
+                if writer.is_closing():
+                    return
             data = data[DRIPPED:]
         writer.write(data)
         await writer.drain()
