@@ -1,0 +1,109 @@
+"""Power losses by the thousand: a log at work on a recording disk, and what it is worth after a loss at any moment.
+
+    python -m chaos.powerloss --count 10000 --seed 7
+
+Each recording is a log that is created, taken over from the first format, or left by an earlier loss, and then written
+to (`chaos.workload`). At many moments of it the power goes (`chaos.disk`), and a real log is opened on what is left and
+compared with what it must hold then (`chaos.ledger`). Everything follows from the seed.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import click
+
+from broker.log import Log
+from chaos.disk import Disk, Image, Note, Op, write_image
+from chaos.ledger import Held, Inspector, Ledger, OpenLog, Tally, Trying
+from chaos.workload import Workload, first_format
+
+LOSSES_EACH: Final = 50  # of one recording
+
+
+def campaign(count: int, seed: int, *, open_log: OpenLog = lambda path, vfs: Log(path, vfs=vfs)) -> Tally:
+    """Lose power ``count`` times."""
+    rng = Random(seed)
+    tally = Tally()
+    memory = Path("/dev/shm")  # here nothing needs to survive: the disk is made up
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
+        work, after = Path(scratch, "work"), Path(scratch, "after")
+        work.mkdir()
+        after.mkdir()
+        inspector = Inspector(after, tally, open_log)
+        left: tuple[Image, Ledger] | None = None
+        for recording in range(-(-count // LOSSES_EACH)):
+            ledger = Ledger()
+            start = rng.choice(["new", "first format", "left", "left"])
+            image: Image = {}
+            if start == "first format":
+                image = first_format(ledger, rng)
+            elif start == "left" and left is not None:
+                image, ledger = left
+            losses = min(LOSSES_EACH, count - tally.losses)
+            left = _record_and_lose(image, ledger, work, inspector, rng, losses, f"recording {recording} ({start})")
+    return tally
+
+
+def _record_and_lose(
+    image: Image, ledger: Ledger, work: Path, inspector: Inspector, rng: Random, losses: int, where: str
+) -> tuple[Image, Ledger] | None:
+    """Record one log at work and lose power ``losses`` times. Return what one loss left, to go on from."""
+    write_image(image, work)
+    begin = dict(ledger.now)
+    disk = Disk(work)
+    try:
+        Workload(disk, work, ledger, rng, inspector.open_log).run(rng.choice([1, 5, 20, 40]))
+    finally:
+        disk.close()
+    moments = _moments(disk.ops, rng, losses)
+    platter = disk.platter
+    held, trying = Held(begin, ""), None
+    left: tuple[Image, Ledger] | None = None
+    done = 0
+    for at in range(len(disk.ops) + 1):
+        while done < len(moments) and moments[done] == at:
+            done += 1
+            remains = platter.lose(rng)
+            found = inspector.inspect(remains, ledger, held, trying, f"{where}, op {at} of {len(disk.ops)}")
+            if found is not None and rng.random() < 0.1 and found:
+                left = remains, Ledger(found, {room: ledger.rows[room][: kept.last] for room, kept in found.items()})
+        if at < len(disk.ops):
+            op = disk.ops[at]
+            platter.apply(op, rng)
+            if isinstance(op, Note) and isinstance(op.what, Held):
+                held, trying = op.what, None
+            elif isinstance(op, Note) and isinstance(op.what, Trying):
+                trying = op.what
+    return left
+
+
+def _moments(ops: list[Op], rng: Random, losses: int) -> list[int]:
+    """Return when the power goes: anywhere, or right after an answer was sent. 0: before the first op."""
+    promised = [at + 1 for at, op in enumerate(ops) if isinstance(op, Note) and isinstance(op.what, Held)]
+    anywhere = range(len(ops) + 1)
+    return sorted(rng.choice(promised if rng.random() < 0.5 else anywhere) for _ in range(losses))
+
+
+@click.command()
+@click.option("--count", default=10_000, show_default=True, help="how many power losses")
+@click.option("--seed", type=int, help="repeats a campaign [default: from the clock]")
+def main(count: int, seed: int | None) -> None:
+    """Lose power again and again, and count what was acknowledged and is gone."""
+    seed = time.time_ns() % 1_000_000 if seed is None else seed
+    begun = time.monotonic()
+    tally = campaign(count, seed)
+    for problem in tally.problems:
+        click.echo(problem)
+    click.echo(
+        f"{tally.losses} power losses in {time.monotonic() - begun:.0f} s: {tally.rows} acknowledged rows looked for, "
+        f"{tally.lost} lost, {tally.corrupt} logs corrupt (seed {seed})"
+    )
+    sys.exit(1 if tally.lost or tally.corrupt else 0)
+
+
+if __name__ == "__main__":
+    main()
