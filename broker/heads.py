@@ -15,6 +15,8 @@ from protocol.native import Msg
 
 log = logging.getLogger("moot.broker")
 
+CACHED: Final = 100  # newest messages kept in memory for each room in use
+
 _STRAY: Final = 10_000  # seqs: a row further behind the end than this is taken for a damaged number, not for the end
 
 _ENTRIES: Final = """

@@ -9,28 +9,33 @@ Every row has a checksum, chained per room (`broker.chain`); what is read is ver
 power loss; with NORMAL it would not (https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
+import contextlib
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
-from broker import chain, heads, pages, rows, schema
-from broker.heads import Head
+from broker import chain, heads, pages, recovery, rows, schema
+from broker.heads import CACHED, Head
 from broker.pages import Page
 from broker.reading import Reader
 from broker.rows import Extra
 from protocol.native import Kind, Msg
 
-__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "Stored", "inbox_name"]
+__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Stored", "inbox_name"]
 
-CACHED: Final = 100  # newest messages kept in memory for each room in use
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
 
 class LogError(Exception):
     """The log cannot be opened, read or written; the text says why, for an operator."""
+
+
+class LogLost(LogError):
+    """What was acknowledged is not in the log any more. Nothing more may be written."""
 
 
 class Damaged(Exception):
@@ -57,22 +62,18 @@ def inbox_name(uid: bytes) -> str:
 class Log:
     """The open log. `append` and `set_topic` collect; nothing is durable, and nothing may be told, before `commit`."""
 
-    def __init__(self, path: Path | str, *, vfs: str | None = None) -> None:
+    def __init__(self, path: Path | str, *, vfs: str | None = None, alive: Callable[[], None] = lambda: None) -> None:
         """Open or create the log; ``":memory:"`` keeps it in memory. Raises `LogError`.
 
-        ``vfs``: the name of the file system layer SQLite uses, None for its own.
+        ``vfs``: the name of the file system layer SQLite uses, None for its own. ``alive`` is called again and again
+        while an older log is migrated, which may take a while.
         """
+        self._path, self._vfs = str(path), vfs
         try:
-            self._db = apsw.Connection(str(path), vfs=vfs, statementcachesize=100)
-            self._db.set_busy_timeout(2000)
-            self._db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768")
-            self._db.execute("PRAGMA locking_mode=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF")
-            # A broker that was killed may have left a transaction in the write-ahead log that was never synced. It
-            # counts from here on, people are told of it: so it must be on the disk first.
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
-            schema.prepare(self._db, path, vfs)
+            self._db = self._connect()
+            schema.prepare(self._db, path, vfs, alive)
             self.epoch = self._meta("epoch")
-            self._rooms, self._mended = heads.read(self._db)
+            self._rooms, mended = heads.read(self._db)
             self._next_room_id: int = 1 + (self._db.execute("SELECT MAX(id) FROM rooms").get or 0)
         except schema.TooNew as err:
             raise LogError(f"cannot open the log {path}: {err}") from err
@@ -80,6 +81,9 @@ class Log:
             raise LogError(
                 f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
             ) from err
+        self.suspect: str | None = None
+        """Why nothing can be written until `recover` has succeeded; None: all is well."""
+        self._doubtful: set[str] = set()  # rooms whose newest rows `recover` has to look at
         self._reader = Reader()
         self._room_count: int = sum(name[0] == "#" for name in self._rooms)
         self._cached = 0  # characters of text taken into memory since the caches were emptied
@@ -89,9 +93,56 @@ class Log:
         self._added: list[str] = []  # rooms made in this transaction
         self._fresh: dict[tuple[bytes, str], Stored] = {}  # appended in this transaction
         self._released: set[str] = set()  # in this transaction, of those it wrote to
-        self._undo: dict[str, tuple[int, bytes, str]] = {}  # room -> last, head and topic before this transaction
-        for room in self._mended:
+        self._undo: dict[str, Head] = {}  # rooms this transaction wrote to, as they were before
+        self._mended = {room.name for room in mended}  # to be written with the next transaction
+        for room in mended:
             room.topic = self._newest_topic(room)
+        try:
+            # A broker that was killed may have left a transaction in the write-ahead log that was never synced. It
+            # counts from here on, people are told of it: so it must be on the disk first.
+            recovery.prove(self._db)
+        except apsw.Error as err:
+            self.suspect = str(err)
+
+    def _connect(self) -> apsw.Connection:
+        db = apsw.Connection(self._path, vfs=self._vfs, statementcachesize=100)
+        db.set_busy_timeout(2000)
+        db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768")
+        db.execute("PRAGMA locking_mode=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF")
+        return db
+
+    def recover(self) -> None:
+        """Go on after an I/O error, with a new connection, once the disk and what is on it have proven sound.
+
+        Raises `LogError` while that fails (try again later; reading goes on), `LogLost` when acknowledged messages
+        are not there any more.
+        """
+        assert not self._begun
+        if self.suspect is None:
+            return
+        doubtful = [room for name, room in self._rooms.items() if name in self._doubtful or room.recent]
+        db = None
+        try:
+            db = self._connect()
+            db.set_busy_timeout(200)  # people wait
+            recovery.prove(db)
+            recovery.compare(db, self._rooms, doubtful, self._reader)
+            db.set_busy_timeout(2000)
+        except (apsw.Error, recovery.Lost) as err:
+            if db is not None:
+                db.close(True)
+            if isinstance(err, recovery.Lost):
+                raise LogLost(
+                    f"after an I/O error the log {self._path} has lost {err}, though acknowledged. Nothing more is"
+                    " written. Copy the directory, look at the disk, run moot check; then start again with what is"
+                    " there, or with a backup"
+                ) from err
+            raise LogError(f"the log cannot be written yet: {err}") from err
+        with contextlib.suppress(apsw.Error):
+            self._db.close(True)
+        self._db = db
+        self.suspect = None
+        self._doubtful.clear()
 
     def _meta(self, key: str) -> str:
         value: str = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
@@ -116,6 +167,20 @@ class Log:
         """How many rooms people can join have messages."""
         return self._room_count
 
+    def rooms(self) -> list[str]:
+        """Return the names of all rooms and inboxes."""
+        return list(self._rooms)
+
+    def pruned(self, room: str) -> int:
+        """Return the newest seq of ``room`` that was removed on purpose; 0 for none."""
+        known = self._rooms.get(room)
+        return known.pruned if known else 0
+
+    def recall(self, key: str) -> str | None:
+        """Return what was kept by `remember`. Raises `LogError`."""
+        found = self._query("SELECT value FROM meta WHERE key = ?", (key,))
+        return found[0][0] if found else None
+
     def last(self, room: str) -> int:
         """Return the newest seq of ``room``; 0 when it has no messages."""
         known = self._rooms.get(room)
@@ -130,7 +195,8 @@ class Log:
         fresh = self._fresh.get((sender, cmid))
         if fresh is not None:
             return fresh
-        self._begin()  # nearly always an append follows; and a look-up in a transaction costs a fifth
+        if self.suspect is None:
+            self._begin()  # nearly always an append follows; and a look-up in a transaction costs a fifth
         found = self._query("SELECT room, seq FROM messages WHERE sender = ? AND cmid = ?", (sender, cmid))
         if not found:
             return None
@@ -261,10 +327,12 @@ class Log:
         text: str,
         extra: Extra | None = None,
     ) -> Msg:
-        """Add a message to this transaction as the next of ``room`` and return it."""
+        """Add a message to this transaction as the next of ``room`` and return it. Raises `LogError`."""
+        if self.suspect is not None:
+            raise LogError(f"cannot write the log: {self.suspect}")
         known = self._rooms.get(room) or self._add_room(room)
         if room not in self._undo:
-            self._undo[room] = (known.last, known.head, known.topic)
+            self._undo[room] = replace(known, recent=None)
         if known.recent is None:
             self._recent(known)
         seq = known.last + 1
@@ -282,6 +350,56 @@ class Log:
             known.topic = text
         return msg
 
+    def remember(self, key: str, value: str) -> None:
+        """Keep a value of the server's own, with this transaction. Raises `LogError`."""
+        self._write(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+        )
+
+    def prune(self, room: str, keep: int, before_ms: int, limit: int) -> int:
+        """Remove the oldest messages of ``room``, at most ``limit``; return how many seqs, 0: none is to go.
+
+        ``keep``: the newest that many stay, 0: all. ``before_ms``: what is older goes, up to the first that is not;
+        milliseconds since 1970. Nothing may have been appended in this transaction. Raises `LogError`.
+        """
+        known = self._rooms[room]
+        upto = max(known.pruned, min(known.last - keep if keep else 0, known.pruned + limit))
+        upto = self._outdated(known, upto, before_ms, known.pruned + limit - upto)
+        removed = upto - known.pruned
+        if removed <= 0:
+            return 0
+        base = self._base(known, upto)
+        self._write("DELETE FROM messages WHERE room = ? AND seq <= ?", (known.id, upto))
+        if room not in self._undo:
+            self._undo[room] = replace(known, recent=None)
+        known.pruned, known.base = upto, base
+        while known.recent and known.recent[0].seq <= upto:
+            known.recent.popleft()
+        return removed
+
+    def _outdated(self, room: Head, upto: int, before_ms: int, limit: int) -> int:
+        """Return the last of the rows behind ``upto`` that are older than ``before_ms``."""
+        query = "SELECT seq, time FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?"
+        for count in (1, limit):  # mostly there is nothing to do
+            if before_ms <= 0 or limit <= 0:
+                break
+            for seq, time_ms in self._query(query, (room.id, upto, count)):
+                if isinstance(time_ms, int) and time_ms < before_ms:
+                    upto = min(seq, room.last)
+                elif self._verified(room, seq) is not None:
+                    return upto  # a damaged one does not stop the others: its time says nothing
+        return upto
+
+    def _base(self, room: Head, seq: int) -> bytes:
+        """Return the sum from which the row behind ``seq`` follows."""
+        if seq == room.last:
+            return room.head
+        try:
+            found = self._reader.verified(self._db, room, seq + 1, seq + 1).get(seq + 1)
+        except apsw.Error as err:
+            raise LogError(f"cannot read the log: {err}") from err
+        return chain.start(room.name) if found is None else found[1]
+
     def commit(self) -> None:
         """Make this transaction durable, fsync included. Raises `LogError`; then all of it is rolled back."""
         if not self._rows and not self._begun:
@@ -290,9 +408,13 @@ class Log:
             self._flush()
             self._write_heads()
             self._db.execute("COMMIT")
-        except (apsw.Error, LogError) as err:
+        except apsw.Error as err:
+            failure = self._failed(err)
             self.rollback()
-            raise LogError(f"cannot write the log: {err}") from err
+            raise failure from err
+        except LogError:
+            self.rollback()
+            raise
         self._begun = False
         self._mended.clear()
         for name in self._released:
@@ -304,14 +426,20 @@ class Log:
         for pending in (self._added, self._fresh, self._undo, self._released):
             pending.clear()
 
+    @property
+    def pending(self) -> bool:
+        """Whether this transaction has messages."""
+        return bool(self._undo)
+
     def rollback(self) -> None:
         """Forget this transaction, its numbers too."""
         if self._begun and self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+            try:
+                self._db.execute("ROLLBACK")
+            except apsw.Error as err:
+                self.suspect = str(err)
         self._begun = False
-        for name, (last, head, topic) in self._undo.items():
-            room = self._rooms[name]
-            room.last, room.head, room.topic, room.recent = last, head, topic, None
+        self._rooms.update(self._undo)
         for name in self._added:
             del self._names[self._rooms.pop(name).id]
             self._room_count -= name[0] == "#"
@@ -329,8 +457,17 @@ class Log:
         try:
             self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         except apsw.Error as err:
-            raise LogError(str(err)) from err
+            raise self._failed(err) from err
         self._rows.clear()
+
+    def _write(self, sql: str, args: tuple[Any, ...]) -> None:
+        if self.suspect is not None:
+            raise LogError(f"cannot write the log: {self.suspect}")
+        self._begin()
+        try:
+            self._db.execute(sql, args)
+        except apsw.Error as err:
+            raise self._failed(err) from err
 
     def _write_heads(self) -> None:
         """Write where the rooms end that this transaction wrote to, and what was mended. Raises `apsw.Error`."""
@@ -338,8 +475,8 @@ class Log:
             made = [self._rooms[name] for name in self._added]
             new = [(room.id, room.name, *room.columns()) for room in made]
             self._db.executemany("INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?)", new)
-        there = [self._rooms[name] for name in self._undo.keys() - set(self._added)]
-        changed = [(*room.columns(), room.id) for room in there + self._mended]
+        there = [self._rooms[name] for name in (self._undo.keys() | self._mended) - set(self._added)]
+        changed = [(*room.columns(), room.id) for room in there]
         update = "UPDATE rooms SET topic = ?, pruned = ?, base = ?, last = ?, head = ?, sum = ? WHERE id = ?"
         self._db.executemany(update, changed)
 
@@ -349,8 +486,15 @@ class Log:
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except apsw.Error as err:
-            raise LogError(str(err)) from err
+            raise self._failed(err) from err
         self._begun = True
+
+    def _failed(self, err: apsw.Error) -> LogError:
+        """Return what a failed write is told as; after an I/O error nothing is written before `recover`."""
+        if isinstance(err, apsw.IOError):
+            self.suspect = str(err)
+            self._doubtful |= self._undo.keys() - set(self._added)
+        return LogError(f"cannot write the log: {err}")
 
     def _add_room(self, name: str) -> Head:
         start = chain.start(name)

@@ -65,6 +65,10 @@ class Reader:
                 break
         return sound
 
+    def knows_damaged(self, room: Head, seq: int) -> bool:
+        """Return whether this row was found damaged before."""
+        return (room.id, seq) in self._reported
+
     def _report(self, room: Head, seq: int) -> None:
         if (room.id, seq) not in self._reported and len(self._reported) < _REPORTED:
             self._reported.add((room.id, seq))

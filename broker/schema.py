@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from broker import chain, rows
 log = logging.getLogger("moot.broker")
 
 VERSION: Final = 2
+_STEPS: Final = 1_000_000  # of SQLite's machine between two signs of life
+_PAGES: Final = 10_000
 
 _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
 _ROOMS: Final = """
@@ -55,7 +57,7 @@ class TooNew(Exception):
     """The log was written by a newer moot."""
 
 
-def prepare(db: apsw.Connection, path: Path | str, vfs: str | None) -> None:
+def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Callable[[], None]) -> None:
     """Make the log one of this version: create it, or migrate it. Raises `TooNew`, `apsw.Error`, `OSError`."""
     version: int = db.pragma("user_version")
     if version > VERSION:
@@ -63,8 +65,9 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None) -> None:
     if version == VERSION:
         return
     if version == 1:
-        saved = back_up(db, Path(f"{path}.v1.bak"), vfs)
+        saved = back_up(db, Path(f"{path}.v1.bak"), vfs, alive)
         log.info("the log %s is brought to format %d; its copy of before is %s", path, VERSION, saved)
+        db.set_progress_handler(_never_stop(alive), _STEPS)
     with db:
         if version == 0:
             for statement in (_META, _ROOMS, _MESSAGES, _INDEX):
@@ -73,9 +76,10 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None) -> None:
         else:
             _from_1(db)
         db.pragma("user_version", VERSION)
+    db.set_progress_handler(None)
 
 
-def back_up(db: apsw.Connection, to: Path, vfs: str | None) -> Path:
+def back_up(db: apsw.Connection, to: Path, vfs: str | None, alive: Callable[[], None]) -> Path:
     """Copy the whole log to ``to``, readable for its owner only and synced. Raises `apsw.Error`, `OSError`."""
     part = to.with_name(to.name + ".part")
     part.unlink(missing_ok=True)
@@ -84,7 +88,8 @@ def back_up(db: apsw.Connection, to: Path, vfs: str | None) -> Path:
         copy = apsw.Connection(str(part), vfs=vfs)
         try:
             with copy.backup("main", db, "main") as backup:
-                backup.step(-1)
+                while not backup.step(_PAGES):
+                    alive()
         finally:
             copy.close()
         _sync(part)
@@ -95,6 +100,14 @@ def back_up(db: apsw.Connection, to: Path, vfs: str | None) -> Path:
         raise
     _sync(to.parent)
     return to
+
+
+def _never_stop(alive: Callable[[], None]) -> Callable[[], bool]:
+    def handler() -> bool:
+        alive()
+        return False
+
+    return handler
 
 
 def _sync(path: Path) -> None:

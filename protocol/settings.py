@@ -31,6 +31,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     motd: Annotated[str, _m("characters", "said to everyone who comes in", max_length=2000)] = ""
     lobby: Annotated[str, _m("room", "where people land")] = "#lobby"
 
+    retain_days: Annotated[
+        float, _m("days", "messages older than this are removed; 0: none ever", reload=True, ge=0, le=36500)
+    ] = 0.0
+    retain_messages: Annotated[
+        int, _m("messages", "of each room the newest that many are kept; 0: all", reload=True, ge=0)
+    ] = 0
+
     max_line: Annotated[int, _m("bytes", "longest line a client may send", ge=512, le=1 << 20)] = 16 * 1024
     max_text: Annotated[int, _m("characters", "longest message", ge=1, le=100_000)] = 4000
     max_rooms: Annotated[int, _m("rooms", "rooms on the server", ge=1)] = 10_000
@@ -50,10 +57,27 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sendq_soft: Annotated[int, _m("bytes", "unsent output above which a client's own requests wait", ge=4096)] = (
         64 * 1024
     )
-    sendq_hard: Annotated[int, _m("bytes", "unsent output above which a client is dropped", ge=16384)] = 512 * 1024
+    sendq_hard: Annotated[
+        int, _m("bytes", "unsent output above which a client is replayed later, or closed if it cannot be", ge=16384)
+    ] = 512 * 1024
     sendq_stall: Annotated[
-        float, _m("seconds", "without progress of a full send queue before a client is dropped", gt=0)
+        float, _m("seconds", "a client may take nothing of unsent output before the same happens", gt=0)
     ] = 10.0
+    sendq_total: Annotated[
+        int, _m("bytes", "unsent output of all a worker's clients; above it the same happens to the largest", ge=1 << 20)
+    ] = 64 << 20
+    held_total: Annotated[
+        int, _m("bytes", "requests a worker holds back; above it they are refused at once", ge=1 << 20)
+    ] = 32 << 20
+    lag_limit: Annotated[
+        float, _m("seconds", "a client that is to be replayed may take nothing before it is closed", gt=0)
+    ] = 600.0
+    dead_after: Annotated[
+        float, _m("seconds", "without a sign of life of a client's machine before its connection is closed", ge=2)
+    ] = 120.0
+    max_conns: Annotated[
+        int, _m("connections", "connections of one worker; 0: what its limit of open files allows", ge=0)
+    ] = 0
     max_per_address: Annotated[int, _m("connections", "per IPv4 address or IPv6 /64, loopback exempt", ge=1)] = 64
     linger: Annotated[float, _m("seconds", "people of a dead worker are kept in place this long", ge=0)] = 30.0
     coalesce: Annotated[

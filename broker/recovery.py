@@ -1,0 +1,64 @@
+"""Going on after an I/O error: the disk must prove itself, and the log is compared with what was acknowledged.
+
+A failed fsync is never simply tried again: the kernel may have dropped what it could not write and marked it clean, so
+that the next fsync succeeds without it (https://wiki.postgresql.org/wiki/Fsync_Errors). What was committed before is
+safe, for its own fsync had succeeded. What failed must go, or it rises again on the next start: by then its sender was
+told that it was not said. So, over a new connection, with the old one still open (SQLite's shared memory then knows
+which frames of the write-ahead log count):
+
+1. a checkpoint writes all that counts into the main file anew, syncs it, and cuts the write-ahead log to nothing;
+2. a commit writes the beginning of that log anew, under new salts, and syncs it: whatever may be left of the failed
+   transaction is void from here on, and the disk has shown that it works;
+3. where the rooms end, and their newest rows, is compared with memory.
+"""
+
+import contextlib
+from collections.abc import Iterable
+
+import apsw
+
+from broker import heads, pages
+from broker.heads import CACHED, Head
+from broker.reading import Reader
+
+
+class Lost(Exception):
+    """What was acknowledged is not in the log any more; the text names it."""
+
+
+def prove(db: apsw.Connection) -> None:
+    """Write what counts anew, and sync it. Raises `apsw.Error` when the disk does not do that."""
+    # Busy: somebody reads an older state, a backup perhaps. What can be written was written, and the commit voids
+    # what failed all the same, for it overwrites its beginning.
+    with contextlib.suppress(apsw.BusyError):
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    with db:
+        db.execute(
+            "INSERT INTO meta VALUES ('proofs', '1')"
+            " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+        )
+
+
+def compare(db: apsw.Connection, rooms: dict[str, Head], doubtful: Iterable[Head], reader: Reader) -> None:
+    """Raises `Lost` when the log has not what memory says, `apsw.Error` when it cannot be read.
+
+    ``rooms``: as they are after the last commit. ``doubtful``: those whose newest rows are read too.
+    """
+    stored, mended = heads.read(db)
+    for name, room in rooms.items():
+        found = stored.get(name)
+        end = 0 if found is None else found.last
+        if end < room.last:
+            raise Lost(f"messages {end + 1} to {room.last} of room {name}")
+        if end > room.last or (found is not None and found.head != room.head and found not in mended):
+            raise Lost(f"what was said in room {name} around message {room.last}")
+    for room in doubtful:
+        first = max(room.pruned, room.last - CACHED) + 1
+        if first > room.last:
+            continue
+        known = {seq for seq in range(first, room.last + 1) if reader.knows_damaged(room, seq)}
+        absent = (range(begin, last + 1) for begin, last in reader.page(db, room, first, room.last).gaps)
+        new = pages.gaps(seq for seqs in absent for seq in seqs if seq not in known)
+        if new:
+            listed = ", ".join(str(begin) if begin == last else f"{begin} to {last}" for begin, last in new)
+            raise Lost(f"messages {listed} of room {room.name}")
