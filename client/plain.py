@@ -8,8 +8,9 @@ or sent us away, 130 for Ctrl+C.
 """
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from client.address import parse_address
 from client.console import (
@@ -24,12 +25,15 @@ from client.console import (
     input_lines,
     write_out,
 )
+from client.delivery import deliver, farewell
+from client.journal import Desk, Journal, leftovers, open_journal
 from client.linear import Linear
 from client.net import Chat, ChatError
 from client.nick import login_nick
 from client.session import Offline, Session
 from protocol import native
 
+CLIENT = "moot plain"
 SETTLE_S = 30.0  # at the end of the input, for the last answers
 
 Show = Callable[[list[str]], None]
@@ -45,11 +49,18 @@ def run_plain(host: str, nick: str | None, rooms: list[str]) -> int:
     except ValueError as error:
         complain(str(error))
         return EXIT_USAGE
-    session = Session(nick or login_nick(), rooms, any_nick=nick is None, client="moot plain")
-    chat = Chat(address, session)
+    desk = Desk("chat", address, nick or login_nick())
+    journal = open_journal(desk)
+    others, problems = leftovers(desk)
+    for problem in filter(None, [journal.problem, *problems]):
+        complain(problem)
+    session = Session(
+        desk.nick, rooms, any_nick=nick is None, client=CLIENT, token=journal.token, pending=journal.pending
+    )
+    chat = Chat(address, session, keeper=journal)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        return asyncio.run(_in_terminal(chat) if terminal else _as_filter(chat))
+        return asyncio.run(_in_terminal(chat, others) if terminal else _as_filter(chat, others))
     except ChatError as error:
         complain(str(error) + (f" Try --nick {error.free}" if error.free and error.free not in str(error) else ""))
         return EXIT_UNREACHABLE
@@ -58,6 +69,23 @@ def run_plain(host: str, nick: str | None, rooms: list[str]) -> int:
         return EXIT_OK
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    finally:
+        for one in (journal, *others):
+            one.close()
+        if left := farewell(session, journal):
+            complain(left)
+
+
+@contextlib.asynccontextmanager
+async def _delivering(journals: Sequence[Journal], show: Show) -> AsyncIterator[None]:
+    """Say what clients that are gone left, while the block runs."""
+    tasks = [asyncio.create_task(deliver(one, CLIENT, lambda text: show([text]))) for one in journals]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def show_updates(chat: Chat, mind: Linear, show: Show) -> bool:
@@ -73,14 +101,14 @@ async def show_updates(chat: Chat, mind: Linear, show: Show) -> bool:
     return ours
 
 
-async def _as_filter(chat: Chat) -> int:
+async def _as_filter(chat: Chat, others: Sequence[Journal]) -> int:
     mind = Linear(chat.session, echo=True)
 
     def show(lines: list[str]) -> None:
         write_out(encoded(lines))
 
     chat.updates()  # keep everything from now on
-    async with chat:
+    async with chat, _delivering(others, show):
         showing = asyncio.create_task(show_updates(chat, mind, show))
         typing = asyncio.create_task(_type(chat, mind, show))
         done, _ = await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,16 +137,17 @@ async def _type(chat: Chat, mind: Linear, show: Show) -> None:
         raise ChatError("offline", f"no answer within {SETTLE_S:.0f} s at the end of the input") from None
 
 
-async def _in_terminal(chat: Chat) -> int:
+async def _in_terminal(chat: Chat, others: Sequence[Journal]) -> int:
     from prompt_toolkit.patch_stdout import patch_stdout
 
     mind = Linear(chat.session, echo=False)
     chat.updates()  # keep everything from now on
     async with chat:
         with patch_stdout():
-            showing = asyncio.create_task(show_updates(chat, mind, _print))
-            typing = asyncio.create_task(_prompt(chat, mind))
-            done, _ = await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
+            async with _delivering(others, _print):
+                showing = asyncio.create_task(show_updates(chat, mind, _print))
+                typing = asyncio.create_task(_prompt(chat, mind))
+                done, _ = await asyncio.wait({showing, typing}, return_when=asyncio.FIRST_COMPLETED)
             if showing not in done:
                 await chat.close()
             typing.cancel()

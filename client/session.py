@@ -402,12 +402,14 @@ class Session:
             return
         if not event.fun and self.welcome is not None:  # the server has just started and does not know them yet
             event = replace(event, fun=self.welcome.fun)
-        self.online = True
+        first, self.online = self.welcome is None, True
         self.nick = event.nick
         self.welcome = event
         self._updates.append(Online(event))
         self._open_inbox(event)
-        if self._away is not None and not event.resumed:  # the server had let go of us
+        if first and event.resumed:
+            self._away = event.away
+        if self._away is not None and not (event.resumed and event.away == self._away):  # the server had let go of us
             self._ask(native.Away(text=self._away), "session")
         self._joining = self.rooms.keys() - {native.INBOX}
         for room in self.rooms:

@@ -12,8 +12,31 @@ def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#l
     Without a nick the login name is used. ``greeting`` is shown in the first room.
     Raises ValueError for a ``host`` that is no address.
     """
+    import sys
+
+    from client.address import parse_address
+    from client.journal import Desk, leftovers, open_journal
     from client.terminal.app import MootApp
     from client.terminal.settings import SettingsFile, login_name
 
-    app = MootApp(host, nick or login_name(), list(rooms) or ["#lobby"], SettingsFile.default(), greeting)
-    return app.run() or app.return_code or 0
+    desk = Desk("chat", parse_address(host), nick or login_name())
+    journal = open_journal(desk)
+    others, problems = leftovers(desk)
+    try:
+        app = MootApp(
+            host,
+            desk.nick,
+            list(rooms) or ["#lobby"],
+            SettingsFile.default(),
+            greeting,
+            journal=journal,
+            leftovers=others,
+            problems=problems,
+        )
+        code = app.run() or app.return_code or 0
+    finally:
+        for one in (journal, *others):
+            one.close()
+    if app.farewell:
+        print(f"moot: {app.farewell}", file=sys.stderr)
+    return code

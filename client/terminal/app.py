@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import ClassVar
@@ -13,8 +13,10 @@ from typing import ClassVar
 from textual.app import App
 
 from client.address import parse_address
+from client.delivery import deliver, farewell
+from client.journal import Desk, Journal
 from client.net import Chat
-from client.session import Session
+from client.session import Outgoing, Session
 from client.terminal import altkeys
 from client.terminal.main_screen import MainScreen
 from client.terminal.panels import SettingsScreen
@@ -31,14 +33,29 @@ class MootApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     TITLE = "moot"
 
-    def __init__(self, host: str, nick: str, rooms: Sequence[str], settings: SettingsFile, greeting: str = "") -> None:
+    def __init__(
+        self,
+        host: str,
+        nick: str,
+        rooms: Sequence[str],
+        settings: SettingsFile,
+        greeting: str = "",
+        *,
+        journal: Journal | None = None,  # default: nothing is kept
+        leftovers: Sequence[Journal] = (),  # of clients that are gone; theirs is said too
+        problems: Sequence[str] = (),  # with those files, for people
+    ) -> None:
         altkeys.install()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)  # then no colour is written at all
         self.host = host
         self.settings = settings
         self._greeting = greeting  # said by this program in the first room
         self._rooms = list(rooms)
-        self._chat = self._new_chat(nick)
+        self._journal = journal or Journal(Desk("chat", parse_address(host), nick))
+        self._leftovers = list(leftovers)
+        self._problems = list(filter(None, [self._journal.problem, *problems]))
+        self._deliveries: list[asyncio.Task[None]] = []
+        self._chat = self._new_chat(nick, self._journal.pending)
         self._stack = AsyncExitStack()
         self._title = ""
         self._reason = ""
@@ -46,20 +63,42 @@ class MootApp(App[int]):
             self.register_theme(theme)
         self.theme = settings.values.theme if settings.values.theme in NAMES else NAMES[0]
 
-    def _new_chat(self, nick: str) -> Chat:
-        session = Session(nick, self._rooms, color=self.settings.values.color, client=CLIENT)
-        return Chat(parse_address(self.host), session, patient=True)
+    def _new_chat(self, nick: str, pending: Iterable[Outgoing]) -> Chat:
+        session = Session(
+            nick,
+            self._rooms,
+            token=self._journal.token,
+            color=self.settings.values.color,
+            client=CLIENT,
+            pending=pending,
+        )
+        return Chat(parse_address(self.host), session, patient=True, keeper=self._journal)
 
     async def on_mount(self) -> None:
         """Connect; the screen shows what comes of it."""
         if sys.platform != "win32":  # killed, it still gives the terminal back as it was
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
         self._write("\x1b[22;0t")  # remember the terminal's title
-        await self.push_screen(MainScreen(self.host, self._chat, self.settings, self._greeting))
+        await self.push_screen(MainScreen(self.host, self._chat, self.settings, self._greeting, self._problems))
         await self._stack.enter_async_context(self._chat)
+        for journal in self._leftovers:
+            self._deliveries.append(asyncio.create_task(deliver(journal, CLIENT, self._tell)))
+
+    def _tell(self, text: str) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.tell(text)
+
+    @property
+    def farewell(self) -> str:
+        """What to say when the program has ended; mostly nothing."""
+        return farewell(self._chat.session, self._journal)
 
     async def on_unmount(self) -> None:
         """Say goodbye."""
+        for delivery in self._deliveries:
+            delivery.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
         await self._chat.close(self._reason)
         await self._stack.aclose()
         self._write("\x1b[23;0t")
@@ -75,7 +114,7 @@ class MootApp(App[int]):
             self.exit(1)
             return
         await self._stack.aclose()
-        self._chat = self._new_chat(nick)
+        self._chat = self._new_chat(nick, list(self._chat.session.outbox.values()))
         await self.switch_screen(MainScreen(self.host, self._chat, self.settings, self._greeting))
         await self._stack.enter_async_context(self._chat)
 

@@ -1,9 +1,11 @@
 """What a view shows, one object each: messages, folded joins and leaves, notes from this program or the server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from client.lines import missing
+from client.sequence import in_order
 from client.terminal.folding import Step, fold
 from protocol import native
 from protocol.text import clean
@@ -60,7 +62,22 @@ class Note:
     version: int = 0
 
 
-Entry = Post | Fold | Note
+@dataclass(slots=True, eq=False)
+class Hole:
+    """Messages that the server will never send: no longer kept, or damaged."""
+
+    time: int  # of what is beside it
+    seq: int  # the first of them
+    last: int
+    version: int = 0
+
+    @property
+    def text(self) -> str:
+        """What to say about it."""
+        return missing(self.seq, self.last)
+
+
+Entry = Post | Fold | Note | Hole
 
 
 def post_of(msg: native.Msg, me: str, *, direct: bool = False) -> Post:
@@ -79,6 +96,22 @@ def post_of(msg: native.Msg, me: str, *, direct: bool = False) -> Post:
         own=own,
         mention=not own and (direct or (msg.kind != "topic" and names(text, me))),
     )
+
+
+def entries_of(
+    messages: Iterable[native.Msg], gaps: Iterable[native.Gap], me: str, now: int, *, direct: bool = False
+) -> list[Post | Hole]:
+    """Return what a page of the log shows, oldest first. ``now`` is for a page without messages."""
+    items = list(in_order(messages, gaps))
+    time = next((item.time for item in items if isinstance(item, native.Msg)), now)
+    found: list[Post | Hole] = []
+    for item in items:
+        if isinstance(item, native.Msg):
+            time = item.time
+            found.append(post_of(item, me, direct=direct))
+        else:
+            found.append(Hole(time, *item))
+    return found
 
 
 def names(text: str, nick: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from rich.cells import cell_len
 
-from client.terminal.entries import Entry, Fold, Note, Post, spots
+from client.terminal.entries import Entry, Fold, Hole, Note, Post, spots
 from client.terminal.links import find_links
 from client.terminal.wrapping import Piece, clip, pad_left, untab, wrap
 
@@ -85,7 +85,7 @@ def layout(
         quiet = grouped and before is not None and hour(before.time, page.clock) == hour(entry.time, page.clock)
         lines += _post(entry, page, grouped=grouped, quiet=quiet, answered=answered)
         return lines
-    if isinstance(entry, Fold):
+    if isinstance(entry, Fold | Hole):
         return lines + _plain(entry.text, "fold", "·", entry.time, page)
     if entry.tone == "art":
         return lines + _table(entry, page)

@@ -48,7 +48,9 @@ class MainScreen(Screen[None]):
     AUTO_FOCUS = "#composer"
     BINDINGS: ClassVar[list[BindingType]] = [Binding(key, action, show=False) for key, action in KEYS.items()]
 
-    def __init__(self, host: str, chat: Chat, settings: SettingsFile, greeting: str = "") -> None:
+    def __init__(
+        self, host: str, chat: Chat, settings: SettingsFile, greeting: str = "", problems: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.host = host
         self.chat = chat
@@ -57,6 +59,7 @@ class MainScreen(Screen[None]):
         self.director = Director()
         self.doer = Doer(self.tracker, chat, settings, self)
         self._greeting = greeting
+        self._problems = [*filter(None, [settings.problem]), *problems]  # said at once
         self._greeted = False
         self._incoming: list[Update] = []
         self._peek: set[str] = set()  # panes shown although there is little room
@@ -93,8 +96,8 @@ class MainScreen(Screen[None]):
         self.completer = Completer(self.composer, self.popup, self.tracker)
         self.timeline.ignored = self.tracker.ignored
         self._frames = self.set_interval(1 / FRAMES, self._draw_frame, pause=True)
-        if self.settings.problem:
-            self.tracker.note(self.settings.problem, self.now(), tone="error")
+        for problem in self._problems:
+            self.tracker.note(problem, self.now(), tone="error")
         self._arrange()
         self.timeline.show(self.tracker.view, self._page())
         self.run_worker(self._listen(), exclusive=True)
@@ -221,6 +224,7 @@ class MainScreen(Screen[None]):
             me=self.chat.session.nick,
             host=self.host,
             problem=tracker.problem,
+            delayed=tracker.delayed,
             waiting=len(self.chat.session.outbox),
             below=view.below,
             behind=not view.following,
@@ -441,6 +445,12 @@ class MainScreen(Screen[None]):
         self._flashed = text
         self._show_status()
         self.set_timer(2.0, self._unflash)
+
+    def tell(self, text: str) -> None:
+        """Say something in the view at hand."""
+        if self.is_attached:
+            self.tracker.note(text, self.now())
+            self.refresh_all()
 
     def _unflash(self) -> None:
         self._flashed = ""

@@ -21,6 +21,7 @@ class Status:
     me: str = ""
     host: str = ""
     problem: str = ""  # why there is no connection; "" when there is one
+    delayed: str = ""  # why the server does not take messages for now; "" when it does
     waiting: int = 0  # messages of ours without an answer
     below: int = 0  # messages that came below what is in sight
     behind: bool = False  # scrolled up
@@ -52,7 +53,9 @@ class StatusBar(Static):
         left = clip(self._left(status, width), max(1, width - cell_len(right) - cell_len(new) - 1))
         fill = " " * max(0, width - cell_len(left) - cell_len(right) - cell_len(new))
         text = Text(no_wrap=True, end="")
-        text.append(left, self.get_component_rich_style("status--bad" if status.problem else "status--good"))
+        text.append(
+            left, self.get_component_rich_style("status--bad" if status.problem or status.delayed else "status--good")
+        )
         text.append(fill)
         text.append(
             right, self.get_component_rich_style("status--over" if status.length > status.limit else "status--dim")
@@ -66,6 +69,8 @@ class StatusBar(Static):
         if status.problem:
             waits = f" · {status.waiting} waiting" if status.waiting else ""
             return f" ○ not connected{waits}" + (f" · {status.problem}" if width >= 40 else "")
+        if status.delayed and status.waiting:
+            return f" ● {status.me} · {status.waiting} waiting: {status.delayed}"
         return f" ● {status.me}" + (f" · {status.host}" if width >= 60 else "")
 
     @staticmethod

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from client import session as s
-from client.terminal.entries import Note, Post, Tone, post_of
+from client.lines import missing
+from client.terminal.entries import Hole, Note, Post, Tone, entries_of, post_of
 from client.terminal.folding import Step
 from client.terminal.reports import report
 from client.terminal.views import View
@@ -77,6 +78,7 @@ class Tracker:
             self.views[STATUS] = View(STATUS, "", more=False)
         self.attentive = True  # the person looks at the terminal
         self.problem = "connecting"  # why we are not online; "" when we are
+        self.delayed = ""  # why the server does not take our messages for now; "" when it does
         self.last_from: str | None = None  # who wrote to us alone last
         self.generation = 0  # grows when counts, views or people change
         self._sent: dict[tuple[str, int], tuple[str, str]] = {}  # acknowledged, not yet shown: view and cmid
@@ -181,7 +183,12 @@ class Tracker:
                 case s.Queued():
                     self._queued(update)
                 case s.Sent():
+                    self.delayed = ""
                     self._acknowledged(update)
+                case s.Delayed(error=error):
+                    self.delayed = clean(error.text, newlines=False)
+                case s.Lost():
+                    self._lost(update)
                 case s.Failed():
                     self._failed(update, effects)
                 case s.Answer():
@@ -248,12 +255,20 @@ class Tracker:
         again = view.newest > 0
         if not again or update.reset:
             view.more = update.more
-        posts = [post_of(msg, self.session.nick) for msg in update.messages if msg.seq > view.newest]
-        for post in posts:
-            self._settle(view.room, post.seq)
+        for post in entries_of(update.messages, update.gaps, self.session.nick, self._now):
+            if post.seq <= view.newest:
+                continue
             view.append(post)
-            if again and not post.own and post.nick.casefold() not in self.ignored:
+            if again and isinstance(post, Post) and not post.own and post.nick.casefold() not in self.ignored:
                 self._count(view, post)
+        self._settle_all(view.room, view.newest)
+
+    def _lost(self, update: s.Lost) -> None:
+        if update.room == native.INBOX:  # nobody knows whose they were
+            self.note(f"Direct messages: {missing(update.first, update.last)}", self._now)
+        else:
+            self._open(update.room).append(Hole(self._now, update.first, update.last))
+            self._settle_all(update.room, update.last)
 
     def _queued(self, update: s.Queued) -> None:
         if update.kind == "topic":
@@ -275,7 +290,14 @@ class Tracker:
     def _settle(self, room: str, seq: int) -> None:
         """A message came; if it is one of ours, it is no longer pending."""
         if self._sent and (found := self._sent.pop((room, seq), None)) and found[0] in self.views:
-            self.views[found[0]].pending.pop(found[1], None)
+            view = self.views[found[0]]
+            view.pending.pop(found[1], None)
+            view.touch(len(view.entries))
+
+    def _settle_all(self, room: str, newest: int) -> None:
+        """All up to ``newest`` has come, or is older than what is shown."""
+        for key in [key for key in self._sent if key[0] == room and key[1] <= newest]:
+            self._settle(*key)
 
     def _failed(self, update: s.Failed, effects: list[Effect]) -> None:
         name = self._drop(update.cmid)
@@ -328,26 +350,29 @@ class Tracker:
             return
         if view is None or view.room != event.room:
             view = self._open(event.room)
-        if not event.messages or event.messages[0].seq < view.oldest or not view.oldest:
-            view.more = event.more
-        added = view.prepend([post_of(msg, self.session.nick) for msg in event.messages])
+        posts = entries_of(event.messages, event.gaps, self.session.nick, self._now)
+        if not posts or posts[0].seq < view.oldest or not view.oldest:
+            view.more = event.more and bool(posts)
+        added = view.prepend(posts)
         if not added and request.before is None:
             self.note("They are all here; scroll up for older ones.", self._now, view=name)
 
     def _inbox_page(self, page: native.HistoryPage) -> None:
-        self._inbox_more = page.more
+        self._inbox_more = page.more and bool(page.messages or page.gaps)
         by_view: dict[str, list[Post]] = {}
         for msg in page.messages:
             view = self._open(self._place(msg))  # at once: the next one's place may depend on it
             by_view.setdefault(view.name, []).append(post_of(msg, self.session.nick, direct=True))
         for name, posts in by_view.items():
             self._open(name).prepend(posts)
-        if page.messages:
-            seq = page.messages[0].seq
-            self._inbox_oldest = min(self._inbox_oldest or seq, seq)
+        for first, last in page.gaps:  # nobody knows whose they were
+            self.note(f"Direct messages: {missing(first, last)}", self._now)
+        oldest = [msg.seq for msg in page.messages[:1]] + [first for first, _ in page.gaps]
+        self._inbox_oldest = min([*oldest, *filter(None, [self._inbox_oldest])], default=0)
+        self._settle_all(native.INBOX, page.messages[-1].seq if page.messages else 0)
         for view in self.views.values():
             if view.direct:
-                view.more = page.more
+                view.more = self._inbox_more
 
     def _online(self, update: s.Online) -> None:
         first = self._inbox_oldest == 0 and not any(view.newest for view in self.views.values())
@@ -356,6 +381,7 @@ class Tracker:
             self.ask(native.History(room=native.INBOX, before=update.welcome.inbox + 1, limit=50))
 
     def _offline(self, update: s.Offline, effects: list[Effect]) -> None:
+        self.delayed = ""
         self.problem = clean(update.reason, newlines=False) or "the connection is gone"
         for view in self.views.values():
             view.loading = False

@@ -1,9 +1,10 @@
 """One view: a room, or the direct messages with one person, as this person sees it. Knows no widgets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from client.terminal.entries import Entry, Fold, Post
+from client.terminal.entries import Entry, Fold, Hole, Post
 from client.terminal.folding import Step
 
 KEPT: Final = 2_000  # entries of a view that is being followed; older ones can be loaded again
@@ -52,20 +53,20 @@ class View:
         """Put ``entry`` last, and let the oldest go when there are too many."""
         self.touch(len(self.entries))
         self.entries.append(entry)
-        if isinstance(entry, Post) and entry.seq:
-            self.newest = max(self.newest, entry.seq)
+        if isinstance(entry, Post | Hole) and entry.seq:
+            self.newest = max(self.newest, _last(entry))
             self.oldest = self.oldest or entry.seq
         limit = KEPT if self.following else KEPT_AT_MOST
         if len(self.entries) > limit + _SLACK:
             self._forget(len(self.entries) - limit)
 
-    def prepend(self, posts: list[Post]) -> int:
+    def prepend(self, posts: Sequence[Post | Hole]) -> int:
         """Put older messages, oldest first, before all others, but not those already shown; return how many."""
         fresh = [post for post in posts if not self.oldest or post.seq < self.oldest]
         if fresh:
             self.entries[:0] = fresh
             self.oldest = fresh[0].seq
-            self.newest = max(self.newest, fresh[-1].seq)
+            self.newest = max(self.newest, _last(fresh[-1]))
             self.touch(0)
         return len(fresh)
 
@@ -113,8 +114,12 @@ class View:
 
     def _forget(self, count: int) -> None:
         del self.entries[:count]
-        self.oldest = next((e.seq for e in self.entries if isinstance(e, Post)), self.newest + 1)
+        self.oldest = next((e.seq for e in self.entries if isinstance(e, Post | Hole)), self.newest + 1)
         self.more = True
         self.dropped += count
         self.changed = max(0, self.changed - count)
         self.generation += 1
+
+
+def _last(entry: Post | Hole) -> int:
+    return entry.last if isinstance(entry, Hole) else entry.seq

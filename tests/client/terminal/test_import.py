@@ -13,7 +13,7 @@ def test_knowing_of_the_terminal_client_does_not_load_textual() -> None:
 
 
 def test_the_client_loads_where_there_are_no_unix_modules() -> None:
-    missing = "for name in ('fcntl', 'pwd', 'grp', 'resource', 'uvloop', 'apsw', 'pyseccomp'): sys.modules[name] = None"
+    missing = "for name in ('fcntl', 'pwd', 'grp', 'resource', 'uvloop', 'pyseccomp'): sys.modules[name] = None"
     code = f"""
 import sys, textual.app, textual.driver
 {missing}
