@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from protocol import native
-from protocol.ipc import Answered, ConnId, Down, Posted, Told
+from protocol.ipc import Answered, ConnId, Down, Entered, Posted, Told
 from protocol.pipes import encode_frames
 
 _encoder = msgspec.msgpack.Encoder()
@@ -54,6 +54,8 @@ def _without_unstored(event: Down, last: Callable[[ConnId, str], int], error: na
             return Answered(event.conn, event.rid, msgspec.structs.replace(welcome, inbox=inbox))
         case Answered(event=native.HistoryPage(id=id_)) | Answered(event=native.Ok(id=id_, seq=int())):
             return Answered(event.conn, event.rid, msgspec.structs.replace(error, id=id_))
+        case Entered(conn=conn, room=name, last=newest):
+            return Entered(conn, name, min(newest, last(conn, name)))
         case Answered(event=native.Room() as room):
             newest = last(event.conn, room.room)
             stored = [msg for msg in room.messages if msg.seq <= newest]
