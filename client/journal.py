@@ -132,7 +132,7 @@ class Journal:
             db.pragma("synchronous", "full")
             with db:
                 db.execute(SCHEMA)
-                owner = (self.desk.program, str(self.desk.server), self.desk.room, self.nick, self.token)
+                owner = (self.desk.program, _folder(self.desk.server), self.desk.room, self.nick, self.token)
                 db.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?)", owner)
             return
         if version != FORMAT:
@@ -140,7 +140,7 @@ class Journal:
         if (found := db.pragma("quick_check")) != "ok":
             raise Damaged(str(found))
         program, server, room, nick, token = db.execute("SELECT * FROM owner").get
-        if not (server == str(self.desk.server) and program in ("chat", "send") and 16 <= len(token) <= 128):
+        if not (server == _folder(self.desk.server) and program in ("chat", "send") and 16 <= len(token) <= 128):
             raise Damaged("it does not say whose it is")
         self.desk = Desk(program, self.desk.server, nick, room)
         self.nick, self.token = nick, token

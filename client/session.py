@@ -472,6 +472,7 @@ class Session:
             self._seqs.setdefault(name, Sequencer()).restart(request.after or 0)
         seqs = self._seqs[name]
         assert self.welcome is not None
+        asked_twice = request.after is None and self._epochs.get(name) == self.welcome.epoch and not event.reset
         self._epochs[name] = self.welcome.epoch
         view.here = True
         view.topic = event.topic
@@ -479,12 +480,12 @@ class Session:
         view.count = event.count
         more = event.more
         oldest = min([msg.seq for msg in event.messages[:1]] + [first for first, _ in event.gaps], default=0)
-        if event.reset or request.after is None:
+        if event.reset or (request.after is None and not asked_twice):
             seqs.jump(oldest - 1 if oldest else event.seq)
             view.first = 0
         else:
             more = (view.first or oldest or seqs.last + 1) > 1
-        found = seqs.page(event.messages, event.gaps)
+        found = (seqs.replay if asked_twice else seqs.page)(event.messages, event.gaps)
         seqs.knows(event.seq)
         self._report(view, found, Entered(name, [], event.reset, more))
         self._fill(name)

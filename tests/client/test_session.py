@@ -4,6 +4,7 @@ import json
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from client.session import (
     Answer,
@@ -12,6 +13,7 @@ from client.session import (
     Exited,
     Failed,
     Lost,
+    Members,
     Message,
     Offline,
     Online,
@@ -23,6 +25,7 @@ from client.session import (
     Update,
 )
 from protocol.native import (
+    Away,
     Bye,
     Error,
     Event,
@@ -37,6 +40,7 @@ from protocol.native import (
     Nick,
     Notice,
     Ok,
+    People,
     Person,
     Quit,
     Renamed,
@@ -78,6 +82,12 @@ def in_tea(*seen: Msg) -> Session:
     told(s, WELCOME, Room(id=2, room="#tea", seq=seen[-1].seq if seen else 0, messages=list(seen)))
     s.outgoing()
     return s
+
+
+def connected(s: Session, first_id: int = 1) -> None:
+    s.connected()
+    s.outgoing()
+    told(s, replace(WELCOME, id=first_id))
 
 
 def reconnect(s: Session, first_id: int, *, inbox: int = 0, epoch: str = "e1") -> list[Update]:
@@ -471,3 +481,127 @@ def test_the_same_id_twice_is_a_mistake_of_the_caller() -> None:
     s.submit(Send(cmid="x", to="#tea", text="hi"))
     with pytest.raises(ValueError, match="'x' is in the outbox"):
         s.submit(Send(cmid="x", to="#tea", text="hi"))
+
+
+# --- replays, gaps, and a session before this one
+
+
+def test_a_replay_is_taken_like_a_page_and_what_is_live_goes_on() -> None:
+    s = in_tea(msg(1))
+    page = HistoryPage(room="#tea", messages=[msg(1), msg(2), msg(5)], gaps=[(3, 4)], more=True)
+    assert told(s, page) == [Message(msg(2)), Lost("#tea", 3, 4), Message(msg(5))]
+    assert told(s, HistoryPage(room="#tea", messages=[msg(6)]), msg(7)) == [Message(msg(6)), Message(msg(7))]
+    assert wrote(s) == []
+
+
+def test_a_replay_that_begins_too_late_waits_for_what_is_between() -> None:
+    s = in_tea(msg(1))
+    assert told(s, HistoryPage(room="#tea", messages=[msg(4), msg(5)])) == []
+    assert wrote(s) == [{"op": "history", "id": 3, "room": "#tea", "after": 1, "limit": 500}]
+    assert told(s, HistoryPage(id=3, room="#tea", messages=[msg(2), msg(3), msg(4)])) == [
+        Message(msg(seq)) for seq in (2, 3, 4, 5)
+    ]
+    assert wrote(s) == []
+
+
+def test_a_replay_of_a_room_we_are_not_in_is_nothing() -> None:
+    s = in_tea(msg(1))
+    assert told(s, HistoryPage(room="#milk", messages=[msg(1)]), People(room="#milk", people=[], count=0)) == []
+
+
+def test_people_nobody_asked_for_replace_the_members() -> None:
+    s = in_tea(msg(1))
+    told(s, Joined(room="#tea", who=Person("old")))
+    assert told(s, People(room="#tea", people=[Person("ann"), Person("bob")], count=7)) == [Members("#tea")]
+    assert (list(s.rooms["#tea"].people), s.rooms["#tea"].count) == (["ann", "bob"], 7)
+
+
+def test_a_page_that_is_only_a_gap_is_told_and_asked_behind() -> None:
+    s = in_tea(msg(1))
+    told(s, msg(900))
+    s.outgoing()
+    assert told(s, HistoryPage(id=3, room="#tea", messages=[], gaps=[(2, 500)], more=True)) == [Lost("#tea", 2, 500)]
+    assert wrote(s) == [{"op": "history", "id": 4, "room": "#tea", "after": 500, "limit": 500}]
+    told_now = told(s, HistoryPage(id=4, room="#tea", messages=[msg(899)], gaps=[(501, 898)]))
+    assert told_now == [Lost("#tea", 501, 898), Message(msg(899)), Message(msg(900))]
+    assert wrote(s) == []
+
+
+def test_an_empty_page_never_asks_for_the_same_again() -> None:
+    s = in_tea(msg(1))
+    told(s, msg(3))
+    s.outgoing()
+    assert told(s, HistoryPage(id=3, room="#tea", messages=[], more=True)) == [Lost("#tea", 2, 2), Message(msg(3))]
+    assert wrote(s) == []
+
+
+def test_gaps_in_what_was_missed_stand_in_their_place() -> None:
+    s = in_tea(msg(1))
+    reconnect(s, 3)
+    room = Room(id=4, room="#tea", seq=6, messages=[msg(4), msg(6)], gaps=[(2, 3), (5, 5)])
+    assert told(s, room) == [Entered("#tea", [msg(4), msg(6)], gaps=[(2, 3), (5, 5)])]
+    assert told(s, msg(7)) == [Message(msg(7))]
+
+
+def test_scrolling_back_goes_on_behind_a_gap() -> None:
+    s = session("#tea")
+    connected(s)
+    told(s, Room(id=2, room="#tea", seq=9, messages=[msg(9)], more=True))
+    s.outgoing()
+    s.older("#tea")
+    assert wrote(s) == [{"op": "history", "id": 3, "room": "#tea", "before": 9, "limit": 100}]
+    told(s, HistoryPage(id=3, room="#tea", messages=[], gaps=[(5, 8)], more=True))
+    s.older("#tea")
+    assert wrote(s) == [{"op": "history", "id": 4, "room": "#tea", "before": 5, "limit": 100}]
+
+
+def test_a_page_from_before_one_went_back_is_no_gap() -> None:
+    s = in_tea(msg(1))
+    told(s, msg(2), msg(3), msg(6))
+    s.outgoing()
+    s.rewind("#tea", 0)
+    updates = told(s, HistoryPage(id=3, room="#tea", messages=[msg(4), msg(5)]))
+    assert updates == []
+    assert wrote(s) == [{"op": "history", "id": 4, "room": "#tea", "after": 0, "limit": 500}]
+
+
+def test_being_away_is_said_again_when_the_server_had_let_go() -> None:
+    s = in_tea()
+    s.request(Away(text="lunch"))
+    told(s, Ok(id=3))
+    s.disconnected("cut")
+    connected(s, 4)
+    assert [(line["op"], line.get("text")) for line in wrote(s)] == [("away", "lunch"), ("join", None)]
+    assert told(s, Ok(id=5)) == []
+    s.disconnected("cut")
+    s.connected()
+    s.outgoing()
+    told(s, replace(WELCOME, id=7, resumed=True, away="lunch"))
+    assert [line["op"] for line in wrote(s)] == ["join"]
+
+
+def test_what_an_earlier_session_left_goes_out_first_with_its_ids_and_is_known_when_it_comes() -> None:
+    left = [Send(cmid="old", to="#tea", text="hi"), Send(cmid="older", to="#milk", text="ho")]
+    s = Session("ann", ["#tea"], token="t" * 16, pending=left)
+    assert s.updates() == [Queued("old", "#tea", "hi", "text"), Queued("older", "#milk", "ho", "text")]
+    assert s.restored == {"old", "older"}
+    s.say("#tea", "new")
+    connected(s)
+    assert [line["room"] for line in wrote(s)] == ["#tea", "#milk"]
+    hi = Msg(room="#tea", seq=1, time=5, nick="ann", text="hi")
+    assert told(s, Room(id=2, room="#tea", seq=1, messages=[hi]), Room(id=3, room="#milk", seq=0)) == []
+    assert [line["text"] for line in wrote(s)] == ["hi", "ho", "new"]
+    updates = told(s, Ok(id=4, room="#tea", seq=1, time=5), Ok(id=5, room="#milk", seq=1, time=6))
+    assert updates == [
+        Sent("old", "#tea", 1, 5),
+        Sent("older", "#milk", 1, 6),
+        Entered("#tea", []),
+        Message(hi, "old"),
+        Entered("#milk", []),
+    ]
+
+
+def test_an_earlier_session_s_message_to_one_person_needs_no_room() -> None:
+    s = Session("ann", [], token="t" * 16, pending=[Send(cmid="old", to="@bob", text="hi")])
+    connected(s)
+    assert [line["op"] for line in wrote(s)] == ["send"]
