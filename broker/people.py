@@ -32,9 +32,11 @@ class Person:
     color: str | None = None
     away: str | None = None
     spoke: int = 0  # last said something, as `since`; 0: never
+    returns: bool = True  # has a token of its own to come back with
     rooms: "dict[str, Room]" = field(default_factory=dict)
     lingers_until: float | None = None  # monotonic seconds; None: connected
     quit_reason: str = ""  # for those who linger
+    restored: bool = False  # known from the attendance sheet alone: no worker has told of them yet
 
     @property
     def card(self) -> native.Person:
@@ -55,14 +57,21 @@ class People:
         self.skeletons: dict[str, Person] = {}  # by what their nick looks like
         self.per_address: dict[str, int] = {}
         self.lingering: dict[bytes, Person] = {}  # by uid
+        self.touched: dict[bytes, Person | None] = {}  # by uid: changed since the shell last looked; None: gone
+
+    def touch(self, person: Person) -> None:
+        """Something of ``person`` has changed that a new broker would have to know."""
+        self.touched[person.uid] = person
 
     def add(self, person: Person) -> None:
+        self.touch(person)
         self.by_conn[person.conn] = person
         self.by_uid[person.uid] = person
         self._name(person)
         self._count(person, 1)
 
     def remove(self, person: Person) -> None:
+        self.touched[person.uid] = None
         del self.by_conn[person.conn]
         del self.by_uid[person.uid]
         self._unname(person)
@@ -70,6 +79,7 @@ class People:
         self._count(person, -1)
 
     def rename(self, person: Person, nick: str) -> None:
+        self.touch(person)
         self._unname(person)
         person.nick = nick
         self._name(person)
@@ -80,17 +90,20 @@ class People:
         self.lingering.pop(person.uid, None)
         self._count(person, -1)
         person.lingers_until = None
+        person.restored = False
+        self.touch(person)
         person.conn, person.addr, person.dialect = conn, addr, dialect
         self.by_conn[conn] = person
         self._count(person, 1)
 
-    def linger(self, worker: int, until: float) -> None:
-        """The connections of ``worker`` are gone; their people stay until ``until`` (monotonic seconds)."""
-        for person in self.by_conn.values():
-            if worker_of(person.conn) == worker:
-                person.lingers_until = until
-                person.quit_reason = "connection lost"
-                self.lingering[person.uid] = person
+    def of_worker(self, worker: int) -> list[Person]:
+        return [person for person in self.by_conn.values() if worker_of(person.conn) == worker]
+
+    def linger(self, person: Person, until: float, reason: str) -> None:
+        """The connection of ``person`` is gone; they keep the seat until ``until`` (monotonic seconds)."""
+        person.lingers_until = until
+        person.quit_reason = reason
+        self.lingering[person.uid] = person
 
     def called(self, nick: str) -> Person:
         """Return who is called ``nick``. Raises `Refusal`, `names.BadName`."""

@@ -7,19 +7,25 @@ import logging
 import selectors
 import socket
 import time
+from collections import Counter, deque
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from broker.log import Log, LogError
+from broker import checks
+from broker.attendance import Attendance
+from broker.log import Log, LogError, LogLost
 from broker.outbox import Outbox
 from broker.people import Person
 from broker.state import State
-from protocol import native
+from broker.upkeep import Upkeep
+from protocol import logs, native
 from protocol.control import ControlSocket
-from protocol.ipc import Answered, Attach, Beat, Do, Fatal, Gone, Link, Ready, Stop, Stuck, Up, worker_of
-from protocol.pipes import BadFrame, PipeReader, PipeWriter
+from protocol.ipc import Answered, Attach, Beat, Do, Fatal, Gone, Link, Ready, Reload, Stop, Stuck, Up, worker_of
+from protocol.pipes import BadFrame, PipeReader, PipeWriter, decode_batch
 from protocol.settings import Settings
 
 log = logging.getLogger("moot.broker")
@@ -27,6 +33,8 @@ log = logging.getLogger("moot.broker")
 LOG_FILE: Final = "moot.db"
 STEP_S: Final = 0.1
 MAX_WAITING: Final = 50_000  # commands read but not applied; then the pipes are left to fill
+SHARE: Final = 4000  # commands of one worker that are taken up at once
+OFFENCES_LOGGED: Final = 10  # of each worker
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
 
 UNSTORED: Final = native.Error(
@@ -45,40 +53,57 @@ class Worker:
         self.reader = reader
         self.writer = writer
         self.attached = False
+        self.backlog: deque[Up] = deque()  # read, not yet taken up; while there is some, no more is read
+        self.offences = 0
 
 
 class Broker:
     """The shell around `State`. Owns the log, the pipes and the control socket."""
 
-    def __init__(self, control: ControlSocket, settings: Settings, directory: Path, workers: int) -> None:
+    def __init__(
+        self,
+        control: ControlSocket,
+        settings: Settings,
+        directory: Path,
+        workers: frozenset[int],
+        sheet: int | None = None,
+    ) -> None:
+        """``workers``: those that had people when the last broker ended. ``sheet``: see `Attendance`."""
         self.control = control
         self.settings = settings
-        self.log = Log(directory / LOG_FILE)
+        self.log = Log(directory / LOG_FILE, alive=_signs_of_life(control))
+        self.upkeep = Upkeep(self.log)
         self.out = Outbox()
         self.state = State(settings, self.log, self.out, _note)
         self.workers: dict[int, Worker] = {}
-        self.awaited = workers  # how many workers are to attach before the first request is served
+        self.awaited = set(workers)  # those that are to attach before the first request is served
         self.serve_at = time.monotonic() + ATTACH_WAIT_S
         self.seated = False  # the seats were taken before anything else
+        self.attendance = Attendance(sheet)
+        self.state.restore(self.attendance.read(), time.monotonic() + settings.linger)
         self.waiting: list[tuple[Worker, Up]] = []  # read, not yet applied
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ)
+        self.bereft = False  # a worker was lost in this step
         self.stopping = False
 
     @property
     def serving(self) -> bool:
-        return self.awaited <= 0 or time.monotonic() >= self.serve_at
+        return not self.awaited or time.monotonic() >= self.serve_at
 
     def run(self) -> None:
-        due: float | None = None
+        due: float | None = self.serve_at
         while not self.stopping:
-            self.waiting += self._wait(0.0 if self.waiting and self.serving else due)
+            behind = bool(self.waiting)
+            self.waiting += self._wait(0.0 if behind and self.serving else due)
+            if behind and self.seated:
+                self.waiting = _in_turns(self.waiting)
             if not self.serving:
                 due = self.serve_at
                 continue
             if not self.seated:
                 self.seated = True
-                self.waiting = _seats_first(self.waiting)
+                self._take_seats()
             due = self.step()
 
     def _wait(self, due: float | None) -> list[tuple[Worker, Up]]:
@@ -94,25 +119,40 @@ class Broker:
             if events & selectors.EVENT_WRITE and worker.incarnation in self.workers:
                 self._flush(worker)
             if events & selectors.EVENT_READ and worker.incarnation in self.workers and not full:
-                commands += self._read(worker)
+                self._read(worker)
+        for worker in self.workers.values():
+            commands += [(worker, command) for command in islice(worker.backlog, SHARE)]
+            for _ in range(min(SHARE, len(worker.backlog))):
+                worker.backlog.popleft()
         return commands
 
-    def _read(self, worker: Worker) -> list[tuple[Worker, Up]]:
+    def _read(self, worker: Worker) -> None:
+        if worker.backlog:
+            return
         try:
             frames = worker.reader.read()
-            commands = [(worker, command) for frame in frames for command in _decoder.decode(frame)]
+            for frame in frames:
+                worker.backlog += decode_batch(frame, _decoder)
         except EOFError:
             self._lose(worker)
-            return []
-        except (BadFrame, msgspec.DecodeError) as err:
+            return
+        except BadFrame as err:
             log.error("worker %d sent garbage and is cut off: %s", worker.incarnation, err)
             self.control.send(Stuck(worker.incarnation))
             self._lose(worker)
-            return []
-        if not worker.attached and commands:
+            return
+        if not worker.attached and worker.backlog:
             worker.attached = True
-            self.awaited -= 1
-        return commands
+            self.awaited.discard(worker.incarnation)
+
+    def _take_seats(self) -> None:
+        """Who sits where comes first of all: a newcomer at one worker must not take a nick of another's seat."""
+        seats = [item for item in self.waiting if isinstance(item[1], Attach)]
+        self.waiting = [item for item in self.waiting if not isinstance(item[1], Attach)]
+        now_ms = time.time_ns() // 1_000_000
+        for worker, attach in seats:
+            self._apply(worker, attach, now_ms)
+        self.state.let_go(self.awaited & self.workers.keys())
 
     def step(self) -> float | None:
         """Apply what waits as one transaction and tell the workers. Return when to step again at the latest.
@@ -122,10 +162,11 @@ class Broker:
         """
         now_ms = time.time_ns() // 1_000_000
         until = time.monotonic() + STEP_S
+        self.upkeep.mend(time.monotonic())
         done = 0
         for done, (worker, command) in enumerate(self.waiting, 1):
             self._apply(worker, command, now_ms)
-            if done % 16 == 0 and time.monotonic() > until:
+            if (done % 16 == 0 or type(command) is Attach) and time.monotonic() > until:
                 break
         del self.waiting[:done]
         due = self.state.expire(time.monotonic())
@@ -133,9 +174,15 @@ class Broker:
             self.log.commit()
         except LogError as err:
             self._unstored(err)
+        self.bereft = False
         for incarnation, frame in self.out.batches():
             self._put(incarnation, frame)
-        return due
+        self.attendance.write(self.state.people.touched, self.state.people.by_conn.values())
+        self.state.people.touched.clear()
+        log_due = self.upkeep.prune(self.settings, time.monotonic(), now_ms)
+        if self.bereft:
+            return 0.0  # the others are to hear of a worker lost just now
+        return min((at for at in (due, log_due) if at is not None), default=None)
 
     def _apply(self, worker: Worker, command: Up, now_ms: int) -> None:
         """Apply one command, whatever comes of it: the others of its batch are other people's."""
@@ -143,26 +190,43 @@ class Broker:
         own = command.worker if isinstance(command, Attach) else worker_of(command.conn)
         if own != worker.incarnation or (lost and not isinstance(command, Attach)):
             return  # a worker speaks for its own connections only, and those of a lost one are closed
+        verdict = checks.checked(command, self.settings)
+        if isinstance(verdict, checks.Offence):
+            self._resent(worker, command, verdict)
+            return
+        command = verdict
         try:
             if isinstance(command, Do):
                 self.state.do(command, now_ms)
             elif isinstance(command, Gone):
-                self.state.gone(command)
+                self.state.gone(command, time.monotonic() + self.settings.linger)
             else:
-                self.state.attach(command, now_ms)
+                self.state.attach(command, now_ms, time.monotonic() + self.settings.linger)
                 if lost:
                     self.state.worker_lost(own, time.monotonic() + self.settings.linger)
         except LogError as err:
-            self._unstored(err)
+            if self.log.pending:
+                self._unstored(err)
+            else:
+                self.upkeep.complain(err, time.monotonic())
             self._refuse(command, UNSTORED)
         except Exception:  # else a worker would send the same command to the next broker, and to the one after it
             log.exception("a command could not be carried out")
             self._refuse(command, INTERNAL)
 
+    def _resent(self, worker: Worker, command: Up, offence: checks.Offence) -> None:
+        """A worker passed on what it should have refused: its client is told no, the others of its batch go on."""
+        worker.offences += 1
+        if worker.offences <= OFFENCES_LOGGED:
+            log.error("worker %d passed on %s; it was refused", worker.incarnation, offence.why)
+        self._refuse(command, INTERNAL)
+
     def _unstored(self, err: LogError) -> None:
         """This transaction failed. What comes after it in the same step is a transaction of its own."""
-        log.error("%s", err)
+        now = time.monotonic()
+        self.upkeep.complain(err, now)
         self.log.rollback()
+        self.upkeep.mend(now)
         self.out.refuse_unstored(self.state.last, UNSTORED)
 
     def _refuse(self, command: Up, error: native.Error) -> None:
@@ -203,13 +267,13 @@ class Broker:
         if self.workers.get(worker.incarnation) is not worker:
             return
         del self.workers[worker.incarnation]
-        if not worker.attached:
-            self.awaited -= 1
+        self.awaited.discard(worker.incarnation)
         for end in (worker.reader, worker.writer):
             if end in self.selector.get_map():
                 self.selector.unregister(end)
             end.close()
         self.state.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
+        self.bereft = True
 
     def _obey(self) -> None:
         """Do what the supervisor says."""
@@ -230,29 +294,57 @@ class Broker:
                     self.control.send(message)
                 case Stop():
                     self.stopping = True
+                case Reload(settings=settings):
+                    if settings.log_format != self.settings.log_format:
+                        logs.setup(settings.log_format)
+                    self.settings = settings
+                    self.state.take_settings(settings)
                 case _:
                     log.warning("unexpected control message %r", message)
 
 
-def _seats_first(commands: list[tuple[Worker, Up]]) -> list[tuple[Worker, Up]]:
-    """Return the same with who sits where in front: a newcomer at one worker must not take a nick of another's seat."""
-    return sorted(commands, key=lambda item: not isinstance(item[1], Attach))  # stable: the rest keeps its order
+def _in_turns(commands: list[tuple[Worker, Up]]) -> list[tuple[Worker, Up]]:
+    """Return the same, 16 of each worker in turn, so that one with very many keeps no other waiting."""
+    seen: Counter[Worker] = Counter()
+    ranked: list[tuple[int, tuple[Worker, Up]]] = []
+    for item in commands:
+        ranked.append((seen[item[0]] // 16, item))
+        seen[item[0]] += 1
+    ranked.sort(key=lambda entry: entry[0])  # stable: each worker's order is kept
+    return [item for _rank, item in ranked]
+
+
+def _signs_of_life(control: ControlSocket) -> Callable[[], None]:
+    """Return what tells the supervisor, once a second, that the log is being migrated and that this goes on."""
+    due = 0.0
+
+    def alive() -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + 1.0
+            control.send(Beat(0))
+
+    return alive
 
 
 def _note(what: str, person: Person, details: str) -> None:
     log.info("%s %s (%s, %s) %s", person.nick, what, person.addr, person.dialect, details)
 
 
-def run(control_sock: socket.socket, settings: Settings, directory: Path, workers: int) -> None:
-    """Be the broker until told to stop, or until the supervisor is gone."""
+def run(
+    control_sock: socket.socket, settings: Settings, directory: Path, workers: frozenset[int], sheet: int | None
+) -> None:
+    """Be the broker until told to stop, or until the supervisor is gone. ``workers``, ``sheet``: see `Broker`."""
     control = ControlSocket(control_sock)
     try:
-        broker = Broker(control, settings, directory, workers)
+        broker = Broker(control, settings, directory, workers, sheet)
     except LogError as err:
         control.send(Fatal(str(err)))
         return
     control.send(Ready())
     try:
         broker.run()
+    except LogLost as err:
+        control.send(Fatal(str(err)))
     finally:
         broker.log.close()

@@ -55,6 +55,19 @@ class Rooms:
         for room in person.rooms.values():
             self._seat(room, person)
 
+    def rest(self, person: Person) -> None:
+        """Before ``person`` lingers without a connection: they stay members, and their worker has one less."""
+        for room in person.rooms.values():
+            self._uncount(room, worker_of(person.conn))
+
+    def forget(self, person: Person) -> None:
+        """``person`` was never here: nobody is told."""
+        for room in person.rooms.values():
+            self._unseat(room, person)
+            if not room.members:
+                del self.by_name[room.name]
+        person.rooms.clear()
+
     def forget_worker(self, worker: int) -> None:
         for room in self.by_name.values():
             room.workers.pop(worker, None)
@@ -75,13 +88,17 @@ class Rooms:
     def _seat(self, room: Room, person: Person) -> None:
         worker = worker_of(person.conn)
         room.members[person.conn] = person
-        room.workers[worker] = room.workers.get(worker, 0) + 1
+        if person.connected:
+            room.workers[worker] = room.workers.get(worker, 0) + 1
 
     def _unseat(self, room: Room, person: Person) -> None:
         worker = worker_of(person.conn)
         del room.members[person.conn]
         if person.connected:
-            room.workers[worker] -= 1
-            if not room.workers[worker]:
-                del room.workers[worker]
+            self._uncount(room, worker)
             self._out.tell(worker, Parted(person.conn, room.name))
+
+    def _uncount(self, room: Room, worker: int) -> None:
+        room.workers[worker] -= 1
+        if not room.workers[worker]:
+            del room.workers[worker]

@@ -5,13 +5,15 @@ state changes in place, for the broker is its only owner. Names arrive as people
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from itertools import islice
 from typing import Final
 
 import msgspec
 
 from broker import pages
+from broker.attendance import Entry
+from broker.checks import is_sound
 from broker.log import Damaged, Extra, Log, Stored, inbox_name
 from broker.outbox import Outbox
 from broker.people import People, Person, Refusal
@@ -37,6 +39,12 @@ PEOPLE_LISTED: Final = 1000
 ROOMS_LISTED: Final = 500
 TOPIC_LISTED: Final = 100  # characters of a topic in the list of rooms
 RESUME_PAGE: Final = 500  # messages in the answer to a join that resumes
+REPLAY_EACH: Final = 2000  # messages of a room replayed to a worker that attaches; a dead broker leaves far fewer
+REPLAY_CHARS: Final = 4 * 1024 * 1024  # in all; what is more is resumed by the clients, page by page
+COME_BACK_S: Final = 0.5  # after which those may connect again who are sent away
+REPLACED: Final = "the server's log was replaced; connect again"
+BEHIND: Final = "the server was away for too long to go on from here; connect again"
+MAX_PEOPLE: Final = 250_000  # introduced at once; some 500 MB of memory
 
 
 class State:
@@ -44,14 +52,14 @@ class State:
 
     def __init__(self, settings: Settings, log: Log, outbox: Outbox, note: Callable[[str, Person, str], None]) -> None:
         """``note(what, person, details)`` is called for the operator's log."""
-        self.settings = settings
-        self.page_bytes = settings.sendq_hard // 4  # so that a page does not fill its reader's send queue
+        self.take_settings(settings)
         self.log = log
         self.out = outbox
         self.note = note
         self.people = People()
         self.rooms = Rooms(log, outbox)
         self.now = 0  # the step's time, milliseconds since 1970, UTC
+        self._replay_left = 0  # characters, of this attach
         self._handlers: dict[type, Callable[[Person, Do], None]] = {
             native.Send: self._send,
             native.Fun: self._fun,
@@ -68,6 +76,11 @@ class State:
             native.Ping: self._ping,
             native.Quit: self._quit,
         }
+
+    def take_settings(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self.settings = settings
+        self.page_bytes = settings.sendq_hard // 4  # so that a page does not fill its reader's send queue
 
     # --- steps
 
@@ -94,32 +107,100 @@ class State:
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
 
-    def gone(self, gone: Gone) -> None:
-        """A connection was closed by its client or its worker."""
+    def gone(self, gone: Gone, until: float = 0.0) -> None:
+        """A connection was closed by its client or its worker.
+
+        A person who was asked to come back, and can, keeps the seat until ``until`` (monotonic seconds).
+        """
         person = self.people.by_conn.get(gone.conn)
-        if person is not None:
+        if person is not None and gone.returns and person.returns:
+            if person.connected:
+                self.rooms.rest(person)
+                self.people.linger(person, until, gone.reason)
+        elif person is not None:
             self._remove(person, gone.reason)
         self.out.tell(worker_of(gone.conn), Closed(gone.conn))
 
-    def attach(self, attach: Attach, now_ms: int) -> None:
-        """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet."""
+    def attach(self, attach: Attach, now_ms: int, until: float = 0.0) -> None:
+        """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet.
+
+        Connections that heard of another log, or are too far behind, are closed and asked to come back; their people
+        keep the seats until ``until`` (monotonic seconds) if they can.
+        """
         self.now = now_ms
+        self._replay_left = REPLAY_CHARS
+        another = attach.epoch not in ("", self.log.epoch)
+        if any(seq > self.log.last(name) for name, seq in attach.seqs.items()):
+            another = True  # an older copy of the log
+            for person in self.people.of_worker(attach.worker):
+                self._send_away(person.conn, REPLACED, until)
         for seat in attach.seats:
+            if another:
+                self._send_away(seat.conn, REPLACED, until)
+                continue
+            if not is_sound(seat, attach.worker, self.settings):
+                self.out.tell(attach.worker, Closed(seat.conn))
+                continue
             known = self.people.by_conn.get(seat.conn)
-            if known is None:
-                self._seat(seat)
+            if known is None or known.restored:
+                self._seat(seat, until)
             elif not known.connected:  # only the link was lost, not the worker
                 self.rooms.unseat(known)
                 self.people.move(known, known.conn, known.addr, known.dialect)
                 self.rooms.seat(known)
         for name, seq in attach.seqs.items():
-            for msg in self._all_after(name, seq):
+            room = self.rooms.by_name.get(name)
+            if room is None or attach.worker not in room.workers or seq < 0:
+                continue
+            unsent = self._unsent(name, seq)
+            if unsent is None:
+                for conn in [conn for conn in room.members if worker_of(conn) == attach.worker]:
+                    self._send_away(conn, BEHIND, until)
+                continue
+            for msg in unsent:
                 self.out.tell(attach.worker, Posted(0, msg))
 
     def worker_lost(self, worker: int, until: float) -> None:
-        """A worker died: its people stay in place until ``until`` (monotonic seconds), for they will come back."""
-        self.people.linger(worker, until)
+        """A worker died: its people stay in place until ``until`` (monotonic seconds), if they can come back."""
         self.rooms.forget_worker(worker)
+        lost = self.people.of_worker(worker)
+        for person in lost:
+            if person.connected or person.restored:
+                self.people.linger(person, until, "connection lost")
+        for person in lost:
+            if not person.returns:
+                self._remove(person, person.quit_reason)
+
+    def restore(self, here: Iterable[Entry], until: float) -> None:
+        """Before any worker attaches: all whom the earlier broker knew hold their seats until a worker tells of them.
+
+        Those whom none does linger until ``until`` (monotonic seconds).
+        """
+        for entry in here:
+            person = Person(
+                conn=entry.conn,
+                uid=entry.uid,
+                nick=entry.nick,
+                addr=entry.addr,
+                dialect=entry.dialect,
+                client=entry.client,
+                since=entry.since,
+                color=entry.color,
+                away=entry.away,
+                spoke=entry.spoke,
+                returns=entry.returns,
+                restored=True,
+            )
+            self.people.add(person)
+            self.people.linger(person, until, "connection lost")
+            for name in entry.rooms or ():
+                self.rooms.enter(person, name)
+
+    def let_go(self, still_awaited: Container[int]) -> None:
+        """The workers have attached but for those awaited: who cannot come back, and sits with none, leaves."""
+        for person in [person for person in self.people.lingering.values() if person.restored]:
+            if not person.returns and worker_of(person.conn) not in still_awaited:
+                self._remove(person, person.quit_reason)
 
     def last(self, conn: ConnId, room: str) -> int:
         """Return the newest seq of ``room``, where `@` is the inbox of ``conn``."""
@@ -134,7 +215,7 @@ class State:
         for person in list(self.people.lingering.values()):
             assert person.lingers_until is not None
             if person.lingers_until <= now:
-                self._remove(person, person.quit_reason)
+                self._remove(person, person.quit_reason, "; did not come back")
             else:
                 due = person.lingers_until if due is None else min(due, person.lingers_until)
         return due
@@ -152,7 +233,10 @@ class State:
         if earlier is None:
             if self.settings.limits:
                 self.people.check_crowd(do.addr, self.settings.max_per_address)
+            if len(self.people.by_uid) >= MAX_PEOPLE:
+                raise Refusal("too-many", f"{MAX_PEOPLE:,} people are here, the most this server can have")
             person = Person(do.conn, uid, nick, do.addr, do.dialect, hello.client, self.now, hello.color)
+            person.returns = do.returns
             self.people.add(person)
         else:
             person = earlier
@@ -160,7 +244,7 @@ class State:
             person.client = hello.client
             if nick != person.nick:
                 self._rename(person, nick)
-            if hello.color != person.color:
+            if hello.color not in (None, person.color):
                 person.color = hello.color
                 self._announce_change(person)
         self.note("introduced", person, "again" if earlier else "")
@@ -174,12 +258,16 @@ class State:
             motd=self.settings.motd,
             max_text=self.settings.max_text,
             resumed=earlier is not None,
+            color=person.color,
+            away=person.away,
         )
         self._answer(do, welcome)
 
-    def _seat(self, seat: Seat) -> None:
+    def _seat(self, seat: Seat, until: float) -> None:
         hello = seat.hello
         uid = _uid(hello.token or "")
+        self._forget_restored(self.people.by_uid.get(uid))
+        self._forget_restored(self.people.by_key.get(names.fold_nick(hello.nick)))
         earlier = self.people.by_uid.get(uid)
         if earlier is not None:  # came back through another worker: the newer connection is theirs
             older = seat.conn if seat.since <= earlier.since else earlier.conn
@@ -190,7 +278,7 @@ class State:
                 self.rooms.seat(earlier)
             self.out.tell(worker_of(older), Closed(older))
             return
-        if names.fold_nick(hello.nick) in self.people.by_key:
+        if names.fold_nick(hello.nick) in self.people.by_key or len(self.people.by_uid) >= MAX_PEOPLE:
             bye = native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")
             self.out.tell(worker_of(seat.conn), Told(seat.conn, bye))
             self.out.tell(worker_of(seat.conn), Closed(seat.conn))
@@ -198,11 +286,28 @@ class State:
         person = Person(
             seat.conn, uid, hello.nick, seat.addr, seat.dialect, hello.client, seat.since, hello.color, seat.away
         )
+        person.returns = seat.returns
         self.people.add(person)
         for name in seat.rooms:
-            self.rooms.enter(person, name)
-        for msg in self._all_after(inbox_name(uid), seat.inbox):
+            if name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms:
+                self.rooms.enter(person, name)
+        unsent = self._unsent(inbox_name(uid), seat.inbox)
+        if unsent is None:
+            self._send_away(seat.conn, BEHIND, until)
+            return
+        for msg in unsent:
             self.out.tell(worker_of(seat.conn), Told(seat.conn, msg))
+
+    def _send_away(self, conn: ConnId, reason: str, until: float) -> None:
+        """Close a connection that cannot go on as it is; its client comes back and resumes, or begins anew."""
+        self.out.tell(worker_of(conn), Told(conn, native.Bye(reason=reason, retry=COME_BACK_S)))
+        self.gone(Gone(conn, reason, returns=True), until)
+
+    def _forget_restored(self, person: Person | None) -> None:
+        """A worker tells of somebody in the place of ``person``: what it says counts, not the attendance sheet."""
+        if person is not None and person.restored:
+            self.rooms.forget(person)
+            self.people.remove(person)
 
     def _take_over(self, person: Person, do: Do) -> None:
         """The same person on a new connection: rooms stay, nobody hears of it."""
@@ -215,12 +320,12 @@ class State:
         self.people.move(person, do.conn, do.addr, do.dialect)
         self.rooms.seat(person)
 
-    def _remove(self, person: Person, reason: str) -> None:
+    def _remove(self, person: Person, reason: str, noted: str = "") -> None:
         for room in list(person.rooms.values()):
             self.rooms.leave(person, room, reason, quits=True)
         self.people.remove(person)
         self.log.release(inbox_name(person.uid))
-        self.note("left", person, reason if person.connected else f"{reason}; did not come back")
+        self.note("left", person, reason + noted)
 
     def _rename(self, person: Person, nick: str) -> None:
         old = person.nick
@@ -231,10 +336,19 @@ class State:
 
     # --- rooms
 
-    def _all_after(self, name: str, seq: int) -> Iterable[native.Msg]:
+    def _unsent(self, name: str, seq: int) -> list[native.Msg] | None:
+        """Return what a worker did not send on; None when that is too much, or ``seq`` is not one of this log."""
+        last = self.log.last(name)
+        if not last - REPLAY_EACH <= seq <= last:
+            return None
+        messages: list[native.Msg] = []
         while (page := self.log.after(name, seq, RESUME_PAGE)).end:
-            yield from page.messages
+            self._replay_left -= sum(100 + len(msg.text) for msg in page.messages)
+            if self._replay_left < 0:
+                return None
+            messages += page.messages
             seq = page.end
+        return messages
 
     def _join(self, person: Person, do: Do) -> None:
         request = do.request
@@ -253,6 +367,7 @@ class State:
             if room is not None:
                 self.rooms.announce(room, native.Joined(room=name, who=person.card))
             self.rooms.enter(person, name)
+            self.people.touch(person)
             self.note("joined", person, name)
         room = person.rooms[name]
         last = self.log.last(name)
@@ -286,6 +401,7 @@ class State:
         assert isinstance(request, native.Leave)
         room = self.rooms.of(person, request.room)
         self.rooms.leave(person, room, request.reason)
+        self.people.touch(person)
         self.note("left room", person, f"{room.name} {request.reason}".rstrip())
         self._answer(do, native.Ok(id=request.id, room=room.name))
 
@@ -386,6 +502,7 @@ class State:
         self._answer(do, native.Ok(id=do.request.id))
 
     def _announce_change(self, person: Person) -> None:
+        self.people.touch(person)
         for room in person.rooms.values():
             self.rooms.announce(room, native.Changed(room=room.name, who=person.card))
 

@@ -14,6 +14,7 @@ import msgspec
 from moot.addresses import listen_address
 from moot.table import Setting, check_value, parse_text, settings_table
 from protocol.settings import Settings
+from protocol.text import clean
 
 NOT_SETTINGS: Final = frozenset({"MOOT_CONFIG", "MOOT_NICK", "MOOT_ROOM"})  # what other flags read
 
@@ -78,7 +79,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
             content = tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     rows = settings_table()
     for key in content:
@@ -127,6 +128,26 @@ def _check_together(settings: Settings) -> None:
             raise ConfigError(f"{low} is {a} and {high} is {b}; {low} must not be greater than {high}")
 
 
+def changes(now: Settings, wanted: Settings, *, renewing: bool = False) -> tuple[Settings, list[str]]:
+    """Return the settings that a running server has after a reload, and a line for people on each that differs.
+
+    ``renewing``: its processes are about to be renewed, so that all but what the supervisor holds may change.
+    """
+    taken: dict[str, Any] = {}
+    lines = []
+    for row in settings_table().values():
+        old, new = getattr(now, row.key), getattr(wanted, row.key)
+        if old == new:
+            continue
+        if row.taken == "reload" or (renewing and row.taken == "restart"):
+            taken[row.key] = new
+            lines.append(f"{row.key} is {_shown(new)} now; it was {_shown(old)}")
+        else:
+            how = "run `moot restart`" if row.taken == "restart" else "stop the server and start it again"
+            lines.append(f"{row.key} stays {_shown(old)}; for {_shown(new)}, {how}")
+    return msgspec.structs.replace(now, **taken), lines or ["no setting has changed"]
+
+
 def _wrong(row: Setting, got: Any, source: str) -> ConfigError:
     return ConfigError(f"{source}: got {_shown(got)}, expected {row.expected}")
 
@@ -134,6 +155,7 @@ def _wrong(row: Setting, got: Any, source: str) -> ConfigError:
 def _shown(value: Any) -> str:
     """Return a value as it is written in TOML, shortened."""
     text = str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+    text = clean(text, newlines=False)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

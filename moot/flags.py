@@ -13,7 +13,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 GROUPS: Final = ("Server", "Limits and timing", "Fun commands")
 SERVER: Final = frozenset(
-    ("listen", "workers", "data", "log_format", "log_texts", "limits", "server_name", "motd", "lobby")
+    (
+        *("listen", "workers", "data", "log_format", "log_texts", "limits", "server_name", "motd", "lobby"),
+        *("retain_days", "retain_messages"),
+        *("restart_spread", "restart_keep"),
+    )
 )
 
 

@@ -16,7 +16,7 @@ def table() -> str:
     rows = list(settings_table().values())
     parts = []
     for group in GROUPS:
-        lines = [f"### {group}", "", "| key | default | value | meaning |", "|---|---|---|---|"]
+        lines = [f"### {group}", "", "| key | default | value | meaning | taken |", "|---|---|---|---|---|"]
         lines += [_line(row) for row in rows if group_of(row.key) == group]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
@@ -41,7 +41,7 @@ def _line(row: Setting) -> str:
             default = "(empty)"
         case _:
             default = f"`{row.default}`"
-    return f"| `{row.key}` | {default} | {row.expected} | {row.meaning} |"
+    return f"| `{row.key}` | {default} | {row.expected} | {row.meaning} | {row.taken} |"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from protocol.settings import Settings
 Kind = Literal["text", "choice", "switch", "whole", "number", "list"]
 TRUE: Final = ("yes", "true", "on", "1")
 FALSE: Final = ("no", "false", "off", "0")
+AT_START: Final = frozenset(("listen", "workers", "data"))  # what the supervisor has from its start to its end
 SIZES: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}  # a suffix that settings in bytes may have
 
 
@@ -28,6 +29,12 @@ class Setting:
     high: float | None = None
     open_low: bool = False  # ``low`` itself is not allowed
     choices: tuple[str, ...] = ()
+    reload: bool = False  # a running server can take it
+
+    @property
+    def taken(self) -> str:
+        """When a running server takes another value: by `moot reload`, by `moot restart`, or only when it starts."""
+        return "reload" if self.reload else "start" if self.key in AT_START else "restart"
 
     @property
     def env(self) -> str:
@@ -140,7 +147,9 @@ def _row(field: inspect.Field) -> Setting:
     default = field.default if field.default is not NODEFAULT else field.default_factory()
     kind, low, high, open_low, choices = _kind(meta.type)
     choices = tuple(sorted(choices, key=lambda choice: (choice != default, choice)))
-    return Setting(field.name, kind, default, extra["unit"], schema["description"], low, high, open_low, choices)
+    bounds = (low, high, open_low)
+    unit, reload = extra["unit"], extra["reload"]
+    return Setting(field.name, kind, default, unit, schema["description"], *bounds, choices, reload)
 
 
 def _kind(of: msgspec.inspect.Type) -> tuple[Kind, float | None, float | None, bool, tuple[str, ...]]:

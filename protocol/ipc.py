@@ -12,6 +12,7 @@ from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
 from protocol.settings import Settings
 
 ConnId = int
+VERSION: Final = 2  # of this vocabulary; processes of different ones do not work together
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # a larger frame means a broken or hostile peer
 
 
@@ -45,6 +46,7 @@ class Do(_Tagged, frozen=True):
     art: Art | None = None  # for Fun: what the sandbox drew
     addr: str = ""  # for Hello: the peer's address, as logged
     dialect: str = ""  # for Hello
+    returns: bool = False  # for Hello: its client made the token itself, so it can come back with it
 
 
 class Gone(_Tagged, frozen=True):
@@ -66,6 +68,7 @@ class Seat(Struct, frozen=True, array_like=True):
     since: int  # introduced, milliseconds since 1970, UTC
     away: str | None = None
     inbox: int = 0  # newest seq of the inbox that was written to it
+    returns: bool = False  # as in `Do`
 
 
 class Attach(_Tagged, frozen=True):
@@ -189,6 +192,12 @@ class Retire(Struct, frozen=True, tag=True):
     spread: float
 
 
+class Retired(Struct, frozen=True, tag=True):
+    """The worker has sent over who could go; `people` connections stay for a while."""
+
+    people: int
+
+
 class Reload(Struct, frozen=True, tag=True):
     """The settings are these from now on."""
 
@@ -225,4 +234,4 @@ class Stuck(Struct, frozen=True, tag=True):
     incarnation: int
 
 
-Control = Link | Stop | Retire | Reload | Beat | Ready | Fatal | Relink | Stuck
+Control = Link | Stop | Retire | Retired | Reload | Beat | Ready | Fatal | Relink | Stuck

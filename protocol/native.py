@@ -17,7 +17,8 @@ DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range
 INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
 
 Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON library keeps exactly
-Gap = tuple[int, int]  # seqs from the first to the second, both included
+Seq = Annotated[int, Meta(ge=0, le=1 << 53)]
+Gap = tuple[Seq, Seq]  # seqs from the first to the second, both included
 Id = Whole | str | None  # a client's own name for a request; comes back in the answer
 Kind = Literal["text", "me", "fun", "topic"]
 Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
@@ -197,18 +198,20 @@ class Welcome(_Answer, frozen=True):
     version: str  # of the program
     epoch: str  # of the log; seqs of another epoch mean nothing
     v: int = VERSION
-    inbox: int = 0  # newest seq of the room `@`
+    inbox: Seq = 0  # newest seq of the room `@`
     motd: str = ""
     fun: list[FunCommand] = []
     max_text: int = 4000  # characters in a message
     resumed: bool = False  # took over this person's earlier connection, rooms included
+    color: str | None = None  # as it is now, maybe chosen on the earlier connection
+    away: str | None = None
 
 
 class Ok(_Answer, frozen=True):
     """It is done; a message is on disk, as `seq` of `room` (of the sender's own inbox `@` for a direct message)."""
 
     room: str | None = None
-    seq: int | None = None
+    seq: Seq | None = None
     time: int | None = None  # milliseconds since 1970, UTC, by the broker's clock
     nick: str | None = None
 
@@ -226,7 +229,7 @@ class Msg(_Event, frozen=True):
     """A message, live or from the log. Per room, seq is 1, 2, 3 … without holes."""
 
     room: str
-    seq: int
+    seq: Seq
     time: int  # milliseconds since 1970, UTC
     nick: str = msgspec.field(name="from")
     text: str
@@ -241,7 +244,7 @@ class Room(_Answer, frozen=True):
     """Answer to `join`: the room as it is now, and the messages asked for, oldest first."""
 
     room: str
-    seq: int  # newest there is
+    seq: Seq  # newest there is
     topic: str = ""
     people: list[Person] = []  # at most 200 of them; `who` has more
     count: int = 0  # of people
@@ -368,6 +371,9 @@ Event = (
     | Notice
 )
 
+UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding somebody else's bytes raises: for another type or no JSON, for no UTF-8, for a thousand brackets."""
+
 _encoder = msgspec.json.Encoder()
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -379,10 +385,10 @@ def encode(message: Request | Event) -> bytes:
 
 
 def decode_request(line: bytes) -> Request:
-    """Return the request in ``line``. Raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
+    """Return the request in ``line``. Raises one of `UNDECODABLE`."""
     return _request_decoder.decode(line)
 
 
 def decode_event(line: bytes) -> Event:
-    """Return the event in ``line``. Raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
+    """Return the event in ``line``. Raises one of `UNDECODABLE`."""
     return _event_decoder.decode(line)

@@ -10,20 +10,23 @@ import msgspec
 from msgspec import Meta, Struct
 
 
-def _m(unit: str, text: str, *, reload: bool = False, **bounds: Any) -> Meta:
+def _m(unit: str, text: str, *, reload: bool = True, **bounds: Any) -> Meta:
+    """``reload``: a running server can take another value; what a connection is made with is for new ones then."""
     return Meta(description=text, extra={"unit": unit, "reload": reload}, **bounds)
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `moot serve` can be told. TOML keys are these names; the environment has them as `MOOT_NAME`."""
 
-    listen: Annotated[list[str], _m("HOST:PORT", "addresses to listen on; port 0 takes a free one")] = msgspec.field(
-        default_factory=lambda: ["0.0.0.0:6668", "[::]:6668"]
+    listen: Annotated[list[str], _m("HOST:PORT", "addresses to listen on; port 0 takes a free one", reload=False)] = (
+        msgspec.field(default_factory=lambda: ["0.0.0.0:6668", "[::]:6668"])
     )
     workers: Annotated[
-        int, _m("processes", "processes that hold connections; 0: one a core, at most 8", ge=0, le=64)
+        int, _m("processes", "processes that hold connections; 0: one a core, at most 8", reload=False, ge=0, le=64)
     ] = 0
-    data: Annotated[str, _m("directory", "where the log is kept; empty: the platform's place for user data")] = ""
+    data: Annotated[
+        str, _m("directory", "where the log is kept; empty: the platform's place for user data", reload=False)
+    ] = ""
     log_format: Annotated[Literal["text", "json"], _m("", "how the server's log is written")] = "text"
     log_texts: Annotated[bool, _m("", "write what people say into the server's log too", reload=True)] = False
     limits: Annotated[bool, _m("", "flood and connection limits; --no-limits lifts them")] = True
@@ -54,9 +57,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_unanswered: Annotated[
         int, _m("requests", "a client's requests under way before reading from it stops", ge=1)
     ] = 32
-    sendq_soft: Annotated[int, _m("bytes", "unsent output above which a client's own requests wait", ge=4096)] = (
-        64 * 1024
-    )
+    sendq_soft: Annotated[
+        int, _m("bytes", "unsent output above which a client's own requests wait", reload=False, ge=4096)
+    ] = 64 * 1024
     sendq_hard: Annotated[
         int, _m("bytes", "unsent output above which a client is replayed later, or closed if it cannot be", ge=16384)
     ] = 512 * 1024
@@ -64,7 +67,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float, _m("seconds", "a client may take nothing of unsent output before the same happens", gt=0)
     ] = 10.0
     sendq_total: Annotated[
-        int, _m("bytes", "unsent output of all a worker's clients; above it the same happens to the largest", ge=1 << 20)
+        int,
+        _m("bytes", "unsent output of all a worker's clients; above it the same happens to the largest", ge=1 << 20),
     ] = 64 << 20
     held_total: Annotated[
         int, _m("bytes", "requests a worker holds back; above it they are refused at once", ge=1 << 20)
@@ -73,20 +77,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float, _m("seconds", "a client that is to be replayed may take nothing before it is closed", gt=0)
     ] = 600.0
     dead_after: Annotated[
-        float, _m("seconds", "without a sign of life of a client's machine before its connection is closed", ge=2)
+        float, _m("seconds", "without a sign of life of a client's machine before it is closed", reload=False, ge=2)
     ] = 120.0
     max_conns: Annotated[
         int, _m("connections", "connections of one worker; 0: what its limit of open files allows", ge=0)
     ] = 0
     max_per_address: Annotated[int, _m("connections", "per IPv4 address or IPv6 /64, loopback exempt", ge=1)] = 64
     linger: Annotated[float, _m("seconds", "people of a dead worker are kept in place this long", ge=0)] = 30.0
+    restart_spread: Annotated[
+        float, _m("seconds", "over which `moot restart` sends a worker's clients to its successor", ge=0, le=3600)
+    ] = 10.0
+    restart_keep: Annotated[
+        float, _m("seconds", "a client that cannot come back by itself is kept by a renewed worker", ge=0, le=86400)
+    ] = 600.0
     coalesce: Annotated[
         float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)
     ] = 8.0
 
-    fun_time: Annotated[float, _m("seconds", "longest a fun command may run", gt=0, le=10)] = 0.25
-    fun_memory: Annotated[int, _m("bytes", "memory a fun command may use", ge=32 << 20)] = 128 << 20
-    fun_input: Annotated[int, _m("characters", "longest fun command", ge=20, le=4000)] = 200
+    fun_time: Annotated[float, _m("seconds", "longest a fun command may run", reload=False, gt=0, le=10)] = 0.25
+    fun_memory: Annotated[int, _m("bytes", "memory a fun command may use", reload=False, ge=32 << 20)] = 128 << 20
+    fun_input: Annotated[int, _m("characters", "longest fun command", reload=False, ge=20, le=4000)] = 200
 
 
 DEFAULTS = Settings()

@@ -2,48 +2,56 @@
 
 Requests wait in `todo`, in the order they came, while anything holds them back: the flood limit, a fun command being
 drawn, too many unanswered ones, or a client that does not read what it is sent.
+
+Output goes to the transport at the end of each turn. Once the system does not take it (`full`), it waits in `queue`,
+whole lines, and nothing more is read from the client. Who leaves too much there, or takes nothing for too long, lags
+(`workers.catchup`) if it can resume, else it is told why and closed.
 """
 
 import asyncio
-import fcntl
-import struct
-import termios
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
 from protocol.ipc import ConnId
 from protocol.native import Request
+from workers import tcp
 from workers.dialects import Dialect
 from workers.flood import Bucket, cost
 from workers.intake import prepare
+from workers.sendq import Logged, SendQueue
 
 if TYPE_CHECKING:
+    from workers.catchup import Lag
     from workers.process import Worker
 
 CLOSE_S: Final = 10.0  # a closed connection's patience with a client that does not read the last words
-PAGED: Final = frozenset({native.History, native.Join})  # answered with a page of messages
+PAGED: Final = frozenset({native.History, native.Join, native.Who, native.Rooms})  # answered at length
 SLICE_BYTES: Final = 16 * 1024  # handled before looking again whether the connection goes on
 REFUSALS: Final = 100  # requests refused for flooding before reading rests
 REST_S: Final = 1.0
 MAX_TODO: Final = 64  # requests held back before reading from the client stops
+REQUEST_BYTES: Final = 400  # a request waiting in `todo` takes about this and its text
+ANSWERS: Final = 4  # times `sendq_hard` may wait in answers to its requests for one that lags
 
 
 class Conn(asyncio.Protocol):
     """See the module. `worker` is the process's one `Worker`."""
 
     __slots__ = (
-        "_added",
         "_bucket",
         "_hellos",
         "_paused",
+        "_progress",
         "_pump_timer",
         "_refused",
         "_resting",
-        "_stalled_at",
-        "_unread",
+        "asked",
         "away",
         "closing",
+        "counted",
+        "deaf",
         "dialect",
         "ended",
         "full",
@@ -51,17 +59,20 @@ class Conn(asyncio.Protocol):
         "host",
         "id",
         "inbox",
+        "invited",
+        "lag",
         "opened",
         "out",
         "paging",
         "peer",
+        "queue",
         "released",
         "rendering",
+        "returns",
         "rooms",
         "since",
         "todo",
         "transport",
-        "unanswered",
         "waiting_cost",
         "worker",
     )
@@ -79,25 +90,33 @@ class Conn(asyncio.Protocol):
         self.inbox = 0  # newest seq of the inbox that was written
         self.rooms: set[str] | None = None  # made when needed: most memory is idle connections
         self.opened = 0.0  # monotonic seconds
-        self.todo: deque[tuple[Request, float]] | None = None  # with its price in lines
+        self.todo: deque[tuple[Request, float, int]] | None = None  # with its price in lines, and its bytes
         self.waiting_cost = 0.0  # lines waiting in todo
-        self.unanswered = 0
+        self.asked: set[int] | None = None  # rids of the requests under way
         self.rendering = False
-        self.paging = False  # a page of messages is on its way; one at a time fits the send queue
+        self.paging = False  # a long answer is on its way; one at a time fits the send queue
         self.released = False  # the broker has forgotten it
         self.ended = False  # the client will send no more
+        self.deaf = False  # what it sends is not heard any more, and it will be told that it must say it again
+        self.returns = False  # its client has a token of its own to come back with
+        self.invited = False  # and was asked to come back at once
         self.closing = False
         self.full = False  # the socket does not take what is to be sent
-        self.out: list[bytes] = []  # to be written at the end of this turn
-        self._stalled_at = 0.0  # last progress of a full send queue, monotonic seconds
-        self._unread = 0  # bytes on their way when progress was last looked at
-        self._added = 0  # bytes written since
+        self.out: list[bytes] = []  # to be written at the end of this turn; empty while it is full
+        self.queue: SendQueue | None = None  # what waits for a full socket
+        self.counted = 0  # bytes of that and in the transport, as the worker's total has them
+        self.lag: Lag | None = None  # where it must be replayed from; None: it hears everything
+        self._progress: tcp.Progress | None = None  # of a full socket
         self._bucket: Bucket | None = None
         self._hellos = 0  # received
         self._pump_timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._refused = 0  # for flooding, since reading last rested
         self._resting = False
+
+    @property
+    def unanswered(self) -> int:
+        return len(self.asked) if self.asked else 0
 
     # --- asyncio.Protocol
 
@@ -107,13 +126,12 @@ class Conn(asyncio.Protocol):
         peer = transport.get_extra_info("peername") or ("?", 0)
         self.host = peer[0]
         self.peer = addresses.show(peer[0], peer[1])
-        settings = self.worker.settings
-        transport.set_write_buffer_limits(high=settings.sendq_soft, low=settings.sendq_soft // 2)
+        transport.set_write_buffer_limits(high=0)  # the system takes `sendq_soft`; what is left over is ours to count
         self.worker.opened(self)
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), SLICE_BYTES):
-            if self.closing:
+            if self.closing or self.deaf:
                 return
             if self.dialect is None:
                 self.dialect = self.worker.detect(data)
@@ -134,19 +152,34 @@ class Conn(asyncio.Protocol):
         self.closing = True
         if self._pump_timer is not None:
             self._pump_timer.cancel()
-        self.worker.lost(self, "connection closed" if exc is None else "connection lost")
+        for _request, _price, size in self.todo or ():
+            self.worker.requested -= size
+        self.todo = None
+        self.worker.closed(self, "connection closed" if exc is None else "connection lost")
 
     def pause_writing(self) -> None:
+        if self.transport is None:
+            return
         self.full = True
-        self._stalled_at = self.worker.now()
-        self._unread, self._added = self._on_the_way(), 0
+        if self.queue is None or self._progress is None:
+            self.queue, self._progress = SendQueue(), tcp.Progress()
+        self._progress.begin(self.transport, self.worker.now())
         self.worker.stalled.add(self)
         self.worker.need_tick()
+        self.count()
+        self._regulate()
 
     def resume_writing(self) -> None:
         self.full = False
+        queue = self.queue
+        while queue and queue.size and not self.full and not self.closing:  # writing may find it full again
+            self._write(queue.take(self.worker.settings.sendq_soft))
+        if self.full:
+            return
         self.worker.stalled.discard(self)
+        self.count()
         self.pump()
+        self.worker.catchup.drained(self)
 
     # --- requests
 
@@ -188,8 +221,15 @@ class Conn(asyncio.Protocol):
                 self.reply(native.Error(id=checked.id, code="flood", text=text, wait=round(wait, 1)))
                 self._count_refusal()
                 return
-            self.waiting_cost += price
-        self.todo.append((checked, price))
+        size = _size(checked)
+        if self.worker.requested + size > settings.held_total and (self.todo or self._held()):
+            text = "the server holds back too much of what people send; try again in a few seconds"
+            self.reply(native.Error(id=checked.id, code="flood", text=text, wait=5.0))
+            self._count_refusal()
+            return
+        self.waiting_cost += price
+        self.worker.requested += size
+        self.todo.append((checked, price, size))
 
     def _count_refusal(self) -> None:
         """Rest from reading one who sends on and on in spite of refusals, so that the worker has time for others."""
@@ -212,7 +252,7 @@ class Conn(asyncio.Protocol):
         """Hand on the requests that nothing holds back."""
         settings = self.worker.settings
         while self.todo and not self._held():
-            request, price = self.todo[0]
+            request, price, size = self.todo[0]
             if self._must_wait(request):
                 break
             if settings.limits and price:
@@ -222,14 +262,19 @@ class Conn(asyncio.Protocol):
                     self._pump_later(wait)
                     break
                 bucket.take(price, now)
-                self.waiting_cost -= price
+            self.waiting_cost -= price
+            self.worker.requested -= size
             self.todo.popleft()
             if type(request) is native.Hello and self.hello is not None:
                 text = "already introduced; use nick to take another one"
                 self.reply(native.Error(id=request.id, code="bad-request", text=text))
             else:
                 self.worker.submit(self, request)
-        crowded = self._resting or (self.todo is not None and len(self.todo) >= MAX_TODO)
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Read from the client only while it reads, and what it asks can be taken."""
+        crowded = self._resting or self.full or (self.todo is not None and len(self.todo) >= MAX_TODO)
         if crowded != self._paused and self.transport is not None and not self.closing and not self.ended:
             self._paused = crowded
             if crowded:
@@ -255,20 +300,23 @@ class Conn(asyncio.Protocol):
 
     # --- output
 
-    def reply(self, event: native.Event) -> None:
-        """Tell this client alone."""
+    def reply(self, event: native.Event, logged: Logged | None = None) -> None:
+        """Tell this client alone; ``logged`` if the log has it."""
         if self.dialect is not None:
-            self.send(self.dialect.receive(event))
+            self.send(self.dialect.receive(event), logged)
             for request in self.dialect.follow_up():
                 self._receive(request)
 
-    def send(self, line: bytes) -> None:
-        """Add bytes to what is written at the end of this turn."""
-        if not line or self.closing:
+    def send(self, lines: bytes, logged: Logged | None = None) -> None:
+        """Add whole lines to what is written at the end of this turn; ``logged`` if the log has them too."""
+        if not lines or self.closing:
             return
         if not self.out:
+            if self.full:
+                self._hold(lines, logged)
+                return
             self.worker.touch(self)
-        self.out.append(line)
+        self.out.append(lines)
 
     def flush(self) -> None:
         """Write what was gathered, in one go."""
@@ -278,43 +326,79 @@ class Conn(asyncio.Protocol):
         if self.closing:  # the transport may be closed too
             out.clear()
             return
-        data = out[0] if len(out) == 1 else b"".join(out)
+        lines = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        self._added += len(data)  # before writing, which may find the queue full and start to count anew
-        self.transport.write(data)
-        if self.full and self.transport.get_write_buffer_size() > self.worker.settings.sendq_hard:
-            self.drop(
-                f"you read too slowly: more than {self.worker.settings.sendq_hard // 1024} KiB were waiting for you"
-            )
+        self._write(lines)
 
-    def stalled_for(self, now: float) -> float:
-        """Return for how many seconds the send queue has been full and nothing of it was taken.
+    def _write(self, lines: bytes) -> None:
+        assert self.transport is not None
+        if self._progress is not None:
+            self._progress.added += len(lines)  # before writing, which may find it full and start to count anew
+        self.transport.write(lines)
 
-        Looks at what was taken since the last call, so it must be asked again and again while the queue is full.
+    def _hold(self, lines: bytes, logged: Logged | None) -> None:
+        assert self.queue is not None
+        self.queue.add(lines, logged)
+        self.counted += len(lines)
+        self.worker.queued += len(lines)
+        settings = self.worker.settings
+        if self.counted > settings.sendq_hard or self.worker.queued > settings.sendq_total:
+            self.worker.swell(self)
+
+    # --- a client that does not read
+
+    def count(self) -> None:
+        """Measure what waits for this client, for the worker's total."""
+        waiting = 0
+        if self.full and self.transport is not None and self.queue is not None:
+            waiting = self.queue.size + self.transport.get_write_buffer_size()
+        self.worker.queued += waiting - self.counted
+        self.counted = waiting
+
+    def check_size(self) -> None:
+        """Do what is due when too much waits."""
+        hard = self.worker.settings.sendq_hard
+        self.count()
+        if self.counted > hard:
+            self.relieve(f"more than {hard // 1024} KiB were waiting")
+            if self.counted > ANSWERS * hard and not self.closing:
+                self.drop(f"{self.counted // 1024} KiB of answers to what it asked were waiting for it")
+
+    def check_progress(self, now: float) -> None:
+        """Do what is due when nothing is taken. To be asked again and again while the socket is full."""
+        if self.closing or not self.full or self.transport is None or self._progress is None:
+            return
+        still, settings = self._progress.look(self.transport, now), self.worker.settings
+        self.count()
+        if self.lag is None and still > settings.sendq_stall:
+            self.relieve(f"nothing of what was sent was read for {settings.sendq_stall:g} seconds")
+        elif still > settings.lag_limit:
+            self.drop(f"it read nothing for {settings.lag_limit:g} seconds")
+
+    def relieve(self, reason: str) -> None:
+        """Free what waits for this client: it lags if it can resume, else it is closed.
+
+        Must not run while a room is being told something.
         """
-        if not self.full:
-            return 0.0
-        unread = self._on_the_way()
-        if self._unread + self._added > unread:
-            self._stalled_at = now
-        self._unread, self._added = unread, 0
-        return now - self._stalled_at
+        if self.closing:
+            return
+        if self.hello is None or self.dialect is None or not self.dialect.resumes:
+            self.cut_short(reason)
+        else:
+            self.worker.catchup.free(self, reason)
+            self.count()
 
-    def _on_the_way(self) -> int:
-        """Return the bytes that the other side's system has not confirmed.
-
-        Those in the kernel count, for it asks for more only when a third of its megabytes is free: of a slow reader
-        the transport's own buffer sees nothing for half a minute.
-        """
-        if self.transport is None:
-            return 0
-        waiting = self.transport.get_write_buffer_size()
-        try:
-            fd = self.transport.get_extra_info("socket").fileno()
-            (kernel,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))
-        except (OSError, ValueError):  # a system that does not tell, or a socket that is closed
-            return waiting
-        return waiting + int(kernel)
+    def cut_short(self, reason: str) -> None:
+        """Close after what is on the way already and the reason, without what waits."""
+        if self.transport is None or self.closing:
+            return
+        if self.queue is not None:
+            self.queue.clear()
+        self.worker.dropped(self, reason)
+        if self.dialect is not None:
+            text = f"you read too slowly: {reason}; come back when you can read on"
+            self.transport.write(self.dialect.receive(native.Error(code="too-slow", text=text)))
+        self._close()
 
     def drop(self, reason: str) -> None:
         """Close at once, without waiting for what is not written."""
@@ -322,12 +406,40 @@ class Conn(asyncio.Protocol):
             self.worker.dropped(self, reason)
             self.closing = True
             self.transport.abort()
+            if self.queue is not None:
+                self.queue.clear()
+            self.worker.queued -= self.counted
+            self.counted = 0
 
     def finish(self) -> None:
         """Close when everything is written."""
-        if self.transport is not None and not self.closing:
-            self.flush()
-        if self.transport is not None and not self.closing:  # flushing may have dropped it
+        if self._write_all():
+            self._close()
+
+    def part(self) -> None:
+        """Write everything and say no more; the client closes when it has read that. The caller limits the time."""
+        if self._write_all() and self.transport is not None:
+            self.count()
             self.closing = True
-            self.transport.close()
-            self.worker.loop.call_later(CLOSE_S, self.transport.abort)  # one who does not read would stay for ever
+            self.transport.write_eof()
+
+    def _write_all(self) -> bool:
+        """Write what there is; return whether the connection still stands."""
+        if self.transport is None or self.closing:
+            return False
+        self.flush()
+        if self.queue is not None and self.queue.size:
+            self._write(self.queue.take(self.queue.size))
+        return True
+
+    def _close(self) -> None:
+        assert self.transport is not None
+        self.count()
+        self.closing = True
+        self.transport.close()
+        self.worker.loop.call_later(CLOSE_S, self.transport.abort)  # one who does not read would stay for ever
+
+
+def _size(request: Request) -> int:
+    """Return about how many bytes a request takes while it waits."""
+    return REQUEST_BYTES + sys.getsizeof(getattr(request, "text", None) or getattr(request, "line", ""))

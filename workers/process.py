@@ -5,9 +5,7 @@ new broker gets them again. Nothing in fan-out awaits: one slow client must not 
 """
 
 import asyncio
-import contextlib
 import logging
-import random
 import secrets
 import socket
 import time
@@ -16,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from protocol import addresses, native
+from protocol import logs, native
 from protocol.control import ControlSocket
 from protocol.ipc import (
     Announced,
@@ -35,28 +33,36 @@ from protocol.ipc import (
     Posted,
     Ready,
     Relink,
+    Reload,
+    Retire,
     Seat,
     Stop,
     Told,
     Up,
 )
-from protocol.pipes import encode_frames
+from protocol.pipes import decode_batch, encode_frames
 from protocol.settings import Settings
+from workers import tcp
+from workers.catchup import CatchUp
 from workers.conn import PAGED, Conn
 from workers.dialects import Dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
+from workers.door import Door, Due
 from workers.easel import Easel
 from workers.fanout import Encoder, LocalRoom
+from workers.farewell import Farewell
 from workers.link import PipeLink
+from workers.sendq import Logged
 
 log = logging.getLogger("moot.worker")
 
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
+LOOK_S: Final = 0.5  # between looks at who is stalled
+RELIEVED: Final = 0.75  # of the total that may wait for slow readers: so much may, after the largest were freed
 RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
 SAID: Final = frozenset({native.Send, native.Fun, native.Topic})
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
-DRAIN_S: Final = 5.0  # a stopping worker's patience
 BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
@@ -78,14 +84,18 @@ class Worker:
         self.incarnation = incarnation
         self.broker: PipeLink | None = None
         self.conns: dict[ConnId, Conn] = {}
-        self.leaving: dict[ConnId, tuple[Conn, str]] = {}  # closed, but the broker has not confirmed it
+        self.leaving: dict[ConnId, tuple[Conn, Gone]] = {}  # closed, but the broker has not confirmed it
         self.rooms: dict[str, LocalRoom] = {}
         self.pending: dict[int, Do] = {}  # by rid: unanswered
         self.easel = Easel(loop, self._do)
-        self.stalled: set[Conn] = set()
+        self.catchup = CatchUp(self)
+        self.stalled: set[Conn] = set()  # their sockets are full
+        self.queued = 0  # bytes that wait for them
+        self.requested = 0  # bytes of requests that are held back
         self.stopped = asyncio.Event()
-        self._newcomers: dict[Conn, None] = {}  # not introduced, oldest first
-        self._per_address: dict[str, int] = {}
+        self._door = Door()
+        self._swollen: dict[Conn, None] = {}  # more waits for them than may
+        self._look_at = 0.0  # when to look at who is stalled, monotonic seconds
         self._counter = 0
         self._rid = 0
         self._up: list[Up] = []
@@ -98,15 +108,14 @@ class Worker:
         self._cpu = (time.process_time(), time.monotonic())
         self._busy = 0.0  # share of a core lately
         self._servers: list[asyncio.Server] = []
-        self._changed = asyncio.Event()  # something was answered or closed
-        self._draining: asyncio.Task[None] | None = None
-        self._rng = random.SystemRandom()
+        self.farewell = Farewell(self)
 
     # --- connections come and go
 
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Accept from listening sockets that the supervisor bound."""
         for sock in sockets:
+            tcp.prepare(sock, self.settings.dead_after, self.settings.sendq_soft)
             self._servers.append(await self.loop.create_server(lambda: Conn(self), sock=sock, backlog=1024))
 
     def opened(self, conn: Conn) -> None:
@@ -114,14 +123,10 @@ class Worker:
         conn.id = self.incarnation << 32 | self._counter
         conn.opened = self.now()
         self.conns[conn.id] = conn
-        self._newcomers[conn] = None
-        counted = addresses.counted(conn.host)
-        here = self._per_address.get(counted, 0) + 1
-        self._per_address[counted] = here
-        if self.settings.limits and here > self.settings.max_per_address and not addresses.is_loopback(conn.host):
-            log.info("%s refused: %d connections from there", conn.peer, here)
-            text = f"too many connections from your address; at most {self.settings.max_per_address} are allowed"
-            self._farewell(conn, native.Error(code="too-many", text=text))
+        refusal = self._door.opened(conn, self.settings, len(self.leaving))
+        if refusal is not None:
+            log.info("%s refused: %s", conn.peer, refusal.text)
+            self._farewell(conn, refusal)
             return
         log.info("%s connected", conn.peer)
         self.need_tick()
@@ -136,39 +141,43 @@ class Worker:
         offset_s = time.localtime().tm_gmtoff
         return plain_dialect.Plain(self.settings, offset_s, lambda: secrets.token_urlsafe(16))
 
+    def closed(self, conn: Conn, reason: str) -> None:
+        """A connection's socket is closed, whoever closed it."""
+        self._door.closed(conn)
+        self.stalled.discard(conn)
+        self.queued -= conn.counted
+        conn.counted = 0
+        self.lost(conn, reason)
+
     def lost(self, conn: Conn, reason: str) -> None:
-        """A connection is closed, whoever closed it."""
+        """A connection is closed, or as good as that."""
         if self.conns.pop(conn.id, None) is None:
             return
-        self._newcomers.pop(conn, None)
-        self.stalled.discard(conn)
-        if self._draining is not None:
-            self._changed.set()
-        counted = addresses.counted(conn.host)
-        self._per_address[counted] -= 1
-        if not self._per_address[counted]:
-            del self._per_address[counted]
+        self._door.introduced(conn)
+        self.catchup.lost(conn)
+        self.farewell.note()
         for name in conn.rooms or ():
             self._drop_member(conn, name)
         if conn.released:
             log.info("%s disconnected", conn.peer)
         elif conn.hello is not None or conn.unanswered:
             self._forget_questions(conn)
-            self.leaving[conn.id] = (conn, reason)
-            self._raise(Gone(conn.id, reason))
+            gone = Gone(conn.id, reason, conn.invited)
+            self.leaving[conn.id] = (conn, gone)
+            self._raise(gone)
         else:
             log.info("%s disconnected before being introduced: %s", conn.peer, reason)
 
     def _forget_questions(self, conn: Conn) -> None:
         """Nobody waits for answers any more; what was said is kept until it is stored."""
-        if conn.unanswered:
-            asked = [rid for rid, do in self.pending.items() if do.conn == conn.id and type(do.request) not in SAID]
-            for rid in asked:
+        for rid in conn.asked or ():
+            if type(self.pending[rid].request) not in SAID:
                 del self.pending[rid]
 
     def dropped(self, conn: Conn, reason: str) -> None:
-        """A connection is about to be cut off."""
+        """A connection is about to be cut off, for a reason that need not last."""
         log.info("%s cut off: %s", conn.peer, reason)
+        conn.invited = conn.returns
         self.lost(conn, reason)
 
     def _farewell(self, conn: Conn, event: native.Event) -> None:
@@ -187,21 +196,38 @@ class Worker:
             self.need_tick()
             return
         if isinstance(request, native.Hello):
+            conn.returns = request.token is not None
             if request.token is None:
                 request = msgspec.structs.replace(request, token=secrets.token_urlsafe(16))
-            self._do(conn, request, addr=conn.host, dialect=conn.dialect.name if conn.dialect else "")
+            dialect = conn.dialect.name if conn.dialect else ""
+            self._do(conn, request, None, conn.host, dialect, conn.returns)
             return
         self._do(conn, request)
 
     def _do(
-        self, conn: Conn, request: native.Request, art: Art | None = None, addr: str = "", dialect: str = ""
+        self,
+        conn: Conn,
+        request: native.Request,
+        art: Art | None = None,
+        addr: str = "",
+        dialect: str = "",
+        returns: bool = False,
     ) -> None:
         self._rid += 1
-        conn.unanswered += 1
+        if conn.asked is None:
+            conn.asked = set()
+        conn.asked.add(self._rid)
         if type(request) in PAGED:
             conn.paging = True
-        do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect)
+        do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect, returns)
         self._raise(do)
+
+    def ask(self, conn: Conn, request: native.Request) -> int:
+        """Ask on behalf of ``conn``, which gets no answer by itself; return the request's number."""
+        self._rid += 1
+        do = self.pending[self._rid] = Do(conn.id, self._rid, request)
+        self._raise(do)
+        return self._rid
 
     def _raise(self, command: Up) -> None:
         self._up.append(command)
@@ -221,7 +247,7 @@ class Worker:
     # --- down: events
 
     def _hear_broker(self, frame: bytes) -> None:
-        for event in _down_decoder.decode(frame):
+        for event in decode_batch(frame, _down_decoder):
             try:
                 self._down[type(event)](self, event)
             except Exception:  # the other events are other people's
@@ -236,11 +262,14 @@ class Worker:
             return
         if conn is None or do is None:
             return
-        conn.unanswered -= 1
+        if event.rid in self.catchup.asked:
+            self.catchup.answered(do, event.event)
+            return
+        assert conn.asked is not None
+        conn.asked.discard(event.rid)
         if type(do.request) in PAGED:
             conn.paging = False
-        if self._draining is not None:
-            self._changed.set()
+        self.farewell.note()
         answer = event.event
         match answer:
             case native.Ok() if isinstance(do.request, native.Send | native.Fun | native.Topic):
@@ -248,36 +277,41 @@ class Worker:
             case native.Welcome():
                 answer = self._welcomed(conn, do, answer)
             case native.Ok():
-                self._hear_all()
+                self.hear_all()
                 _follow(conn, do.request, answer)
             case _:
-                self._hear_all()
+                self.hear_all()
         conn.reply(answer)
         if conn.todo:
             conn.pump()
 
     def _welcomed(self, conn: Conn, do: Do, welcome: native.Welcome) -> native.Welcome:
         assert isinstance(do.request, native.Hello)
-        conn.hello = msgspec.structs.replace(do.request, nick=welcome.nick, id=None)
+        conn.hello = msgspec.structs.replace(do.request, nick=welcome.nick, color=welcome.color, id=None)
+        conn.away = welcome.away
         conn.since = time.time_ns() // 1_000_000
         conn.inbox = welcome.inbox
-        self._newcomers.pop(conn, None)
+        self._door.introduced(conn)
+        self.farewell.introduced(conn)
         return msgspec.structs.replace(welcome, fun=self.easel.commands)
 
     def _told(self, event: Told) -> None:
         conn = self.conns.get(event.conn)
         if conn is None:
             return
-        self._hear_all()
+        self.hear_all()
         message = event.event
         if isinstance(message, native.Msg):
-            conn.inbox = message.seq
+            logged, conn.inbox = Logged(native.INBOX, conn.inbox), message.seq
             own = conn.hello is not None and message.nick == conn.hello.nick
             if conn.dialect is not None:
                 if own and not conn.dialect.echoes and message.kind != "fun":
                     return
                 if not own and conn.dialect.picky and not conn.dialect.wants(message):
                     return
+            if self.catchup.hears_inbox(conn):
+                conn.reply(message, logged)
+            return
         conn.reply(message)
 
     def _posted(self, event: Posted) -> None:
@@ -295,7 +329,7 @@ class Worker:
                 self._note_rename(room, event.event)
 
     def _note_rename(self, room: LocalRoom, renamed: native.Renamed) -> None:
-        for conn in room.members.values():
+        for conn in (*room.members.values(), *room.lagging.values()):
             if conn.hello is not None and conn.hello.nick == renamed.old:
                 conn.hello = msgspec.structs.replace(conn.hello, nick=renamed.nick)
 
@@ -307,31 +341,41 @@ class Worker:
         room = self.rooms.get(event.room)
         if room is None:
             room = self.rooms[event.room] = LocalRoom(event.room)
-        room.last = max(room.last, event.last)
-        room.members[conn.id] = conn
+        room.enter(conn, event.last)
         if conn.rooms is None:
             conn.rooms = set()
         conn.rooms.add(event.room)
+        self.catchup.entered(conn, event.room)
+
+    def hears_again(self, conn: Conn, name: str) -> None:
+        """``conn`` lags no more in a room: from here on it hears what is live."""
+        self._hear(name)
+        room = self.rooms[name]
+        room.lagging.pop(conn.id, None)
+        room.members[conn.id] = conn
 
     def _parted(self, event: Parted) -> None:
         conn = self.conns.get(event.conn)
         if conn is not None and conn.rooms is not None and event.room in conn.rooms:
             conn.rooms.discard(event.room)
             self._drop_member(conn, event.room)
+            self.catchup.parted(conn, event.room)
 
     def _drop_member(self, conn: Conn, name: str) -> None:
         self._hear(name)
         room = self.rooms.get(name)
         if room is not None:
             room.members.pop(conn.id, None)
-            if not room.members:
+            room.lagging.pop(conn.id, None)
+            if not room.members and not room.lagging:
                 del self.rooms[name]
 
     def _closed(self, event: Closed) -> None:
         self.leaving.pop(event.conn, None)
+        self.farewell.note()
         conn = self.conns.get(event.conn)
         if conn is not None:
-            self._hear_all()
+            self.hear_all()
             conn.released = True
             conn.finish()
 
@@ -352,7 +396,7 @@ class Worker:
         if room is not None:
             room.flush(ENCODERS)
 
-    def _hear_all(self) -> None:
+    def hear_all(self) -> None:
         for room in self._heard.values():
             room.flush(ENCODERS)
         self._heard.clear()
@@ -363,22 +407,48 @@ class Worker:
             if self.settings.coalesce and self._is_busy():
                 self._held_until = self.loop.call_later(self.settings.coalesce / 1000, self._release)
             else:
-                self._hear_all()
+                self.hear_all()
         self._write()
 
     def _release(self) -> None:
         self._held_until = None
-        self._hear_all()
+        self.hear_all()
         self._write()
 
     def _write(self) -> None:
         dirty, self._dirty = self._dirty, []
         for conn in dirty:
             conn.flush()
+        if self._swollen:
+            self._relieve()
+
+    def swell(self, conn: Conn) -> None:
+        """More waits for ``conn``, or for all, than may. Seen to at the end of this turn, when no room is told."""
+        self._swollen[conn] = None
+        self._flush_soon()
+
+    def _relieve(self) -> None:
+        swollen, self._swollen = self._swollen, {}
+        for conn in swollen:
+            conn.check_size()
+        total = self.settings.sendq_total
+        if self.queued <= total:
+            return
+        for conn in self.stalled:
+            conn.count()  # much may have been sent since it was counted last
+        reason = f"{total >> 20} MiB were waiting for slow readers in all"
+        for relieve in (Conn.relieve, Conn.drop):
+            for conn in sorted(self.stalled, key=lambda conn: conn.counted, reverse=True):
+                if self.queued <= total * RELIEVED:
+                    return
+                relieve(conn, reason)
 
     def touch(self, conn: Conn) -> None:
         """``conn`` has something to be written at the end of this turn."""
         self._dirty.append(conn)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self._flush_scheduled_now)
@@ -405,28 +475,29 @@ class Worker:
 
     def _ticked(self) -> None:
         self._tick = None
-        now, settings = self.now(), self.settings
-        for conn in list(self._newcomers):
-            self._check_newcomer(conn, now - conn.opened)
-        for conn in list(self.stalled):
-            if conn.stalled_for(now) > settings.sendq_stall:
-                conn.drop(f"nothing of what was sent was read for {settings.sendq_stall:g} seconds")
+        now = self.now()
+        for conn, due in self._door.due(now, self.settings):
+            self._check_newcomer(conn, due)
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            for conn in list(self.stalled):
+                conn.check_progress(now)
         self.easel.expire(now)
         self._flush()
-        if self._newcomers or self.stalled or self.easel.busy:
+        if self._door.waits or self.stalled or self.easel.busy:
             self.need_tick()
 
-    def _check_newcomer(self, conn: Conn, age: float) -> None:
+    def _check_newcomer(self, conn: Conn, due: Due) -> None:
         settings = self.settings
-        if conn.dialect is None:
-            if age >= settings.greet_after:
+        if due is Due.GREET:
+            if conn.dialect is None:
                 conn.dialect = self._plain()
                 conn.send(conn.dialect.greet())
         elif not settings.limits:
             return
-        elif age >= settings.intro_whole:
+        elif due is Due.WHOLE:
             self._farewell(conn, _not_introduced(f"no nick within {settings.intro_whole:g} seconds"))
-        elif age >= settings.intro_first and conn.dialect.variant == "native" and not conn.unanswered:
+        elif conn.dialect is not None and conn.dialect.variant == "native" and not conn.unanswered:
             self._farewell(conn, _not_introduced(f"no hello within {settings.intro_first:g} seconds"))
 
     # --- the supervisor's word
@@ -437,7 +508,7 @@ class Worker:
             messages = self.control.recv()
         except EOFError:
             self.loop.remove_reader(self.control.fileno())
-            self._end("the server died", retry=1.0)
+            self.farewell.orphaned()
             return
         for message, fds in messages:
             match message:
@@ -448,7 +519,11 @@ class Worker:
                 case Beat():
                     self.control.send(message)
                 case Stop(text=text, retry=retry):
-                    self._end(text, retry)
+                    self.farewell.stop(text, retry)
+                case Retire(text=text, spread=spread):
+                    self.farewell.retire(text, spread)
+                case Reload(settings=settings):
+                    self._take_settings(settings)
                 case _:
                     log.warning("unexpected control message %r", message)
 
@@ -456,15 +531,15 @@ class Worker:
         """Attach to a broker: first who sits here, then everything that no broker has answered."""
         if self.broker is not None:
             self.broker.close()
-        self._hear_all()
+        self.hear_all()
         link = self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
         seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
-        seats += [_seat(conn) for conn, _reason in self.leaving.values() if conn.hello is not None]
+        seats += [_seat(conn) for conn, _gone in self.leaving.values() if conn.hello is not None]
         seqs = {room.name: room.last for room in self.rooms.values()}
         parts = [seats[start : start + ATTACH_SEATS] for start in range(0, len(seats), ATTACH_SEATS)]
         again: list[Up] = [Attach(self.incarnation, part, {}) for part in parts]
         again += [Attach(self.incarnation, [], seqs), *self.pending.values()]
-        again += [Gone(conn.id, reason) for conn, reason in self.leaving.values()]
+        again += [gone for _conn, gone in self.leaving.values()]
         self._up.clear()
         for frame in encode_frames(again, _msgpack):
             link.put(frame)
@@ -472,43 +547,26 @@ class Worker:
     def _broker_lost(self) -> None:
         log.warning("the broker is gone; waiting for a new one")
         self.broker = None
+        self.farewell.note()
         self.loop.call_later(RELINK_S, self._relink)
 
     def _relink(self) -> None:
         """A living broker may have lost only its link to us; the supervisor makes another."""
-        if self.broker is None and self._draining is None:
+        if self.broker is None and not self.stopped.is_set():
             self.control.send(Relink("broker"))
             self.loop.call_later(RELINK_S, self._relink)
 
-    def _end(self, text: str, retry: float | None) -> None:
-        """Stop: nothing new is accepted, what is under way is answered, everybody is told."""
+    def accept_no_more(self) -> None:
+        """Leave who comes now to the other workers that listen on the same port."""
         for server in self._servers:
             server.close()
         self._servers.clear()
-        self._draining = self.loop.create_task(self._drain(text, retry))
 
-    async def _drain(self, text: str, retry: float | None) -> None:
-        until = self.now() + DRAIN_S
-        for conn in self.conns.values():
-            if conn.transport is not None and not conn.closing:
-                conn.transport.pause_reading()
-        await self._settle(lambda: not self.pending or self.broker is None, until)
-        self._hear_all()
-        for conn in list(self.conns.values()):
-            if conn.dialect is not None:
-                spread = None if retry is None else round(retry * self._rng.uniform(1, 2), 1)  # not all at once
-                conn.reply(native.Bye(reason=text, retry=spread))
-            conn.finish()
-        await self._settle(lambda: not self.conns, until)
-        self.stopped.set()
-
-    async def _settle(self, settled: Callable[[], bool], until: float) -> None:
-        """Wait until ``settled``, asked whenever something was answered or closed, at the longest ``until``."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                while not settled():
-                    self._changed.clear()
-                    await self._changed.wait()
+    def _take_settings(self, settings: Settings) -> None:
+        """Go by these settings from now on; what is made with a connection, such as its dialect, keeps the old ones."""
+        if settings.log_format != self.settings.log_format:
+            logs.setup(settings.log_format)
+        self.settings = settings
 
 
 def _not_introduced(what: str) -> native.Error:
@@ -518,7 +576,8 @@ def _not_introduced(what: str) -> native.Error:
 def _seat(conn: Conn) -> Seat:
     assert conn.hello is not None
     dialect = conn.dialect.name if conn.dialect is not None else ""
-    return Seat(conn.id, conn.hello, sorted(conn.rooms or ()), conn.host, dialect, conn.since, conn.away, conn.inbox)
+    rooms = sorted(conn.rooms or ())
+    return Seat(conn.id, conn.hello, rooms, conn.host, dialect, conn.since, conn.away, conn.inbox, returns=conn.returns)
 
 
 def _follow(conn: Conn, request: native.Request, ok: native.Ok) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from broker.process import Broker, _seats_first
+from broker.process import Broker
 from protocol import native
 from protocol.control import ControlSocket
 from protocol.ipc import (
@@ -58,11 +58,11 @@ class FakeWorker:
 
 
 class Bench:
-    def __init__(self, directory: Path, awaited: int = 0) -> None:
+    def __init__(self, directory: Path, *awaited: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.supervisor = ControlSocket(ours)
         self.control = ControlSocket(theirs)
-        self.broker = Broker(self.control, DEFAULTS, directory, awaited)
+        self.broker = Broker(self.control, DEFAULTS, directory, frozenset(awaited))
         self.made: list[FakeWorker] = []
 
     def worker(self, incarnation: int) -> FakeWorker:
@@ -95,7 +95,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def hello(who: int, nick: str, rid: int = 1) -> Do:
-    return Do(who, rid, native.Hello(nick=nick, token=token(nick)), None, "127.0.0.1", "native")
+    return Do(who, rid, native.Hello(nick=nick, token=token(nick)), None, "127.0.0.1", "native", True)
 
 
 def join(who: int, room: str, rid: int = 2) -> Do:
@@ -266,18 +266,19 @@ def test_a_worker_that_sends_garbage_is_cut_off(bench: Bench, garbage: bytes) ->
 
 
 def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, awaited=2)
+    bench = Bench(tmp_path, 1, 2)
     try:
         one, two = bench.worker(1), bench.worker(2)
         seat = Seat(EVE, native.Hello(nick="eve", token=token("eve")), [], "127.0.0.1", "native", 0)
         one.put(Attach(1, [], {}), Do(ANN, 1, native.Hello(nick="eve", token=token("newcomer"))))
         early = bench.broker._wait(0.0)
         assert len(early) == 2
-        assert bench.broker.awaited == 1
+        assert bench.broker.awaited == {2}
         two.put(Attach(2, [seat], {}))
         late = bench.broker._wait(0.0)
         assert bench.broker.serving
-        bench.broker.waiting = _seats_first(early + late)
+        bench.broker.waiting = early + late
+        bench.broker._take_seats()
         bench.broker.step()
         assert code(answers(one.told())[1]) == "nick-taken"
     finally:
@@ -285,10 +286,11 @@ def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(tmp_path
 
 
 def test_people_of_a_worker_that_died_before_it_was_served_linger(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, awaited=2)
+    bench = Bench(tmp_path, 1, 2)
     try:
         one = bench.worker(1)
-        seat = Seat(ANN, native.Hello(nick="ann", token=token("ann")), ["#tea"], "127.0.0.1", "native", 0)
+        hello = native.Hello(nick="ann", token=token("ann"))
+        seat = Seat(ANN, hello, ["#tea"], "127.0.0.1", "native", 0, returns=True)
         one.put(Attach(1, [seat], {"#tea": 0}))
         held = bench.broker._wait(0.0)
         one.die()

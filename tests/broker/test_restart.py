@@ -7,9 +7,9 @@ from protocol.ipc import Attach, Closed, Posted, Seat, Told
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, token
 
 
-def seat(who: int, nick: str, *rooms: str, inbox: int = 0, of: str = "") -> Seat:
+def seat(who: int, nick: str, *rooms: str, inbox: int = 0, of: str = "", returns: bool = True) -> Seat:
     hello = native.Hello(nick=nick, token=token(of or nick), color="#123456")
-    return Seat(who, hello, list(rooms), "192.0.2.7", "native", NOON - 5000, "lunch", inbox)
+    return Seat(who, hello, list(rooms), "192.0.2.7", "native", NOON - 5000, "lunch", inbox, returns)
 
 
 def restarted(*said: str) -> Desk:

@@ -1,0 +1,200 @@
+"""The admin socket: how `moot restart` and `moot reload` talk to the running server. Both its ends. Unix only.
+
+`moot.sock` in the data directory, for its owner alone; JSON lines. The server's end lives in the supervisor's selector
+and never waits: who does not read the answers is cut off.
+"""
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from moot.running import Refused, holder
+
+log = logging.getLogger("moot.supervisor")
+
+NAME: Final = "moot.sock"
+MAX_LINE: Final = 64 * 1024  # bytes
+MAX_CONNECTIONS: Final = 16
+MAX_PATH: Final = 100  # bytes; systems have 104 to 108 for the address of a Unix socket
+
+
+class Ask(msgspec.Struct, omit_defaults=True):
+    """What is asked for."""
+
+    do: Literal["restart", "reload"]
+    spread: float | None = None  # seconds; for restart
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """A line for people. The last one has the exit status."""
+
+    text: str
+    code: int | None = None
+
+
+Tell = Callable[[str, int | None], None]
+_ask_decoder: Final = msgspec.json.Decoder(Ask)
+_answer_decoder: Final = msgspec.json.Decoder(Answer)
+
+
+class Admin:
+    """The server's end. ``handle(ask, tell)`` does what is asked for, and goes on telling until it tells a status."""
+
+    def __init__(self, selector: selectors.BaseSelector, directory: Path, handle: Callable[[Ask, Tell], None]) -> None:
+        self._selector = selector
+        self._directory = directory
+        self._handle = handle
+        self._connections: set[_Connection] = set()
+        self._sock: socket.socket | None = None
+        try:
+            self._sock = self._listen()
+        except OSError as err:  # no file system for sockets, say; the server does without
+            log.warning("no admin socket in %s, so `moot restart` and `moot reload` do not work: %s", directory, err)
+
+    def _listen(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _short_path(self._directory) as path, contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # the directory is locked, so whoever made it is dead
+            with _short_path(self._directory) as path:
+                sock.bind(path)
+                os.chmod(path, 0o600)
+            sock.listen(MAX_CONNECTIONS)
+            sock.setblocking(False)
+            self._selector.register(sock, selectors.EVENT_READ, self._accept)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _accept(self) -> None:
+        assert self._sock is not None
+        with contextlib.suppress(OSError):
+            sock, _ = self._sock.accept()
+            if len(self._connections) >= MAX_CONNECTIONS:
+                sock.close()
+                return
+            sock.setblocking(False)
+            connection = _Connection(sock, self._handle, self._forget)
+            self._connections.add(connection)
+            self._selector.register(sock, selectors.EVENT_READ, connection.readable)
+
+    def _forget(self, connection: "_Connection") -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+
+    def close(self) -> None:
+        for connection in list(self._connections):
+            self._forget(connection)
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._selector.unregister(sock)
+            sock.close()
+            with contextlib.suppress(OSError), _short_path(self._directory) as path:
+                os.unlink(path)
+
+
+class _Connection:
+    """Somebody who asks; one question each."""
+
+    def __init__(
+        self, sock: socket.socket, handle: Callable[[Ask, Tell], None], forget: Callable[["_Connection"], None]
+    ) -> None:
+        self.sock = sock
+        self._handle = handle
+        self._forget = forget
+        self._rest = b""
+        self._asked = False
+        self._closed = False
+
+    def readable(self) -> None:
+        if self._closed:
+            return
+        try:
+            chunk = self.sock.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        self._rest += chunk
+        if not chunk or len(self._rest) > MAX_LINE:
+            self._close()
+        elif b"\n" in self._rest and not self._asked:
+            self._asked = True
+            self._ask(self._rest.partition(b"\n")[0])
+
+    def _ask(self, line: bytes) -> None:
+        try:
+            ask = _ask_decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as err:
+            self.tell(f"the running server does not understand the question ({err}); it may be of another version", 1)
+            return
+        self._handle(ask, self.tell)
+
+    def tell(self, text: str, code: int | None = None) -> None:
+        if self._closed:
+            return
+        try:
+            self.sock.sendall(msgspec.json.encode(Answer(text, code)) + b"\n")
+        except OSError:  # gone, or does not read
+            self._close()
+            return
+        if code is not None:
+            self._close()
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._forget(self)
+
+
+def ask(data: Path, question: Ask) -> Iterator[Answer]:
+    """Put ``question`` to the server of a data directory and yield its answers as they come; the last has a code.
+
+    Raises Refused: there is no server, it is not ours, or it ended before the last answer.
+    """
+    pid = holder(data)
+    if pid is None:
+        raise Refused(f"no server uses the data directory {data}; name the right one with --data DIR")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            with _short_path(data) as path:
+                sock.connect(path)
+        except PermissionError:
+            raise Refused(f"process {pid} is not yours to command; ask its owner, or use sudo") from None
+        except OSError as err:
+            text = f"process {pid} uses {data} and takes no commands ({err.strerror}); its log says why"
+            raise Refused(text) from None
+        with contextlib.suppress(OSError):
+            sock.sendall(msgspec.json.encode(question) + b"\n")
+        with contextlib.suppress(ConnectionError), sock.makefile("rb") as lines:
+            for line in lines:
+                answer = _answer_decoder.decode(line)
+                yield answer
+                if answer.code is not None:
+                    return
+    raise Refused(f"the server (process {pid}) ended before it had answered; its log says why")
+
+
+@contextlib.contextmanager
+def _short_path(directory: Path) -> Iterator[str]:
+    """Yield a path of the socket that the system's address of one has room for: a relative one, if need be."""
+    path = os.fspath(directory / NAME)
+    if len(os.fsencode(path)) <= MAX_PATH:
+        yield path
+        return
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(directory)
+        yield NAME
+    finally:
+        os.fchdir(before)
+        os.close(before)

@@ -1,0 +1,216 @@
+"""The supervisor's children: how one is started, and the place it holds over its restarts. Decides nothing."""
+
+import moot.quickstart  # noqa: F401, I001  # before msgspec
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from protocol.control import ControlSocket
+from protocol.ipc import VERSION, Control, Fatal
+from protocol.settings import Settings
+
+log = logging.getLogger("moot.supervisor")
+
+BACKOFF_S: Final = (0.1, 10.0)  # before a child is started again: the first, the longest
+STEADY_S: Final = 2.0  # a child that lived so long after it was ready was no short life
+MAX_SHORT_LIVES: Final = 10  # in a row, of a child that nobody can do without
+CHILD_IGNORES: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the supervisor says when to stop
+ORPHAN_SIGNAL: Final = signal.SIGQUIT  # its number, 3, is also how many seconds a stuck orphan lives on
+
+REPLACED: Final = (
+    "the program on disk is of a version that cannot work together with the running server; "
+    "stop the server and start it again"
+)
+
+_PR_SET_PDEATHSIG: Final = 1
+_spawn = multiprocessing.get_context("spawn")
+
+
+class Sheet:
+    """A file in memory, which the supervisor holds for its brokers and never looks into."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        self.fd = _file_in_memory() if fd is None else fd
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _given_sheet, (DupFd(self.fd),)
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def _given_sheet(dup: Any) -> Sheet:
+    return Sheet(dup.detach())
+
+
+def _file_in_memory() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("moot-attendance", os.MFD_CLOEXEC)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """What a child must know at its start. JSON, so that one of newer code can still say that it cannot."""
+
+    version: int = VERSION
+    kind: str
+    incarnation: int
+    settings: msgspec.Raw
+    directory: str
+    awaited: list[int] = []  # for the broker: the workers that have people already
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A process. ``name`` is for people."""
+
+    name: str
+    place: "Place"
+    incarnation: int
+    process: SpawnProcess
+    control: ControlSocket
+    started: float  # monotonic seconds
+    answered: float  # its last sign of life
+    ready: float | None = None  # since when
+    ended: bool = False
+    retired: bool = False  # it has a successor, or will have one, and finishes
+    kill_at: float | None = None
+    fatal: str = ""  # why it cannot do its work, said before its end
+    stays: int | None = None  # a retired worker's connections that could not be sent over; None: not said yet
+
+    @property
+    def kind(self) -> str:
+        return self.place.kind
+
+    def send(self, message: Control, fds: tuple[int, ...] = ()) -> None:
+        """Say something, if the child still is there to hear it."""
+        with contextlib.suppress(OSError):
+            self.control.send(message, fds)
+
+    def status(self) -> str:
+        """Return how it ended."""
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return f"killed by {signal.Signals(-code).name}"
+        return f"exit status {code}"
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A child's place, kept over its restarts."""
+
+    kind: str  # "broker", "sandbox" or "worker"
+    sockets: list[socket.socket] = field(default_factory=list)  # a worker's listening ones
+    child: Child | None = None
+    successor: Child | None = None  # started to take the place
+    restart_at: float | None = None
+    short_lives: int = 0  # in a row
+
+    def lost(self, child: Child, now: float) -> float:
+        """The child has ended by itself: return after how many seconds the next one shall start."""
+        steady = child.ready is not None and now - child.ready >= STEADY_S
+        self.short_lives = 0 if steady else self.short_lives + 1
+        return min(BACKOFF_S[0] * 2.0 ** max(0, self.short_lives - 1), BACKOFF_S[1])
+
+
+def start(
+    place: Place, settings: Settings, directory: Path, incarnation: int, awaited: list[int], sheet: Sheet
+) -> Child:
+    """Start a process for ``place``."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    name = place.kind if place.kind != "worker" else f"worker {incarnation}"
+    order = Order(
+        kind=place.kind,
+        incarnation=incarnation,
+        settings=msgspec.Raw(msgspec.json.encode(settings)),
+        directory=str(directory),
+        awaited=awaited,
+    )
+    arguments = (theirs, msgspec.json.encode(order), place.sockets, sheet if place.kind == "broker" else None)
+    process = _spawn.Process(target=_run, args=arguments, name=f"moot {place.kind}")
+    quiet = signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_IGNORES)  # until the child ignores them by itself
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, quiet)
+    theirs.close()
+    now = time.monotonic()
+    return Child(name, place, incarnation, process, ControlSocket(ours), now, now)
+
+
+def _run(control: socket.socket, order_json: bytes, sockets: list[socket.socket], sheet: Sheet | None) -> None:
+    """The first function of every child."""
+    from protocol import logs
+
+    for number in CHILD_IGNORES:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD_IGNORES)
+    order = msgspec.json.decode(order_json, type=Order)
+    _die_with_parent(at_once=order.kind != "worker")
+    try:
+        settings = msgspec.json.decode(order.settings, type=Settings)
+    except msgspec.ValidationError:  # of a version that has other settings
+        settings = None
+    if order.version != VERSION or settings is None:
+        ControlSocket(control).send(Fatal(REPLACED))
+        return
+    logs.setup(settings.log_format)
+    _title(order)
+    if order.kind == "broker":
+        from broker.process import run as run_broker
+
+        fd = sheet.fd if sheet is not None else None
+        run_broker(control, settings, Path(order.directory), frozenset(order.awaited), fd)
+    elif order.kind == "sandbox":
+        from funcmds.sandbox import run as run_sandbox
+
+        run_sandbox(control, settings)
+    else:
+        from workers.process import run as run_worker
+
+        run_worker(control, sockets, settings, order.incarnation)
+
+
+def _die_with_parent(*, at_once: bool) -> None:
+    """Have the kernel end this process when the supervisor dies, should it be too stuck to see its control socket end.
+
+    A broker or sandbox has nobody to say goodbye to, and a broker must never write beside its successor: killed at
+    once. A worker gets `ORPHAN_SIGNAL`, whose handler is the C library's `alarm` itself: called with the signal's
+    number it lets the process live for so many seconds more, whatever Python is doing. Linux only.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    if not at_once:
+        libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+        libc.signal(int(ORPHAN_SIGNAL), ctypes.cast(libc.alarm, ctypes.c_void_p))
+    number = signal.SIGKILL if at_once else ORPHAN_SIGNAL
+    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number))
+
+
+def _title(order: Order) -> None:
+    """Let `ps` show what this process is, where the package for that is there."""
+    try:
+        from setproctitle import setproctitle
+    except ImportError:
+        return
+    setproctitle(f"moot: {order.kind}" + (f" {order.incarnation}" if order.kind == "worker" else ""))
