@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 from pathlib import Path
 
@@ -40,7 +41,11 @@ def main() -> int:
         keep=options.keep,
     )
     print(f"seed {plan.seed}", file=sys.stderr, flush=True)
-    outcome = asyncio.run(run(plan))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a server and mounts must not outlive us
+    try:
+        outcome = asyncio.run(run(plan))
+    except KeyboardInterrupt:
+        return 130
     print(table(outcome))
     return 0 if outcome.sound else 1
 

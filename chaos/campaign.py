@@ -116,7 +116,7 @@ def _target(plan: Plan, place: Path, disk: Disk | None, net: Network | None) -> 
     env = {}
     if NEEDS_SABOTAGE & set(plan.faults):
         path = os.pathsep.join(filter(None, (str(SABOTAGE), os.environ.get("PYTHONPATH"))))
-        env = {"PYTHONPATH": path, "MOOT_CHAOS_DISK": str(flag)}
+        env = {"PYTHONPATH": path, "CHAOS_DISK": str(flag)}
     target = Target(
         place / "data" if disk is None else disk.path / "data",
         place / "server.log",
@@ -133,13 +133,13 @@ def _target(plan: Plan, place: Path, disk: Disk | None, net: Network | None) -> 
 async def _campaign(plan: Plan, target: Target, nemesis: Nemesis, outcome: Outcome) -> None:
     rng = random.Random(plan.seed + 1)
     load = Load(outcome.history, random.Random(plan.seed + 2))
-    proxy = Proxy(lambda: Address(rng.choice(target.hosts), target.port), random.Random(plan.seed + 3))
+    proxy = Proxy(lambda: target.address(rng.randrange(2)), random.Random(plan.seed + 3))
     rooms = [f"#r{number}" for number in range(plan.rooms)]
     hidden: set[str] = set()  # clients behind the proxy, which lose their connections all the time
     await proxy.start()
     try:
         for number in range(plan.clients):
-            direct = Address(target.hosts[number % len(target.hosts)], target.port)
+            direct = target.address(number)
             behind = number < plan.proxied
             address = Address("127.0.0.1", proxy.port) if behind else direct
             plain = number >= plan.clients - plan.plain
@@ -157,15 +157,19 @@ async def _campaign(plan: Plan, target: Target, nemesis: Nemesis, outcome: Outco
             outcome.seconds = time.monotonic() - begin
             await talk
         proxy.heal()
+        await nemesis.recovered()
         if not await load.settle(rooms):
             outcome.violations.append(Violation("settle", load.unsettled()))
-        address = Address(target.hosts[0], target.port)
-        served = await final.served(address, rooms)
+        served = await final.served(target.address(), rooms)
         stored = await asyncio.to_thread(final.stored, target.data / LOG_FILE)
         outcome.violations += await asyncio.to_thread(check, outcome.history, served, stored)
     finally:
         await load.close()
         await proxy.close()
+        outcome.violations += load.broken
+        if outcome.history.resets:
+            text = f"readers were told {outcome.history.resets} times to forget a room whose log is still the same"
+            outcome.violations.append(Violation("reset", text))
         outcome.links = {name: link for name, link in load.links.items() if name not in hidden}
         outcome.proxied = dict(proxy.counts)
 

@@ -41,7 +41,10 @@ class RoomLog:
 
 @dataclass(slots=True)
 class Run:
-    """Messages that a reader saw one after the other, without a hole. `told`: it was told of a hole before them."""
+    """Messages that a reader saw one after the other, without a hole.
+
+    `told`: it was told instead that these will never come; with 0, to forget the room.
+    """
 
     first: int
     last: int
@@ -71,7 +74,7 @@ class History:
         self.heard_of: dict[tuple[str, str], list[str]] = {}  # cmids, of readers who are told no seqs
         self.owner: dict[str, str] = {}  # reader without echo -> the client whose messages it does not see
         self.present: set[tuple[str, str]] = set()  # (reader, room) that were there to the end
-        self.resets = 0  # how often a reader was told of a hole
+        self.resets = 0  # how often a reader was told to forget a room
         self._noted: list[Violation] = []  # what contradicts itself already
 
     # --- senders
@@ -120,15 +123,19 @@ class History:
             text = f"{reader} saw {cmid} as {seq} of {room}, where another reader saw {known}"
             self._noted.append(Violation("order-differs", text))
         runs = self.runs.setdefault((reader, room), [])
-        if runs and seq == runs[-1].last + 1:
+        if runs and not runs[-1].told and seq == runs[-1].last + 1:
             runs[-1].last = seq
         else:
             runs.append(Run(seq, seq))
 
-    def gap(self, reader: str, room: str, last: int) -> None:
-        """``reader`` was told that it misses messages of ``room`` up to ``last``, or up to what comes next (0)."""
+    def gap(self, reader: str, room: str, first: int, last: int) -> None:
+        """``reader`` was told that ``first`` to ``last`` of ``room`` will never come."""
+        self.runs.setdefault((reader, room), []).append(Run(first, last, told=True))
+
+    def reset(self, reader: str, room: str) -> None:
+        """``reader`` was told to forget what it was shown of ``room``."""
         self.resets += 1
-        self.runs.setdefault((reader, room), []).append(Run(last + 1, last, told=True))
+        self.runs.setdefault((reader, room), []).append(Run(0, 0, told=True))
 
     def heard(self, reader: str, room: str, cmid: str, owner: str = "") -> None:
         """A reader who is told no seqs was shown ``cmid``. It does not see what ``owner`` says."""
@@ -239,18 +246,18 @@ def _reader(reader: str, room: str, runs: list[Run], log: RoomLog, stays: bool) 
     """One reader's runs: ascending, no hole without a word, and up to the end for one that stayed."""
     gone = _Gaps(log.gaps)
     last: int | None = None
-    excused = False
     for run in runs:
-        if run.told:
-            excused = True
-            last = run.last if last is not None and run.last > last else last
+        if run.told and not run.last:
+            last = None
             continue
+        if run.told and not gone.cover(run.first, run.last):
+            text = f"{reader} was told that {run.first} to {run.last} of {room} will never come, and they are there"
+            yield Violation("false-gap", text)
         if last is not None and run.first <= last:
             yield Violation("seen-again", f"{reader} saw {run.first} of {room} after {last}")
-        elif last is not None and not excused and not gone.cover(last + 1, run.first - 1):
+        elif last is not None and not gone.cover(last + 1, run.first - 1):
             yield Violation("hole", f"{reader} saw {run.first} of {room} after {last}, and nothing of what is between")
         last = run.last if last is None else max(last, run.last)
-        excused = False
     end = log.messages[-1][0] if log.messages else 0
     if stays and last is not None and last < end and not gone.cover(last + 1, end):
         yield Violation("missed", f"{reader} was in {room} to the end, which is {end}, and saw nothing after {last}")

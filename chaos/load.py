@@ -12,10 +12,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chaos.history import History
+from chaos.history import History, Violation
 from client.address import Address
-from client.net import Chat, ChatError
-from client.session import Entered, Failed, Message, Offline, Online, Sent, Session, Update
+from client.net import Chat
+from client.session import Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
 from protocol import native
 
 TICK_S: Final = 0.005  # the schedule's grain
@@ -51,6 +51,8 @@ class Load:
         self.natives: list[Native] = []
         self.plains: list[Plain] = []
         self.marks: dict[str, str] = {}  # room -> cmid of the message that all wait for
+        self.broken: list[Violation] = []  # clients that gave up
+        self._begin = self.now()
         self._clients = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,6 +86,12 @@ class Load:
             while not all(one.here for one in self._everyone):
                 self.check()
                 await asyncio.sleep(TICK_S)
+
+    def gave_up(self, one: "Native", reason: str) -> None:
+        """``one`` ended by itself; go on without it."""
+        text = f"{one.name} gave up {self.now() - self._begin:.1f} s after the start: {reason}"
+        self.broken.append(Violation("gave-up", text))
+        self.natives.remove(one)
 
     def check(self) -> None:
         """Raise what ended a client that should live on: a mistake in the client, not in the server."""
@@ -167,6 +175,7 @@ class Native:
         self._entered: set[str] = set()
         self._marks: set[str] = set()  # shown
         self._port = 0  # ours, of the connection
+        self._reason = ""  # why the last connection ended
 
     @property
     def here(self) -> bool:
@@ -178,14 +187,14 @@ class Native:
         return self.here and not self.chat.session.outbox
 
     async def live(self) -> None:
-        """Be there until cancelled; raises when the client gives up, which it must not."""
+        """Be there until cancelled, or until the client gives up, which it must not."""
         feed = self.chat.updates()
         async with self.chat:
             while batch := await feed.batch():
                 now = self.load.now()
                 for update in batch:
                     self._note(update, now)
-        raise ChatError("ended", f"{self.name} ended by itself")
+        self.load.gave_up(self, self._reason)
 
     def say(self, *, fun: bool = False) -> str:
         """Put a message into the outbox; return its cmid."""
@@ -218,12 +227,10 @@ class Native:
         match update:
             case Message(msg=msg):
                 self._saw(msg)
-            case Entered(room=room, messages=messages, reset=reset):
-                if reset and room in self._entered:
-                    history.gap(self.name, room, 0)
-                self._entered.add(room)
-                for msg in messages:
-                    self._saw(msg)
+            case Entered():
+                self._enter(update)
+            case Lost(room=room, first=first, last=last):
+                history.gap(self.name, room, first, last)
             case Sent(cmid=cmid, room=room, seq=seq):
                 history.ok(cmid, room, seq, now)
             case Failed(cmid=cmid, error=error):
@@ -231,10 +238,23 @@ class Native:
             case Online():
                 self.link.back.append(now)
                 self._port = self.chat.local_port
-            case Offline():
+            case Offline(reason=reason):
+                self._reason = reason
                 if len(self.link.lost) < len(self.link.back):  # not a failed attempt
                     self.link.lost.append(now)
                     self.link.ports.append(self._port)
+
+    def _enter(self, entered: Entered) -> None:
+        if entered.reset and entered.room in self._entered:
+            self.load.history.reset(self.name, entered.room)
+        self._entered.add(entered.room)
+        gaps = list(entered.gaps)
+        for msg in entered.messages:
+            while gaps and gaps[0][1] < msg.seq:
+                self.load.history.gap(self.name, entered.room, *gaps.pop(0))
+            self._saw(msg)
+        for gap in gaps:
+            self.load.history.gap(self.name, entered.room, *gap)
 
     def _saw(self, msg: native.Msg) -> None:
         if msg.room == native.INBOX or msg.kind == "topic":

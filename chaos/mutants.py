@@ -104,7 +104,7 @@ class Ordeal:
                         self._saw(client, msg)
                     case Entered(room=room, messages=messages, reset=reset):
                         if reset:
-                            self.history.gap(client.name, room, 0)
+                            self.history.reset(client.name, room)
                         for msg in messages:
                             self._saw(client, msg)
                     case _:

@@ -114,7 +114,7 @@ class Nemesis:
             await asyncio.sleep(self._rng.uniform(*HELD_S))
         finally:
             self._flag.unlink()
-        await self._whole()
+        await self.recovered()
 
     async def _fill(self, disk: Disk) -> None:
         disk.fill()
@@ -122,7 +122,7 @@ class Nemesis:
             await asyncio.sleep(self._rng.uniform(*HELD_S))
         finally:
             disk.free()
-        await self._whole()
+        await self.recovered()
 
     async def _cut(self, network: Network, seconds: float) -> None:
         cable = self._rng.randrange(2)
@@ -132,9 +132,10 @@ class Nemesis:
         finally:
             await network.plug(cable, up=True)
 
-    async def _whole(self) -> None:
-        """Wait until there is a broker and all workers, should a fault have ended one."""
-        await self.target.until(lambda: self.target.children("broker") and self.target.children("worker"), "a broker")
+    async def recovered(self) -> None:
+        """Wait until all processes are there, should a fault have ended one."""
+        kinds = ("broker", "sandbox", "worker")
+        await self.target.until(lambda: all(self.target.children(kind) for kind in kinds), "all processes to be there")
 
 
 def peers(pid: int) -> set[int]:

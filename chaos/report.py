@@ -96,7 +96,7 @@ def _verdict(outcome: Outcome) -> list[str]:
     readers = len(outcome.history.runs) + len(outcome.history.heard_of)
     lines = [
         f"{outcome.plan.clients} clients, {len(operations):,} messages in {outcome.seconds:.0f} s: {acked:,} "
-        f"acknowledged, {open_:,} unknown; {readers} readers, told of {outcome.history.resets} gaps"
+        f"acknowledged, {open_:,} unknown; {readers} readers"
     ]
     lines += [str(one) for one in outcome.violations[:SHOWN]]
     if len(outcome.violations) > SHOWN:

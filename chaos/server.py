@@ -16,11 +16,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from client.address import Address
+
 READY_S: Final = 60.0  # for a start, or for a child to be replaced; backoff and heartbeat included
 STOP_S: Final = 20.0
 POLL_S: Final = 0.02
 _READY: Final = re.compile(r"(broker|sandbox|worker)[ \d]* is ready \(pid (\d+)\)")
-_LISTENING: Final = re.compile(r"listening on \S*:(\d+)")
+_LISTENING: Final = re.compile(r"listening on ([\d.]+):(\d+)")
 
 
 class ServerError(Exception):
@@ -42,15 +44,21 @@ class Target:
         self.data = data
         self.log_path = log_path
         self.hosts = tuple(hosts)
-        self.port = 0
+        self.ports = dict.fromkeys(hosts, 0)
         self.ready_at: dict[int, float] = {}  # pid -> monotonic seconds
         self._options = options
         self._prefix = tuple(prefix)
-        self._env = {**os.environ, **(env or {})}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MOOT_")}
+        self._env = {**inherited, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._children: dict[str, list[int]] = defaultdict(list)  # kind -> pids that became ready, since the start
         self._read = 0  # bytes of the log that were looked at
         self._listening = False
+
+    def address(self, number: int = 0) -> Address:
+        """Return one of its addresses; any number chooses one."""
+        host = self.hosts[number % len(self.hosts)]
+        return Address(host, self.ports[host])
 
     @property
     def pid(self) -> int:
@@ -75,11 +83,11 @@ class Target:
         return found
 
     async def start(self) -> None:
-        """Start it, on the port it had before if any, and wait until it serves. Raises `ServerError`."""
+        """Start it, on the ports it had before if any, and wait until it serves. Raises `ServerError`."""
         self._children.clear()
         self._listening = False
         self._read = self.log_path.stat().st_size if self.log_path.exists() else 0
-        listen = [word for host in self.hosts for word in ("--listen", f"{host}:{self.port}")]
+        listen = [word for host in self.hosts for word in ("--listen", f"{host}:{self.ports[host]}")]
         command = [*self._prefix, sys.executable, "-m", "moot", "serve", "--data", str(self.data)]
         self._process = self._spawn([*command, *listen, *self._options])
         await self.until(lambda: self._listening, "the server to listen")
@@ -154,8 +162,8 @@ class Target:
                 self._children[found[1]].append(int(found[2]))
                 self.ready_at[int(found[2])] = time.monotonic()
             elif found := _LISTENING.search(line):
-                self._listening = True
-                self.port = int(found[1])
+                self.ports[found[1]] = int(found[2])
+                self._listening = found[1] == self.hosts[-1]
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """Imported by every Python process that has this directory on PYTHONPATH: a disk that fails on command.
 
-While the file named by `MOOT_CHAOS_DISK` exists, every write or sync of SQLite in this process fails as the word in
+While the file named by `CHAOS_DISK` exists, every write or sync of SQLite in this process fails as the word in
 that file says: `fsync` (syncs fail), `write` (writes fail), `full` (no space) or `readonly`. The product has no hook
 for it; it opens its log on SQLite's default layer, which this one becomes.
 """
@@ -8,7 +8,7 @@ for it; it opens its log on SQLite's default layer, which this one becomes.
 import os
 from pathlib import Path
 
-_FLAG = os.environ.get("MOOT_CHAOS_DISK")
+_FLAG = os.environ.get("CHAOS_DISK")
 
 if _FLAG:
     import apsw

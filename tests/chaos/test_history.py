@@ -115,6 +115,19 @@ def seen_with_a_hole(history: History, _logs: Logs) -> None:
     history.saw("eve", "#tea", 3, "a2")
 
 
+def told_that_it_never_comes(history: History, _logs: Logs) -> None:
+    history.saw("eve", "#tea", 1, "a1")
+    history.gap("eve", "#tea", 2, 2)
+    history.saw("eve", "#tea", 3, "a2")
+
+
+def told_of_less_than_is_missing(history: History, logs: Logs) -> None:
+    logs["#tea"].messages.append((4, "a3"))
+    history.saw("eve", "#tea", 1, "a1")
+    history.gap("eve", "#tea", 2, 2)
+    history.saw("eve", "#tea", 4, "a3")
+
+
 def seen_and_gone(history: History, _logs: Logs) -> None:
     history.saw("bob", "#tea", 4, "a3")
 
@@ -166,6 +179,8 @@ def not_heard_to_the_end(history: History, _logs: Logs) -> None:
         (seen_otherwise, "order-differs"),
         (seen_twice, "seen-again"),
         (seen_with_a_hole, "hole"),
+        (told_that_it_never_comes, "false-gap"),
+        (told_of_less_than_is_missing, "hole"),
         (seen_and_gone, "vanished"),
         (seen_as_something_else, "vanished"),
         (not_seen_to_the_end, "missed"),
@@ -195,9 +210,19 @@ def test_declared_gaps_are_no_holes() -> None:
 
 def test_a_reader_that_is_told_of_a_hole_may_go_on_behind_it() -> None:
     history, logs = tea()
+    logs["#tea"].messages[1:2] = []
+    logs["#tea"].gaps.append((2, 2))
     history.saw("eve", "#tea", 1, "a1")
-    history.gap("eve", "#tea", 2)
+    history.gap("eve", "#tea", 2, 2)
     history.saw("eve", "#tea", 3, "a2")
+    assert check(history, logs) == []
+
+
+def test_a_reader_that_is_told_to_forget_a_room_may_begin_anywhere() -> None:
+    history, logs = tea()
+    history.saw("eve", "#tea", 3, "a2")
+    history.reset("eve", "#tea")
+    history.saw("eve", "#tea", 1, "a1")
     assert check(history, logs) == []
     assert history.resets == 1
 
