@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from protocol import native
 from protocol.ipc import Announced, ConnId, Posted
 from workers.conn import Conn
+from workers.sendq import Logged
 
 Encoder = Callable[[native.Event], bytes]
 
@@ -16,14 +17,21 @@ Encoder = Callable[[native.Event], bytes]
 class LocalRoom:
     """A room's members at this worker, and what they are to hear of this turn."""
 
-    __slots__ = ("heard", "last", "members", "name", "particular")
+    __slots__ = ("heard", "lagging", "last", "members", "name", "particular", "told")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.members: dict[ConnId, Conn] = {}
+        self.lagging: dict[ConnId, Conn] = {}  # members too, but replayed from the log (`workers.catchup`)
         self.heard: list[Posted | Announced] = []  # not yet written
         self.particular: set[ConnId] = set()  # members who do not hear all of `heard`: they said some of it
-        self.last = 0  # newest seq fanned out
+        self.last = 0  # newest seq heard
+        self.told = 0  # newest seq given to the members
+
+    def enter(self, conn: Conn, last: int) -> None:
+        """``conn`` hears everything after ``last``. Must not run while there is something to `flush`."""
+        self.last = self.told = max(self.last, last)
+        self.members[conn.id] = conn
 
     def hear(self, item: Posted | Announced) -> None:
         """Add to what the members hear, in order."""
@@ -39,6 +47,7 @@ class LocalRoom:
         """Give every member what it is to hear. Must run before the membership changes."""
         heard, self.heard = self.heard, []
         particular, self.particular = self.particular, set()
+        logged, self.told = Logged(self.name, self.told), self.last
         encoded: dict[str, list[bytes]] = {}
         joined: dict[str, bytes] = {}
         for conn in self.members.values():
@@ -50,9 +59,9 @@ class LocalRoom:
                 encoded[variant] = [encode(item.msg if isinstance(item, Posted) else item.event) for item in heard]
                 joined[variant] = b"".join(encoded[variant])
             if dialect.picky or conn.id in particular:
-                conn.send(_for_one(conn, heard, encoded[variant]))
+                conn.send(_for_one(conn, heard, encoded[variant]), logged)
             else:
-                conn.send(joined[variant])
+                conn.send(joined[variant], logged)
 
 
 def _for_one(conn: Conn, heard: list[Posted | Announced], encoded: list[bytes]) -> bytes:

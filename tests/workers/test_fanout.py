@@ -6,6 +6,7 @@ from protocol import native
 from protocol.ipc import Announced, Posted
 from workers.conn import Conn
 from workers.fanout import LocalRoom
+from workers.sendq import Logged
 
 
 class FakeDialect:
@@ -20,9 +21,11 @@ class FakeConn:
     def __init__(self, id_: int, dialect: FakeDialect) -> None:
         self.id, self.dialect = id_, dialect
         self.out: list[bytes] = []
+        self.logged: list[Logged | None] = []
 
-    def send(self, line: bytes) -> None:
+    def send(self, line: bytes, logged: Logged | None = None) -> None:
         self.out.append(line)
+        self.logged.append(logged)
 
 
 def text_of(event: native.Event) -> bytes:
@@ -133,3 +136,29 @@ def test_the_newest_seq_is_kept_for_the_next_broker() -> None:
     tea.hear(posted(7, "x"))
     tea.hear(Announced("#tea", JOINED))
     assert tea.last == 7
+
+
+def test_what_is_told_names_the_seq_after_which_the_log_has_it() -> None:
+    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
+    tea = LocalRoom("#tea")
+    tea.enter(cast("Conn", ann), 6)
+    tea.hear(posted(7, "x"))
+    tea.hear(posted(8, "y"))
+    tea.flush(Encoders())
+    tea.enter(cast("Conn", bob), 8)
+    tea.hear(Announced("#tea", JOINED))
+    tea.flush(Encoders())
+    tea.hear(posted(9, "z"))
+    tea.flush(Encoders())
+    assert ann.logged == [Logged("#tea", 6), Logged("#tea", 8), Logged("#tea", 8)]
+    assert bob.logged == ann.logged[1:]
+
+
+def test_who_lags_is_told_nothing() -> None:
+    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
+    tea = room(ann)
+    tea.lagging[2] = cast("Conn", bob)
+    tea.hear(posted(1, "x", 2))
+    tea.flush(Encoders())
+    assert ann.out == [b"n:x\n"]
+    assert bob.out == []

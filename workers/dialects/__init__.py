@@ -25,6 +25,10 @@ class Dialect(Protocol):
         """Whether this client wants its own text back."""
 
     @property
+    def resumes(self) -> bool:
+        """Whether its client knows how to go on after a part of a room it is replayed later (*lagging*)."""
+
+    @property
     def picky(self) -> bool:
         """Whether `wants` must be asked for each message."""
 

@@ -14,6 +14,7 @@ class Native:
     name: ClassVar[str] = "native"
     variant: ClassVar[str] = "native"
     echoes: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
     picky: ClassVar[bool] = False
 
     def __init__(self, max_line: int) -> None:
@@ -59,7 +60,7 @@ class Native:
     def _decode(self, line: bytes) -> Request | bytes:
         try:
             return native.decode_request(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
+        except native.UNDECODABLE as err:
             return native.encode(native.Error(id=_id_of(line), code="bad-request", text=f"not a request: {err}"))
 
     def _too_long(self) -> bytes:
@@ -83,5 +84,5 @@ def _id_of(line: bytes) -> native.Id:
     """Return the id of a request that cannot be understood, if that much can."""
     try:
         return _id_decoder.decode(line).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except native.UNDECODABLE:
         return None

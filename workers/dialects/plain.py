@@ -41,6 +41,7 @@ class Plain:
     name: Final = "plain"
     variant: Final = "plain"
     echoes: Final = False  # their terminal shows already what they type
+    resumes: Final = False
 
     def __init__(self, settings: Settings, offset_s: int, new_cmid: Callable[[], str]) -> None:
         """``offset_s``: seconds east of UTC of the times shown. ``new_cmid`` makes ids of messages."""

@@ -1,0 +1,151 @@
+"""Clients that read too slowly and can resume: their output is freed, and they are replayed from the log."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from protocol import native
+from tests.server import Peer, Server, serving, until
+
+SMALL: Final = ("--workers", "1", "--no-limits", "--sendq-soft", "16384", "--sendq-hard", "65536")
+ROOMS: Final = ("#one", "#two")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Server]:
+    """A server whose send queues are small, so that little output makes a client lag."""
+    with serving(tmp_path / "data", *SMALL) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def slow_peer(server: Server, nick: str, *rooms: str) -> Iterator[Peer]:
+    """Be one whose system takes little while it does not read."""
+    peer = Peer(server.port)
+    peer.enter(nick, *rooms)
+    try:
+        yield peer
+    finally:
+        peer.close()
+
+
+@dataclass
+class Seen:
+    """What one client was sent, in the order it came."""
+
+    seqs: dict[str, list[int]] = field(default_factory=dict)
+    replayed: int = 0  # messages that came in pages
+    people: list[native.People] = field(default_factory=list)
+    others: list[native.Event] = field(default_factory=list)
+
+    def take(self, event: native.Event) -> None:
+        if isinstance(event, native.Msg):
+            self.seqs.setdefault(event.room, []).append(event.seq)
+        elif isinstance(event, native.HistoryPage) and event.id is None:
+            self.seqs.setdefault(event.room, []).extend(msg.seq for msg in event.messages)
+            self.replayed += len(event.messages)
+        elif isinstance(event, native.People) and event.id is None:
+            self.people.append(event)
+        else:
+            self.others.append(event)
+
+    def last(self, room: str) -> int:
+        return self.seqs.get(room, [0])[-1]
+
+
+def read_until(peer: Peer, seen: Seen, room: str, seq: int) -> None:
+    for event in peer.events:
+        seen.take(event)
+    peer.events.clear()
+    while seen.last(room) < seq:
+        seen.take(peer._read())
+
+
+def say(peer: Peer, to: str, count: int, text: str = "x" * 1000) -> int:
+    """Say something ``count`` times; return the seq of the last."""
+    for _ in range(count):
+        peer.ids += 1
+        peer.write(native.Send(id=peer.ids, cmid=f"c{peer.ids}-{id(peer)}", to=to, text=text))
+    seqs = [peer.next(native.Ok).seq for _ in range(count)]
+    peer.events.clear()
+    return int(seqs[-1])
+
+
+def lagged(server: Server) -> int:
+    return server.log.count("lags behind")
+
+
+def say_until_lagging(server: Server, peer: Peer, to: str) -> int:
+    """Talk until somebody lags, and some more that only the log has; return the last seq."""
+    before, last = lagged(server), 0
+    while lagged(server) == before:
+        last = say(peer, to, 20)
+        assert last < 20_000
+    return max(last, say(peer, to, 100))
+
+
+def test_who_read_nothing_is_replayed_and_then_hears_what_is_live(small: Server) -> None:
+    ann = Peer(small.port)
+    ann.enter("ann", "#one")
+    with slow_peer(small, "slow", "#one") as slow:
+        last = say_until_lagging(small, ann, "#one")
+        seen = Seen()
+        read_until(slow, seen, "#one", last)
+        assert seen.replayed > 90
+        until(lambda: "has caught up" in small.log, "the replay to end")
+        last = say(ann, "#one", 1)
+        read_until(slow, seen, "#one", last)
+        assert seen.seqs["#one"] == list(range(1, last + 1))
+        assert [[person.nick for person in people.people] for people in seen.people] == [["ann", "slow"]]
+        assert slow.ask(native.Send(cmid="own", to="#one", text="mine"), native.Ok).seq == last + 1
+    ann.close()
+
+
+def test_it_lags_again_and_again_under_load_and_misses_nothing_and_gets_nothing_twice(small: Server) -> None:
+    stop, lasts = threading.Event(), dict.fromkeys(("#one", "#two", "@slow"), 0)
+
+    def talk(nick: str, to: str) -> None:
+        peer = Peer(small.port)
+        peer.enter(nick, *ROOMS)
+        while not stop.is_set():
+            lasts[to] = say(peer, to, 10, "y" * 300)
+        peer.close()
+
+    with slow_peer(small, "slow", *ROOMS) as slow:
+        threads = [threading.Thread(target=talk, args=(f"n{number}", to)) for number, to in enumerate(lasts)]
+        for thread in threads:
+            thread.start()
+        seen = Seen()
+        try:
+            for turn in range(6):
+                until(partial(_lagged_more, small, turn), "it to lag")
+                until(partial(_reads_on, slow, seen, small, turn + 1), "it to catch up", 60)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        slow.write(native.Ping(id="end"))
+        for room, to in (("#one", "#one"), ("#two", "#two"), ("@", "@slow")):
+            read_until(slow, seen, room, lasts[to])
+        assert [seen.last(room) for room in (*ROOMS, "@")] == list(lasts.values())
+    assert seen.replayed > 200
+    assert {people.room for people in seen.people} == set(ROOMS)
+    for room, seqs in seen.seqs.items():
+        assert seqs == list(range(1, len(seqs) + 1)), room
+
+
+def _reads_on(peer: Peer, seen: Seen, server: Server, times: int) -> bool:
+    """Read for a while; whether it has caught up so many times."""
+    for _ in range(500):
+        seen.take(peer._read())
+    return server.log.count("has caught up") >= times
+
+
+def _lagged_more(server: Server, times: int) -> bool:
+    return lagged(server) > times
