@@ -82,7 +82,10 @@ class Sequence:
             found.append(item if isinstance(item, Msg) else (self.last + 1, last))
             self.last = last
             self.knows(last)
-        return found + self.drain()
+        found += self.drain()
+        if self._held:  # what the page had too
+            self._held = {seq: msg for seq, msg in self._held.items() if seq > self.last}
+        return found
 
     def replay(self, messages: Iterable[Msg], gaps: Iterable[Gap] = ()) -> list[Msg | Gap]:
         """Take a page that goes on from wherever the server thinks we are; return what is new of it.

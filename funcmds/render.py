@@ -17,6 +17,7 @@ from funcmds import cells
 from funcmds.cage import Cage, CageError
 from funcmds.registry import MAX_PRIVATE_BYTES, FunError, Registry, bounded
 from protocol.ipc import Art, Render, Rendered
+from protocol.native import UNDECODABLE
 
 MAX_ANSWER_BYTES: Final = MAX_PRIVATE_BYTES + 4096
 _MAX_ERROR: Final = 400  # characters
@@ -134,7 +135,7 @@ def read_answer(running: Running) -> Rendered | None:
             return Rendered(rid, bounded(outcome.art))
     except FunError as why:
         return Rendered(rid, error=str(why))
-    except (msgspec.DecodeError, UnicodeError):
+    except (*UNDECODABLE, UnicodeError):
         return None
     text = cells.clean(outcome.error[:_MAX_ERROR]).replace("\n", " ")
     return Rendered(rid, error=text or "that fun command failed without a word")

@@ -26,7 +26,7 @@ from funcmds.cage import Cage, guard_parent
 from funcmds.registry import Registry
 from protocol.control import ControlSocket
 from protocol.ipc import Beat, Catalogue, FromSandbox, Link, Ready, Render, Rendered, Stop
-from protocol.pipes import BadFrame, PipeReader, PipeWriter
+from protocol.pipes import BadFrame, PipeReader, PipeWriter, decode_batch
 from protocol.settings import Settings
 
 MAX_CAGES: Final = 4  # children at work at once
@@ -168,9 +168,9 @@ class Zygote:
                 self._watch_writer(worker)
             if mask & selectors.EVENT_READ:
                 for frame in worker.reader.read():
-                    for request in _decoder.decode(frame):
+                    for request in decode_batch(frame, _decoder):
                         self._enqueue(worker, request)
-        except (EOFError, OSError, BadFrame, msgspec.DecodeError):
+        except (EOFError, OSError, BadFrame):
             self._unlink(worker)
 
     def _enqueue(self, worker: _Worker, request: Render) -> None:

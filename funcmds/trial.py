@@ -14,7 +14,7 @@ import msgspec
 from funcmds.sandbox import run
 from protocol.control import ControlSocket
 from protocol.ipc import Catalogue, FromSandbox, Link, Ready, Render, Rendered, Stop
-from protocol.pipes import PipeReader, PipeWriter
+from protocol.pipes import PipeReader, PipeWriter, decode_batch
 from protocol.settings import Settings
 
 _START_S: Final = 20.0  # longest to wait for the process to be ready
@@ -46,7 +46,7 @@ class TrialLink:
             if not ready:
                 raise TimeoutError(f"the sandbox said nothing for {timeout} s")
             for frame in self.reader.read():
-                self._waiting += _decoder.decode(frame)
+                self._waiting += decode_batch(frame, _decoder)
         return self._waiting.pop(0)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ A wrong key or value is a `ConfigError`: one sentence with the source, the key, 
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,17 @@ def load(
     _check_together(settings)
     data = str(Path(settings.data).expanduser().absolute()) if settings.data else default_data()
     return msgspec.structs.replace(settings, data=data)
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What was asked for when a server was started, so that it can be looked up again."""
+
+    flags: dict[str, Any]  # typed values by key
+    config: str | None = None  # the file that was named
+
+    def settings(self) -> Settings:
+        """Return what it amounts to now. Raises ConfigError."""
+        return load(self.flags, os.environ, Path(self.config) if self.config else None)
 
 
 def default_data() -> str:

@@ -5,8 +5,6 @@ import socket
 from contextlib import suppress
 from typing import Final
 
-import msgspec
-
 from protocol import native
 
 PATIENCE: Final = 2.0  # seconds for a whole question
@@ -20,7 +18,7 @@ def is_moot(host: str, port: int) -> bool:
             sock.sendall(native.encode(native.Ping(id=1)))
             with sock.makefile("rb") as lines:
                 native.decode_event(lines.readline(65536))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *native.UNDECODABLE):
         return False
     return True
 
@@ -48,6 +46,6 @@ def others_online(host: str, port: int, but: str) -> list[str] | None:
                     return [person.nick for person in event.people if person.nick not in (me, but)]
                 if isinstance(event, native.Error | native.Bye):
                     return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *native.UNDECODABLE):
         pass
     return None

@@ -4,16 +4,20 @@ Rare messages only (links, heartbeats, stop), so both ends write blocking; a chi
 supervisor's heartbeat long before 200 kB of them have gathered.
 """
 
+import os
 import socket
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from protocol.ipc import Control, Link
+from protocol.native import UNDECODABLE
 
 _FDS_PER_LINK: Final = 2
 _MAX_LINE: Final = 64 * 1024
+_MAX_FDS: Final = 64  # waiting for their messages
 
 _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 
@@ -40,7 +44,8 @@ class ControlSocket:
     def recv(self) -> list[tuple[Control, list[int]]]:
         """Return the messages that have come, each with its descriptors; waits for some unless non-blocking.
 
-        Raises `EOFError` when the peer is gone.
+        Raises `EOFError` when the peer is gone, or sends what is no message. Descriptors that belong to no message are
+        closed.
         """
         try:
             chunk, fds, _flags, _addr = socket.recv_fds(self._sock, 65536, 16)
@@ -52,17 +57,36 @@ class ControlSocket:
         if not chunk:
             raise EOFError
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > _MAX_LINE:
-            raise EOFError
+        if len(self._rest) > _MAX_LINE or len(self._fds) > _MAX_FDS:
+            raise self._broken()
         messages: list[tuple[Control, list[int]]] = []
         for line in lines:
-            message = _decoder.decode(line)
+            try:
+                message = _decoder.decode(line)
+            except UNDECODABLE:
+                raise self._broken(messages) from None
             count = _FDS_PER_LINK if isinstance(message, Link) else 0
+            if len(self._fds) < count:
+                raise self._broken(messages)
             messages.append((message, [self._fds.popleft() for _ in range(count)]))
+        if not self._rest:  # descriptors come with the first byte of their line
+            self._drop_fds()
         return messages
+
+    def _broken(self, messages: Iterable[tuple[Control, list[int]]] = ()) -> EOFError:
+        """The peer sends garbage: keep nothing it sent, and count it as gone."""
+        for _message, fds in messages:
+            self._fds.extend(fds)
+        self._drop_fds()
+        return EOFError()
+
+    def _drop_fds(self) -> None:
+        while self._fds:
+            os.close(self._fds.popleft())
 
     def setblocking(self, blocking: bool) -> None:
         self._sock.setblocking(blocking)
 
     def close(self) -> None:
+        self._drop_fds()
         self._sock.close()

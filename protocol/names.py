@@ -74,8 +74,7 @@ def room(text: str) -> str:
         return text
     text = text.strip()
     if not text.startswith("#"):
-        hint = clean(text, newlines=False)[:MAX_ROOM]
-        raise BadName(f"{_quoted(text)} is not a room: they begin with #. Try #{hint or 'tea'}")
+        raise BadName(f"{_quoted(text)} is not a room: they begin with #. Try {_near(text)}")
     name = text[1:].lower() if text.isascii() else _precis(_fold(text[1:]))
     if not _fits(name, _ROOM_SIGNS, MAX_ROOM):
         raise BadName(f"{_quoted(text)} cannot be a room. {_ROOM_RULE}")
@@ -116,6 +115,14 @@ def from_login(name: str) -> str:
         except BadName:
             continue
     return "guest"
+
+
+def _near(text: str) -> str:
+    """Return a room with a name like ``text``, for a hint."""
+    try:
+        return room("#" + "-".join(clean(text[:MAX_ROOM], newlines=False).split()))
+    except BadName:
+        return "#tea"
 
 
 def _quoted(text: str) -> str:

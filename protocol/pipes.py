@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -28,11 +28,15 @@ _LENGTH: Final = struct.Struct("!I")
 _F_SETPIPE_SZ: Final = 1031  # Linux: fcntl.h
 _PIPE_BYTES: Final = 1 << 20  # what Linux lets an unprivileged process have
 _READ_BYTES: Final = 128 * 1024
+_READ_AT_ONCE: Final = 2 * 1024 * 1024  # then the reader has its turn, however fast the writer is
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 
 
+T = TypeVar("T")
+
+
 class BadFrame(Exception):
-    """The peer announced a frame longer than `MAX_BATCH_BYTES`: it is broken or hostile."""
+    """The peer sent what is no batch, or a frame longer than `MAX_BATCH_BYTES`: it is broken or hostile."""
 
 
 class FrameCutter:
@@ -71,9 +75,12 @@ class PipeReader:
         return self._fd
 
     def read(self) -> list[bytes]:
-        """Return the whole frames that wait, maybe none. Raises `EOFError` when the producer is gone, `BadFrame`."""
+        """Return the whole frames that wait, maybe none; the rest is left for the next call when there is very much.
+
+        Raises `EOFError` when the producer is gone, `BadFrame`.
+        """
         frames: list[bytes] = []
-        while True:
+        for _ in range(_READ_AT_ONCE // _READ_BYTES):
             try:
                 chunk = os.read(self._fd, _READ_BYTES)
             except BlockingIOError:
@@ -84,7 +91,8 @@ class PipeReader:
                 raise EOFError
             frames += self._cutter.feed(chunk)
             if len(chunk) < _READ_BYTES:  # empty now; spare the extra call
-                return frames
+                break
+        return frames
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -160,6 +168,14 @@ def encode_frames(batch: Sequence[object], encoder: msgspec.msgpack.Encoder) -> 
         return [frame]
     middle = len(batch) // 2
     return encode_frames(batch[:middle], encoder) + encode_frames(batch[middle:], encoder)
+
+
+def decode_batch(frame: bytes, decoder: msgspec.msgpack.Decoder[list[T]]) -> list[T]:
+    """Return the batch in ``frame``. Raises `BadFrame`, and nothing else whatever is in it."""
+    try:
+        return decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
+        raise BadFrame(f"no batch: {err}") from None
 
 
 def make_pipe() -> tuple[Connection, Connection]:

@@ -11,6 +11,7 @@ import msgspec
 
 from protocol import native
 from protocol.ipc import Art, Catalogue, FromSandbox, Render, Rendered
+from protocol.pipes import decode_batch
 from workers.conn import Conn
 from workers.link import PipeLink
 
@@ -75,7 +76,7 @@ class Easel:
                 self._finish(Rendered(rid, error="the fun command did not answer in time"))
 
     def _hear(self, frame: bytes) -> None:
-        for message in _decoder.decode(frame):
+        for message in decode_batch(frame, _decoder):
             if isinstance(message, Catalogue):
                 self.commands = message.commands
                 self._known.set()

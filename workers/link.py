@@ -4,8 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-import msgspec
-
 from protocol.pipes import BadFrame, PipeReader, PipeWriter
 
 log = logging.getLogger("moot.worker")
@@ -53,7 +51,7 @@ class PipeLink:
         try:
             for frame in self._reader.read():
                 self._heard(frame)
-        except (EOFError, BadFrame, msgspec.DecodeError, OSError) as err:
+        except (EOFError, BadFrame, OSError) as err:
             if not isinstance(err, EOFError):
                 log.error("link lost: %s", err)
             self.close()

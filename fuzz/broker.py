@@ -1,0 +1,118 @@
+"""Target that takes what a worker sends to the broker: the state, between an honest worker and a hostile one."""
+
+from typing import Final
+
+import msgspec
+
+from broker.checks import Offence, checked
+from broker.log import Log
+from broker.outbox import Outbox
+from broker.people import Person
+from broker.state import State
+from fuzz.source import Source
+from protocol import native
+from protocol.ipc import Answered, Attach, Do, Down, Gone, Posted, Told, Up, worker_of
+from protocol.pipes import decode_batch
+from protocol.settings import DEFAULTS
+
+HONEST: Final = 1
+HOSTILE: Final = 2
+ANN: Final = HONEST << 32 | 1
+NOW: Final = 1_700_000_000_000  # milliseconds since 1970
+_SETTINGS: Final = msgspec.structs.replace(DEFAULTS, max_rooms=6, max_rooms_each=3, max_text=200)
+_down: Final = msgspec.msgpack.Decoder(list[Down])
+_up: Final = msgspec.msgpack.Decoder(list[Up])
+_log: Log | None = None
+
+
+class Desk:
+    """A state with one honest person in it, and what its workers are told."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.out = Outbox()
+        self.state = State(_SETTINGS, log, self.out, self._note)
+        self.do(Do(ANN, 1, native.Hello(nick="ann", token="a token of ann"), None, "192.0.2.7", "native"))
+        self.do(Do(ANN, 2, native.Join(room="#tea")))
+        self.told()
+
+    def _note(self, what: str, person: Person, details: str) -> None:
+        assert len(f"{what}{person.nick}{person.addr}{person.dialect}{details}") < 2000
+
+    def do(self, command: Up) -> None:
+        """What the broker's process does with one command."""
+        verdict = checked(command, _SETTINGS)
+        match verdict:
+            case Offence():
+                return
+            case Do():
+                self.state.do(verdict, NOW)
+            case Gone():
+                self.state.gone(verdict)
+            case Attach():
+                self.state.attach(verdict, NOW)
+
+    def told(self) -> list[tuple[int, Down]]:
+        """Return what each worker is told; it must be small, and what its decoder takes."""
+        frames = self.out.batches()
+        assert all(len(frame) < 1 << 20 for _worker, frame in frames)
+        return [(worker, event) for worker, frame in frames for event in decode_batch(frame, _down)]
+
+
+def broker_state(data: bytes) -> None:
+    """Whatever a worker sends, people and rooms fit together, and nobody at another worker loses their seat."""
+    global _log
+    source = Source(data)
+    _log = _log or Log(":memory:")
+    desk = Desk(_log)
+    rooms = _log.room_count
+    try:
+        for command in _commands(source):
+            own = command.worker if isinstance(command, Attach) else worker_of(command.conn)
+            if own == HOSTILE:
+                desk.do(command)
+        for worker, event in desk.told():
+            if worker == HONEST:
+                assert isinstance(event, Told | Posted) or not isinstance(event, Answered)
+        _check(desk.state)
+        assert _log.room_count - rooms <= _SETTINGS.max_rooms + 1
+        honest = desk.state.people.by_conn[ANN]
+        assert honest.nick == "ann"
+        assert list(honest.rooms) == ["#tea"]
+    finally:
+        _log.rollback()
+
+
+def _commands(source: Source) -> list[Up]:
+    """Return up to 12 commands as the decoder lets them through, most of them of the hostile worker's connections."""
+    commands: list[Up] = []
+    conns = [HOSTILE << 32 | number for number in range(3)]
+    for _ in range(source.below(12)):
+        command: Up = source.value(Up)
+        if isinstance(command, Attach):
+            seats = [msgspec.structs.replace(seat, conn=source.pick(conns)) for seat in command.seats]
+            command = msgspec.structs.replace(command, worker=HOSTILE, seats=seats)
+        elif source.byte() % 8:
+            command = msgspec.structs.replace(command, conn=source.pick(conns))
+        commands.append(command)
+    try:
+        return decode_batch(msgspec.msgpack.encode(commands), _up)
+    except Exception:
+        return []
+
+
+def _check(state: State) -> None:
+    people = state.people
+    assert all(person.conn == conn for conn, person in people.by_conn.items())
+    assert set(map(id, people.by_conn.values())) == set(map(id, people.by_uid.values()))
+    assert set(map(id, people.by_conn.values())) == set(map(id, people.by_key.values()))
+    assert sum(people.per_address.values()) == len(people.by_conn)
+    for room in state.rooms.by_name.values():
+        assert room.members
+        for conn, person in room.members.items():
+            assert people.by_conn[conn] is person
+            assert person.rooms[room.name] is room
+        for worker, number in room.workers.items():
+            assert number == sum(worker_of(conn) == worker and p.connected for conn, p in room.members.items())
+    for person in people.by_conn.values():
+        assert all(person.conn in room.members for room in person.rooms.values())

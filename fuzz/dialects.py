@@ -1,0 +1,168 @@
+"""Targets that take what clients send: line readers and dialects, with events in between that go back out."""
+
+from itertools import count
+from typing import Final
+
+import msgspec
+
+from fuzz.source import Source
+from fuzz.texts import check_clean
+from protocol import native
+from protocol.native import Event, Request
+from protocol.settings import DEFAULTS
+from workers import intake
+from workers.dialects import Dialect, prose
+from workers.dialects.lines import LineReader, TooLong
+from workers.dialects.native import Native
+from workers.dialects.plain import MAX_HELD, Plain
+
+MAX_LINE: Final = 64  # small, so that a small input is over it
+_SMALL: Final = msgspec.structs.replace(DEFAULTS, max_line=512)
+
+
+def plain() -> Plain:
+    numbers = count()
+    return Plain(_SMALL, 3600, lambda: f"c{next(numbers)}")
+
+
+def lines(data: bytes) -> None:
+    """Any cut of a stream gives the same lines, none of them over the limit, and little is kept."""
+    source = Source(data)
+    reader, whole = LineReader(MAX_LINE), LineReader(MAX_LINE)
+    found: list[bytes | TooLong] = []
+    for piece in source.pieces():
+        found += reader.feed(piece)
+        assert len(reader._rest) <= MAX_LINE
+    at_once = whole.feed(source.payload)
+    assert [line if isinstance(line, bytes) else None for line in found] == [
+        line if isinstance(line, bytes) else None for line in at_once
+    ]
+    assert reader.end() == whole.end()
+    for line in found:
+        if isinstance(line, bytes):
+            assert len(line) <= MAX_LINE
+            assert not set(line) & set(b"\r\n")
+
+
+def native_dialect(data: bytes) -> None:
+    """Any cut gives the same requests; each is one the server can prepare, each refusal one line a client can read."""
+    source = Source(data)
+    cut, whole = Native(MAX_LINE), Native(MAX_LINE)
+    found: list[Request | bytes] = []
+    for piece in source.pieces():
+        found += cut.feed(piece)
+        assert len(cut._rest) <= MAX_LINE
+    assert found == whole.feed(source.payload)
+    last = cut.end()
+    assert last == whole.end()
+    assert isinstance(last[-1], native.Quit)
+    for item in (*found, *last):
+        if isinstance(item, bytes):
+            assert isinstance(native.decode_event(item), native.Error)
+            assert item.count(b"\n") == 1
+        else:
+            check_prepared(item)
+
+
+def check_prepared(request: Request) -> None:
+    """Assert that what a worker makes of ``request`` is within the limits and clean, and stays so."""
+    prepared = intake.prepare(request, DEFAULTS)
+    native.encode(prepared)  # no half surrogate pairs
+    if isinstance(prepared, native.Error):
+        check_clean(prepared.text)
+        return
+    assert intake.prepare(prepared, DEFAULTS) == prepared
+    match prepared:
+        case native.Send(text=text):
+            assert 0 < len(text) <= DEFAULTS.max_text
+            check_clean(text)
+        case native.Fun(line=line):
+            assert len(line) <= DEFAULTS.fun_input
+            check_clean(line, newlines=False)
+        case native.Topic(text=text):
+            assert len(text) <= intake.MAX_TOPIC
+            check_clean(text, newlines=False)
+        case native.Leave(reason=reason) | native.Quit(reason=reason):
+            assert len(reason) <= 400
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(prepared), type=Request) == prepared
+
+
+def plain_dialect(data: bytes) -> None:
+    """A person's bytes at any cut, with answers in between, are requests the server can prepare and clean lines."""
+    source = Source(data)
+    dialect = plain()
+    check_output(dialect.greet())
+    asked: list[Request] = []
+    for piece in source.pieces():
+        take(dialect, dialect.feed(piece), asked)
+        for _ in range(source.below(3)):
+            answer(dialect, source, asked)
+        assert dialect._held_bytes < MAX_HELD + _SMALL.max_line
+        assert len(dialect._asked) <= len(asked)
+    take(dialect, dialect.end(), asked)
+    answer(dialect, source, asked)
+    assert not dialect.follow_up()
+
+
+def answer(dialect: Dialect, source: Source, asked: list[Request]) -> None:
+    """Give the dialect an event: the usual answer to what it asked last, or any."""
+    event: Event = source.value(Event)
+    latest = asked[-1] if asked else None
+    match latest, source.below(2):
+        case native.Hello(id=id_), 0:
+            event = native.Welcome(id=id_, nick=latest.nick, server="m", version="1", epoch="e")
+        case native.Join(id=id_), 0:
+            event = native.Room(id=id_, room=latest.room, seq=0)
+    check_output(dialect.receive(event))
+    if isinstance(event, native.Msg):
+        dialect.wants(event)
+    take(dialect, list(dialect.follow_up()), asked)
+
+
+def take(dialect: Dialect, items: list[Request | bytes], asked: list[Request]) -> None:
+    for item in items:
+        if isinstance(item, bytes):
+            if not item.startswith(b"HTTP/"):
+                check_output(item)
+        else:
+            check_prepared(item)
+            asked.append(item)
+
+
+def check_output(written: bytes) -> None:
+    """Assert that ``written`` is whole lines of text, and nothing that a terminal obeys."""
+    text = written.decode()
+    assert not text or text.endswith("\n")
+    for line in text.split("\n"):
+        check_clean("." + line.rstrip(), newlines=False)
+
+
+def any_cut_plain(data: bytes) -> None:
+    """Without answers in between, any cut of a person's bytes gives the same requests and words."""
+    source = Source(data)
+    cut, whole = plain(), plain()
+    found = [item for piece in source.pieces() for item in cut.feed(piece)]
+    assert found == whole.feed(source.payload)
+    assert cut.end() == whole.end()
+
+
+def plain_lines(data: bytes) -> None:
+    """Any event is clean lines for a person with nc, and a message's later lines can pass for nobody else's."""
+    source = Source(data)
+    event: Event = source.value(Event)
+    check_output(prose.encode(event, 0))
+    check_output(prose.encode(event))
+    if isinstance(event, native.Msg):
+        first, *more = prose.message(event, 0, "ann")
+        assert all(line.startswith("    ") or not line.strip() for line in more)
+        check_output(prose.as_bytes([first]))
+    shown = [
+        prose.people(source.value(native.People)),
+        prose.profile(source.value(native.Profile)),
+        prose.rooms(source.value(native.RoomList)),
+        prose.clock(source.value(native.Pong)),
+        prose.goodbye(source.value(native.Bye)),
+        prose.room(source.value(native.Room)),
+    ]
+    for found in shown:
+        check_output(prose.as_bytes(found))

@@ -1,0 +1,95 @@
+"""The fuzz targets by name, each with inputs to start from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from fuzz import broker, clients, dialects, texts, wire
+from fuzz.source import TEXTS, Source, seed
+from protocol import native
+from protocol.ipc import Attach, Beat, Control, Do, FromSandbox, Gone, Link, Seat, Stop
+from protocol.native import Event, Request
+
+CORPUS: Final = Path(__file__).parent / "corpus"  # inputs that once found something, by target
+
+
+@dataclass(frozen=True)
+class Target:
+    """`run` takes any bytes, and raises what is not as it should be."""
+
+    run: Callable[[bytes], None]
+    seeds: list[bytes]
+    words: tuple[str, ...] = ()  # what inputs are made of, for the fuzzer's dictionary
+
+    def found(self, name: str) -> list[bytes]:
+        """Return the inputs that once found something."""
+        return [path.read_bytes() for path in sorted((CORPUS / name).glob("*"))]
+
+
+def _samples(kind: Any) -> list[Any]:
+    """Return a value of each type in the union ``kind``, with its required fields, and one with nearly all of them."""
+    members = kind.__args__
+    return [Source(bytes([200]) + bytes([number] * 200)).value(one) for one in members for number in (0, 1)]
+
+
+def _lines(values: list[Any]) -> list[bytes]:
+    return [seed(native.encode(value)) for value in values]
+
+
+def _typed(*lines: str) -> list[bytes]:
+    return [seed("".join(f"{line}\n" for line in lines).encode()), *(seed(line.encode()) for line in lines)]
+
+
+_TEXTS: Final = [seed(text.encode()) for text in TEXTS]
+_TYPED: Final = _typed(
+    "ann", "hello :+1:", "/me waves", "/msg bob hi", "/join #tea", "/topic tea", "/nick anna", "/away tea", "/back",
+    "/who", "/whois bob", "/rooms", "/history 5", "/cowsay moo", "/ignore bob", "/color #fff", "/help", "/quit",
+)  # fmt: skip
+_WORDS: Final = (
+    '"op":"', '"ev":"', '"id":', '"cmid":"c', '"to":"#tea"', '"room":"@"', '"seq":', '"text":"', "\\ud83d", "\\u0000",
+    *(f'"{member.__struct_config__.tag}"' for union in (Request, Event) for member in union.__args__),
+)  # fmt: skip
+_CHOICES: Final = [seed(b"ann\xff\xe2\x80\xae", bytes([start + step * n & 255 for n in range(200)]))
+                   for start in (0, 7, 40, 129, 200) for step in (0, 1, 3, 7, 37, 101)]  # fmt: skip
+_DO: Final = Do(2 << 32, 1, native.Hello(nick="eve", token="a token of eve"), None, "192.0.2.8", "native")
+_BATCH: Final = [_DO, Gone(2 << 32, "x"), Attach(2, [Seat(2 << 32, _DO.request, ["#tea"], "", "", 0)], {"#tea": 0})]  # type: ignore[arg-type]
+
+TARGETS: Final[dict[str, Target]] = {
+    "clean": Target(texts.clean_text, _TEXTS),
+    "names": Target(texts.names_of_people_and_rooms, _TEXTS),
+    "commands": Target(texts.typed_commands, _TYPED),
+    "emoji": Target(texts.emoji_names, [*_TEXTS, *_typed(":+1: :cow:", "a:b :smile:: 👍🏽")]),
+    "settings": Target(texts.settings_file, _typed("max_text = 10", 'listen = ["[::]:1"]', "linger = 1e3", "[a]")),
+    "lines": Target(dialects.lines, [*_TYPED, seed(b"a\xff\xfa\x18\xff\xf0b\r\0c\r\nd\re\n")]),
+    "native": Target(dialects.native_dialect, _lines(_samples(Request)), _WORDS),
+    "plain": Target(dialects.plain_dialect, [*_TYPED, *_CHOICES]),
+    "plain-cuts": Target(dialects.any_cut_plain, [*_TYPED, seed(b"ann\nhello\n/quit\n", bytes(16))]),
+    "prose": Target(dialects.plain_lines, _CHOICES),
+    "requests": Target(wire.request_lines, [*_lines(_samples(Request)), *_CHOICES], _WORDS),
+    "events": Target(wire.event_lines, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
+    "batches": Target(
+        wire.batches,
+        [
+            seed(msgspec.msgpack.encode(_BATCH)),
+            seed(msgspec.msgpack.encode(_samples(FromSandbox)), b"\2"),
+            seed(b"\x91" * 2000),
+            *_CHOICES,
+        ],
+    ),
+    "frames": Target(wire.frames, [seed(b"\0\0\0\1a\0\0\0\2bc", b"\1\2\3"), seed(b"\xff\xff\xff\xff")]),
+    "control": Target(
+        wire.control_lines,
+        [
+            *(seed(msgspec.json.encode(message) + b"\n") for message in (Beat(1), Stop("x"), Link("broker", 1))),
+            *(seed(msgspec.json.encode(message) + b"\n") for message in _samples(Control)),
+            seed(b"[" * 2000),
+            *_CHOICES,
+        ],
+    ),
+    "broker": Target(broker.broker_state, _CHOICES),
+    "session": Target(clients.session, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
+    "session-cuts": Target(clients.any_cut_session, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
+}
