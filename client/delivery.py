@@ -21,7 +21,7 @@ async def deliver(journal: Journal, client: str, tell: Callable[[str], object]) 
     """
     session = Session(journal.nick, (), token=journal.token, any_nick=True, client=client, pending=journal.pending)
     what = counted(journal)
-    tell(f"{what}: not acknowledged then, being said now")
+    tell(f"{what}: being said now")
     try:
         chat = Chat(journal.desk.server, session, patient=True, keeper=journal)
         chat.updates()  # keep everything from now on

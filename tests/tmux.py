@@ -50,6 +50,7 @@ class Terminal:
         height: int = 24,
         env: Mapping[str, str] | None = None,
     ) -> None:
+        self.home = home
         self._place = Path(tempfile.mkdtemp(prefix="moot-tmux-"))  # a socket's path must be short
         self._tmux = ["tmux", "-u", "-S", str(self._place / "s"), "-f", str(self._place / "conf")]
         (self._place / "conf").write_text(CONFIG)

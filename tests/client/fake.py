@@ -19,6 +19,8 @@ class FakeServer:
         self.taken: set[str] = set()
         self.lose_acks = 0  # close the connection instead of acknowledging, so many times
         self.floods = 0  # refuse so many sends with a wait
+        self.refusal = "flood"  # and with this code
+        self.pruned = 0  # newest seq of every room that is no longer kept
         self.mute = False  # answer nothing
         self.page = 500
         self.conns: dict[asyncio.StreamWriter, tuple[str, set[str]]] = {}
@@ -115,7 +117,7 @@ class FakeServer:
             seq=len(log),
             people=[native.Person(nick)],
             count=1,
-            messages=messages,
+            messages=[msg for msg in messages if msg.seq > self.pruned],
             more=start + len(messages) < len(log) if honoured else start > 0,
             reset=request.after is not None and not honoured,
         )
@@ -134,7 +136,12 @@ class FakeServer:
         elif request.after is None:
             return [native.HistoryPage(id=request.id, room=request.room, messages=log[-limit:], more=len(log) > limit)]
         else:
-            found = log[request.after :]
+            page = log[request.after :][:limit]
+            last = request.after + len(page)
+            gaps = [(request.after + 1, min(self.pruned, last))] if request.after < self.pruned else []
+            kept = [msg for msg in page if msg.seq > self.pruned]
+            more = last < len(log)
+            return [native.HistoryPage(id=request.id, room=request.room, messages=kept, gaps=gaps, more=more)]
         return [native.HistoryPage(id=request.id, room=request.room, messages=found[:limit], more=len(found) > limit)]
 
     def send(self, writer: asyncio.StreamWriter, request: native.Send | native.Fun) -> list[native.Event]:
@@ -143,7 +150,7 @@ class FakeServer:
             return [native.Error(id=request.id, code="not-in-room", text=f"You are not in {request.to}.")]
         if self.floods:
             self.floods -= 1
-            return [native.Error(id=request.id, code="flood", text="Slow down.", wait=0.01)]
+            return [native.Error(id=request.id, code=self.refusal, text="Slow down.", wait=0.01)]
         ok = self.done.get(request.cmid)
         if ok is None:
             text = request.text if isinstance(request, native.Send) else f"drew {request.line}"

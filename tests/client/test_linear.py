@@ -6,7 +6,22 @@ from itertools import count
 import pytest
 
 from client.linear import Linear
-from client.session import Answer, Entered, Exited, Failed, Message, Offline, Online, Presence, Queued, Said, Session
+from client.session import (
+    Answer,
+    Delayed,
+    Entered,
+    Exited,
+    Failed,
+    Lost,
+    Message,
+    Offline,
+    Online,
+    Presence,
+    Queued,
+    Said,
+    Sent,
+    Session,
+)
 from protocol import native
 from protocol.native import Error, Joined, Left, Msg, Person, Renamed
 
@@ -203,3 +218,36 @@ def test_emoji_are_completed_by_name() -> None:
 
 def test_what_the_server_says_is_made_harmless() -> None:
     assert online().show(Said("tea\x07 time\nnow")) == ["tea time", "now"]
+
+
+def test_what_is_lost_is_said_in_its_place() -> None:
+    mind = online()
+    page = native.HistoryPage(room="#tea", messages=[msg("newer")], gaps=[(0, 0)])
+    assert mind.show(Entered("#tea", [msg("newer")], gaps=[(0, 0)])) == [
+        "#tea: message 0 is no longer kept",
+        "22:13 bob: newer",
+    ]
+    assert mind.show(Lost("#tea", 3, 1009)) == ["#tea: messages 3 to 1,009 are no longer kept"]
+    assert mind.show(Lost("@", 3, 4)) == ["direct messages: messages 3 to 4 are no longer kept"]
+    assert mind.show(Answer(9, native.History(room="#tea"), page)) == [
+        "#tea: message 0 is no longer kept",
+        "22:13 bob: newer",
+    ]
+
+
+def test_a_server_that_cannot_store_is_said_once_and_its_end_too() -> None:
+    mind = online()
+    full = Error(code="storage", text="The server's disk is full.", wait=1.0)
+    assert mind.show(Delayed("c1", full)) == ["Not said yet: The server's disk is full. It is tried again by itself."]
+    assert mind.show(Delayed("c1", full)) == []
+    assert mind.show(Sent("c1", "#tea", 2, NOON)) == ["What waited is being said now."]
+    assert mind.show(Sent("c2", "#tea", 3, NOON)) == []
+    assert mind.show(Delayed("c1", Error(code="flood", text="Slow down.", wait=1.0))) == []
+
+
+def test_what_waits_from_last_time_is_shown_and_shown_again_when_it_is_said() -> None:
+    session = Session("ann", ["#tea"], pending=[native.Send(cmid="c1", to="#tea", text="typed last time")])
+    mind = Linear(session, echo=False, zone=UTC)
+    [queued] = session.updates()
+    assert mind.show(queued) == ["Still waits from last time, for #tea: typed last time"]
+    assert mind.show(Message(msg("typed last time", nick="ann"), "c1")) == ["22:13 ann: typed last time"]

@@ -3,13 +3,15 @@
 import asyncio
 import random
 import socket
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from client import Chat, ChatError, connect
 from client.address import Address
-from client.net import backoff
-from client.session import Entered, Message, Offline, Online, Queued, Sent, Session, Update
+from client.net import AT_ONCE_S, BACKOFF_S, backoff
+from client.outbox import Outgoing
+from client.session import Entered, Message, Offline, Online, Queued, Said, Sent, Session, Update
 from protocol import native
 from tests.client.fake import FakeServer, fake_server
 
@@ -196,3 +198,102 @@ async def test_a_slow_reader_is_not_buried_and_misses_nothing(monkeypatch: pytes
         assert len(stream) < 500
         await chat.send("#tea", "still alive")  # reads on, for an answer is awaited
         assert [int((await anext(stream)).text.split()[0]) for _ in range(2999)] == list(range(1, 3000))
+
+
+# --- kept on disk
+
+
+class Notebook:
+    """A keeper that notes what it is told, and what had been written then."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server = server
+        self.kept: dict[str, Outgoing] = {}
+        self.batches: list[int] = []
+        self.nick = ""
+        self.problem = ""
+
+    def record(self, new: Sequence[Outgoing], done: Sequence[str], outbox: Mapping[str, Outgoing]) -> str:
+        seen = {request.cmid for request in self.server.seen if isinstance(request, native.Send)}
+        assert not seen & {request.cmid for request in new}
+        self.batches += [len(new)] if new else []
+        self.kept.update({request.cmid: request for request in new})
+        for cmid in done:
+            del self.kept[cmid]
+        assert self.kept == outbox
+        return self.problem
+
+    def named(self, nick: str) -> None:
+        self.nick = nick
+
+
+async def test_what_is_said_is_kept_before_it_is_written_and_let_go_when_it_is_answered() -> None:
+    async with fake_server() as server:
+        server.taken.add("ann")
+        keeper = Notebook(server)
+        session = Session("ann", ["#tea"], any_nick=True)
+        async with Chat(Address("127.0.0.1", server.port), session, keeper=keeper) as chat:
+            await asyncio.gather(*(chat.send("#tea", str(n)) for n in range(40)))
+            with pytest.raises(ChatError):
+                await chat.send("#tea", "forbidden")
+            await chat.fun("#tea", "/roll 1d1")
+            assert keeper.nick == "ann2"
+        assert keeper.batches == [40, 1, 1]  # what is said in one turn of the loop is one batch
+        assert keeper.kept == {}
+
+
+async def test_what_was_kept_earlier_is_said_once_and_not_kept_again() -> None:
+    async with fake_server() as server:
+        keeper = Notebook(server)
+        left = native.Send(cmid="left", to="#milk", text="hi")
+        keeper.kept["left"] = left
+        session = Session("ann", ["#tea"], pending=[left])
+        async with Chat(Address("127.0.0.1", server.port), session, keeper=keeper) as chat:
+            await chat.drained()
+            assert [m.text for m in server.logs["#milk"]] == ["hi"]
+        assert (keeper.kept, keeper.batches) == ({}, [])
+
+
+async def test_a_keeper_s_problem_is_told_and_the_message_is_said() -> None:
+    async with fake_server() as server:
+        keeper = Notebook(server)
+        keeper.problem = "the disk is full"
+        async with Chat(Address("127.0.0.1", server.port), Session("ann", ["#tea"]), keeper=keeper) as chat:
+            await chat.send("#tea", "hi")
+            assert await next_of(chat, Said) == Said("the disk is full")
+        assert [m.text for m in server.logs["#tea"]] == ["hi"]
+
+
+async def test_a_server_that_says_come_back_at_once_is_come_back_to_at_once() -> None:
+    async with fake_server() as server:
+        asked: list[float] = []
+
+        def uniform(low: float, high: float) -> float:
+            asked.append(high)
+            return low
+
+        session = Session("ann", ["#tea"])
+        async with Chat(Address("127.0.0.1", server.port), session, uniform=uniform) as chat:
+            for writer in server.conns:
+                writer.write(native.encode(native.Bye(reason="moving over", retry=0.0)))
+            await next_of(chat, Offline)
+            await next_of(chat, Online)
+            server.cut()
+            await next_of(chat, Offline)
+            await next_of(chat, Online)
+        assert asked == [AT_ONCE_S, BACKOFF_S[0]]
+
+
+async def test_drained_ends_with_the_chat() -> None:
+    async with fake_server() as server:
+        chat = quick(server)
+        async with chat:
+            await next_of(chat, Entered)
+            server.mute = True
+            chat.session.say("#tea", "hi")
+            chat.flush()
+            await server.until("Send")
+            for writer in server.conns:
+                writer.write(native.encode(native.Error(code="replaced", text="You are elsewhere.")))
+            with pytest.raises(ChatError, match="You are elsewhere"):
+                await chat.drained()

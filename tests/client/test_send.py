@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
+from client.address import Address
 from client.console import cut_lines, input_lines
+from client.journal import Desk, open_journal
 from client.net import ChatError
 from client.send import Tally, run_send, send
+from protocol import native
 from tests.client.fake import FakeServer, fake_server
 
 
@@ -49,6 +52,74 @@ async def test_lost_acknowledgements_and_flood_waits_lose_nothing() -> None:
         server.floods = 3
         assert await say(server, ["four", "five", "six"]) == Tally(3, 3, 0)
         assert [m.text for m in server.logs["#tea"]][3:] == ["four", "five", "six"]
+
+
+def kept(server: FakeServer, nick: str, *texts: str, room: str = "#tea") -> None:
+    """Leave lines as a sender does that is killed."""
+    desk = Desk("send", Address("127.0.0.1", server.port), nick, room)
+    journal = open_journal(desk)
+    journal.record([native.Send(cmid=f"{nick}-{text}", to=room, text=text) for text in texts], [], {})
+    journal.close()
+
+
+async def test_what_earlier_runs_left_is_said_first_as_who_read_it(capsys: pytest.CaptureFixture[str]) -> None:
+    async with fake_server() as server:
+        kept(server, "bob", "two", "three")
+        kept(server, "ann", "four", "forbidden")
+        kept(server, "ann", "elsewhere", room="#milk")
+        server.post("#tea", "bob", "two")
+        server.done["bob-two"] = native.Ok(room="#tea", seq=1, time=0)  # its answer was lost
+        tally = await say(server, ["five"])
+        assert [(m.nick, m.text) for m in server.logs["#tea"]] == [
+            ("bob", "two"),
+            ("bob", "three"),
+            ("ann", "four"),
+            ("ann", "five"),
+        ]
+        assert (tally.read, tally.kept, tally.taken, tally.refused, tally.left) == (1, 4, 4, 1, 0)
+        assert capsys.readouterr().err == (
+            "moot: 4 lines of an earlier run not acknowledged then; saying them first\n"
+            "moot: 'forbidden' of an earlier run: At most 4,000 characters.\n"
+        )
+        await say(server, ["six"])
+        assert [m.text for m in server.logs["#tea"]][4:] == ["six"]
+        assert "#milk" not in server.logs
+        assert capsys.readouterr().err == ""
+
+
+async def test_lines_without_an_answer_are_counted_and_kept() -> None:
+    async with fake_server() as server:
+        tally = Tally()
+
+        async def lines() -> AsyncIterator[list[str]]:
+            yield ["one"]
+            await server.until("Send")
+            server.mute = True
+            yield ["two", "three"]
+            await server.until("Send", 3)
+            for writer in server.conns:
+                writer.write(native.encode(native.Error(code="replaced", text="You are elsewhere.")))
+            await asyncio.Event().wait()
+
+        with pytest.raises(ChatError, match="elsewhere"):
+            await send(f"127.0.0.1:{server.port}", "#tea", "ann", lines(), tally)
+        assert tally.leftover() == "2 lines not acknowledged; kept for the next `moot send` to this room"
+        server.mute = False
+        assert (await say(server, [])).kept == 2
+        assert [m.text for m in server.logs["#tea"]] == ["one", "two", "three"]
+
+
+async def test_a_server_that_cannot_store_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("client.send.STORAGE_S", 0.05)
+    async with fake_server() as server:
+        server.floods, server.refusal = 12, "storage"
+        assert (await say(server, ["one", "two"])).taken == 2
+        assert [m.text for m in server.logs["#tea"]] == ["one", "two"]
+    assert capsys.readouterr().err == (
+        "moot: the server cannot store messages at the moment; trying again\nmoot: the server stores messages again\n"
+    )
 
 
 async def test_a_taken_nick_is_replaced() -> None:

@@ -89,6 +89,31 @@ async def test_json_is_the_wire_format_and_text_is_for_people(capfd: pytest.Capt
         assert (await run(False)).endswith(" bob: m1\n")
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_what_is_no_longer_kept_is_told_beside_the_messages(
+    capfd: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    async with fake_server(server=filled(12)) as server:
+        server.page, server.pruned = 3, 9
+
+        async def run(since: str) -> tuple[int, str]:
+            where = f"127.0.0.1:{server.port}"
+            code = await asyncio.to_thread(run_tail, where, "#tea", json=as_json, since=since, follow=False, nick="ann")
+            out, err = capfd.readouterr()
+            assert code == 0
+            return len(out.splitlines()), err
+
+        shown, told = await run("all")
+        assert shown == 3
+        assert told == "".join(
+            f"moot: #tea: messages {first} to {first + 2} are no longer kept\n" for first in (1, 4, 7)
+        )
+        assert await run("8") == (3, "moot: #tea: message 9 is no longer kept\n")
+        assert await run("9") == (3, "")
+        server.pruned = 12
+        assert await run("10") == (0, "moot: #tea: messages 11 to 12 are no longer kept\n")
+
+
 async def test_a_wrong_beginning_and_a_missing_server_say_so(capfd: pytest.CaptureFixture[str]) -> None:
     async with fake_server() as server:
         port = server.port

@@ -24,11 +24,13 @@ ROOT = Path(__file__).parents[2]
 class Pipe:
     """A program on pipes. What it writes is kept in files, so that it never waits for its reader."""
 
-    def __init__(self, command: list[str], place: Path, stdin: int | IO[bytes] = subprocess.PIPE) -> None:
+    def __init__(
+        self, command: list[str], place: Path, stdin: int | IO[bytes] = subprocess.PIPE, home: Path | None = None
+    ) -> None:
         place.mkdir(parents=True, exist_ok=True)
         self._out, self._err = place / "out", place / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            env = environment(place / "home")
+            env = environment(home or place / "home")
             self.process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, env=env)
 
     @property
@@ -65,9 +67,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
     """Start programs: ``run("send", where, "#tea")`` for moot's own, ``run("echo_bot.py", …)`` for the examples."""
     made: list[Pipe] = []
 
-    def one(name: str, *words: str) -> Pipe:
+    def one(name: str, *words: str, home: Path | None = None) -> Pipe:
         program = [sys.executable, str(ROOT / "examples" / name)] if name.endswith(".py") else [*MOOT, name]
-        made.append(Pipe([*program, *words], tmp_path / f"pipe{len(made)}"))
+        made.append(Pipe([*program, *words], tmp_path / f"pipe{len(made)}", home=home))
         return made[-1]
 
     yield one
@@ -140,6 +142,53 @@ def test_a_server_killed_midway_gets_every_line_once(tmp_path: Path, run: Run) -
         assert sender.end() == 0
         assert log(server, "#tea") == said(lines)
         assert "Traceback" not in sender.err
+
+
+def test_senders_killed_midway_say_every_line_once_and_in_order(tmp_path: Path, run: Run) -> None:
+    lines = [f"line {number}" for number in range(1, 2001)]
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
+        ear = Peer(server.port)
+        ear.enter("ear", "#tea")
+        at, said_at_all = 0, 0
+        for size in (250, 300, 350, 300, 250):
+            sender = run("send", where(server), "#tea", home=tmp_path / "home")
+            sender.write("".join(f"{line}\n" for line in lines[at : at + size]))  # under 4 KiB: one read takes all
+            until(lambda: ear.next(native.Msg).text == lines[at], "the first of them")  # noqa: B023
+            sender.kill()
+            at += size
+            said_at_all += len(log(server, "#tea")) < at
+        assert said_at_all >= 1  # or it was no test
+        last = run("send", where(server), "#tea", home=tmp_path / "home")
+        last.write("".join(f"{line}\n" for line in lines[at:]))
+        assert last.end() == 0
+        assert log(server, "#tea") == said(lines)
+        assert "Traceback" not in last.err
+        ear.close()
+
+
+def test_lines_that_a_stopped_server_did_not_take_are_kept_over_ctrl_c_and_kill(
+    server: Server, run: Run, tmp_path: Path
+) -> None:
+    assert server.process is not None
+    home = tmp_path / "home"
+    first = run("send", where(server), "#tea", "--nick", "ann", home=home)
+    first.write("one\n")
+    until(lambda: log(server, "#tea"), "the first line")
+    os.killpg(server.process.pid, signal.SIGSTOP)
+    try:
+        first.write("two\nthree\n")
+        journal = home / ".local/state/moot/outbox"
+        until(lambda: any(b"three" in path.read_bytes() for path in journal.rglob("send-*-wal")), "the lines on disk")
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(LIMIT_S) == 130
+        assert first.err == "moot: 2 lines not acknowledged; kept for the next `moot send` to this room\n"
+    finally:
+        os.killpg(server.process.pid, signal.SIGCONT)
+    second = run("send", where(server), "tea", "--nick", "bob", home=home)
+    second.write("four\n")
+    assert second.end() == 0
+    assert second.err == "moot: 2 lines of an earlier run not acknowledged then; saying them first\n"
+    assert log(server, "#tea") == said(["one", "two", "three", "four"])
 
 
 def test_a_refused_line_is_named_and_shows_in_the_exit_status(server: Server, run: Run) -> None:

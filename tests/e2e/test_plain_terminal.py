@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from protocol import native
-from tests.server import LIMIT_S, Peer, Server
+from tests.server import LIMIT_S, Peer, Server, until
 from tests.tmux import MOOT, Terminal, environment
 
 MakePeer = Callable[..., Peer]
@@ -103,6 +103,29 @@ def test_a_server_restart_keeps_the_typed_line_and_sends_once(server: Server, si
     assert said() == [(1, "typed before, and after"), (2, "once more")]
     ann.say("/roll 1d1")  # the server's fun commands are still known
     ann.wait_for("1d1: 1")
+
+
+def test_what_was_sent_before_the_client_was_killed_is_said_once(server: Server, sit: Sit, peer: MakePeer) -> None:
+    bob, ann = peer("bob", "#lobby"), sit("ann")
+    assert server.process is not None
+    os.killpg(server.process.pid, signal.SIGSTOP)
+    try:
+        ann.say("typed to the wind")
+        ann.say("and again")
+        journal = ann.home / ".local/state/moot/outbox"
+        until(lambda: any(b"and again" in path.read_bytes() for path in journal.rglob("*-wal")), "the lines on disk")
+        os.kill(ann.foreground(), signal.SIGKILL)
+        ann.ended()
+    finally:
+        os.killpg(server.process.pid, signal.SIGCONT)
+    ann = sit("ann")
+    assert [bob.next(native.Msg).text for _ in range(2)] == ["typed to the wind", "and again"]
+    ann.wait_for("Still waits from last time, for #lobby: typed to the wind")
+    screen = ann.wait_for(lambda screen: "ann: and again" in screen)
+    assert screen.count("ann: typed to the wind") == 1
+    assert bob.gather(native.Msg) == []
+    ann.say("/quit")
+    assert ann.ended() == 0
 
 
 @pytest.mark.parametrize("keys", ["C-c", "C-d", "/quit"])

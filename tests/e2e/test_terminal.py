@@ -265,6 +265,81 @@ def test_a_server_restart_under_a_typing_client_loses_and_doubles_nothing(people
     assert [screen.count(f"│ {text}") for text in expected] == [1, 1, 1, 1]
 
 
+@contextlib.contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """Nothing is answered while the block runs."""
+    assert server.process is not None
+    os.killpg(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(server.process.pid, signal.SIGCONT)
+
+
+def kill(terminal: Terminal) -> None:
+    """Kill the client as a machine does that has no memory left."""
+    os.kill(terminal.foreground(), signal.SIGKILL)
+    terminal.ended()
+
+
+def test_what_was_sent_before_the_client_was_killed_is_said_once(people: People, peer: MakePeer) -> None:
+    bob, ann = peer("bob", "#lobby"), people.sit("ann")
+    ann.wait_for(is_connected)
+    ann.say("one")
+    kill(ann)  # maybe acknowledged, maybe not even read
+    ann = people.sit("ann")
+    ann.wait_for(is_connected)
+    with stopped(people.server):
+        ann.say("two, to a server that stands still")
+        ann.say("/me waits")
+        ann.wait_for("waits")
+        kill(ann)
+        ann = people.sit("ann")
+        ann.wait_for(lambda screen: "two, to a server" in screen and "waits" in screen, "what waits")
+        kill(ann)  # and again, before it could say it
+    assert people.server.process is not None
+    crash(people.server)
+    ann = people.sit("ann")
+    ann.wait_for("2 waiting")
+    ann.say("three, to nobody")
+    ann.wait_for("3 waiting")
+    kill(ann)
+    people.server.start()
+    ann = people.sit("ann")
+    screen = ann.wait_for(lambda screen: is_connected(screen) and "⋯" not in screen and "to nobody" in screen)
+    bob = peer("bob", "#lobby")
+    texts = [text for _, text in history(bob)]
+    assert [text for text in texts if text != "one"] == [
+        "two, to a server that stands still",
+        "waits",
+        "three, to nobody",
+    ]
+    assert texts.count("one") <= 1
+    assert [screen.count(text) for text in texts] == [1] * len(texts)
+    ann.keys("C-q")
+    assert ann.ended() == 0
+    again = people.sit("ann")
+    again.wait_for(is_connected)
+    assert again.wait_for("to nobody").count("to nobody") == 1
+    assert [text for _, text in history(bob)] == texts
+
+
+def test_what_another_nick_left_is_said_too(people: People, peer: MakePeer) -> None:
+    bob = peer("bob", "#lobby")
+    ann = people.sit("ann")
+    ann.wait_for(is_connected)
+    with stopped(people.server):
+        ann.say("left behind")
+        ann.wait_for("left behind")
+        kill(ann)
+    where = f"127.0.0.1:{people.server.port}"
+    with Terminal([*MOOT, "join", where, "--nick", "zoe"], people.home / "ann", 100, 24) as zoe:
+        assert bob.next(lambda event: isinstance(event, native.Msg)).nick == "ann"
+        zoe.wait_for("1 message typed earlier as ann: all answered")
+        zoe.wait_for("ann │ left behind")
+    assert history(bob) == [(1, "left behind")]
+
+
 @pytest.mark.parametrize("kind", ["broker", "worker"])
 def test_a_process_killed_under_a_typing_client_loses_and_doubles_nothing(
     people: People, peer: MakePeer, kind: str

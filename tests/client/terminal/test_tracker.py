@@ -237,3 +237,48 @@ def test_a_message_to_nobody_is_told_and_given_back_where_it_was_typed() -> None
     assert track.apply([u.Failed("c1", "hi", error)], 6) == [GiveBack("#lobby", "/msg bobb hi")]
     assert list(track.views) == ["#lobby", "#tea"]
     assert texts(track.view) == ["@bobb: Nobody is called bobb."]
+
+
+def test_what_is_lost_stands_where_it_would_have_been() -> None:
+    track = tracker()
+    track.apply([u.Entered("#lobby", [msg(1)]), u.Lost("#lobby", 2, 8), u.Message(msg(9))], 5)
+    assert texts(track.view) == ["hi", "messages 2 to 8 are no longer kept", "hi"]
+    assert (track.view.oldest, track.view.newest) == (1, 9)
+    track.apply([u.Entered("#lobby", [msg(12)], gaps=[(10, 11)])], 5)
+    assert texts(track.view)[3:] == ["messages 10 to 11 are no longer kept", "hi"]
+    track.apply([u.Lost("@", 1, 1)], 5)
+    assert texts(track.view)[5:] == ["Direct messages: message 1 is no longer kept"]
+
+
+def test_scrolling_back_goes_on_behind_what_is_lost_and_ends() -> None:
+    track = tracker()
+    session = track.session
+    session.online = True
+    track.apply([u.Entered("#lobby", [msg(9)], more=True)], 5)
+    assert track.ask_older(track.view)
+    page = native.HistoryPage(room="#lobby", messages=[], gaps=[(4, 8)], more=True)
+    track.apply([u.Answer(1, native.History(room="#lobby", before=9), page)], 5)
+    assert texts(track.view) == ["messages 4 to 8 are no longer kept", "hi"]
+    assert track.ask_older(track.view)
+    page = native.HistoryPage(room="#lobby", messages=[], more=True)  # of a server that has nothing to say
+    track.apply([u.Answer(2, native.History(room="#lobby", before=4), page)], 5)
+    assert not track.ask_older(track.view)
+
+
+def test_a_message_refused_for_now_says_why_until_one_is_taken() -> None:
+    track = tracker()
+    track.apply([u.Queued("c1", "#lobby", "hi", "text")], 5)
+    track.apply([u.Delayed("c1", native.Error(code="storage", text="The disk is full.", wait=1.0))], 5)
+    assert (track.delayed, list(track.view.pending)) == ("The disk is full.", ["c1"])
+    track.apply([u.Sent("c1", "#lobby", 1, 5)], 5)
+    assert track.delayed == ""
+
+
+def test_a_message_from_last_time_that_is_older_than_what_is_shown_waits_no_more() -> None:
+    track = tracker()
+    track.apply([u.Queued("c1", "#tea", "hi", "text"), u.Queued("c2", "@bob", "psst", "text")], 5)
+    track.apply([u.Sent("c1", "#tea", 3, 5), u.Sent("c2", "@", 1, 5)], 5)
+    track.apply([u.Entered("#tea", [msg(60, room="#tea")], more=True)], 5)
+    page = native.HistoryPage(room="@", messages=[msg(2, room="@", nick="bob", to="kim")])
+    track.apply([u.Answer(1, native.History(room="@"), page)], 5)
+    assert (track.views["#tea"].pending, track.views["@bob"].pending) == ({}, {})
