@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 SUM_BYTES: Final = 16
-_GUESSES: Final = 8  # sums that a damaged row may have had, kept for the row after it
+_GUESSES: Final = 64  # sums that a damaged row may have had, kept for the row after it
 Columns = tuple[int, int, bytes, str | None, str, str, str, str | None]
 """seq, time, sender, cmid, nick, kind, text, extra: the columns of `messages`, without room and sum."""
 

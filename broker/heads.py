@@ -20,14 +20,23 @@ CACHED: Final = 100  # newest messages kept in memory for each room in use
 _STRAY: Final = 10_000  # seqs: a row further behind the end than this is taken for a damaged number, not for the end
 
 _ENTRIES: Final = """
-SELECT rooms.id, CAST(name AS BLOB), CAST(topic AS BLOB), pruned, base, last, head, rooms.sum, newest.seq, newest.sum
+SELECT rooms.id, CAST(name AS BLOB), CAST(topic AS BLOB), CAST(pruned AS INTEGER), CAST(base AS BLOB),
+    CAST(last AS INTEGER), CAST(head AS BLOB), CAST(rooms.sum AS BLOB), newest.seq, CAST(newest.sum AS BLOB)
 FROM rooms NOT INDEXED LEFT JOIN messages AS newest
 ON newest.room = rooms.id AND newest.seq = (
     SELECT MAX(seq) FROM messages WHERE room = rooms.id AND seq BETWEEN 1 AND 9007199254740992
 )
 """
+_END: Final = "SELECT MAX(seq), CAST(sum AS BLOB) FROM messages WHERE room = ? AND seq BETWEEN 1 AND 9007199254740992"
+_OLDEST: Final = "SELECT MIN(seq) FROM messages WHERE room = ? AND seq BETWEEN 1 AND ?"
+# What integrity_check says of damage within one row, which loses nothing else.
+_OF_A_ROW: Final = ("missing from index", "wrong # of entries in index", " value in ", "non-unique entry in index")
 # The index of UNIQUE has a copy of every name, and this reads only the index.
 _NAMES: Final = "SELECT id, CAST(name AS BLOB) FROM rooms INDEXED BY sqlite_autoindex_rooms_1"
+
+
+class Astray(Exception):
+    """The file's inner structure is damaged, so that what is written to it might not be found again."""
 
 
 @dataclass(slots=True)
@@ -52,17 +61,20 @@ class Head:
 def read(db: apsw.Connection) -> tuple[dict[str, Head], list[Head]]:
     """Return all rooms, and those among them whose entry was damaged; their topics are for the caller to find.
 
-    Everything wrong is logged. Raises `apsw.Error`.
+    Everything wrong is logged. Raises `apsw.Error`, `Astray`.
     """
     rooms: dict[str, Head] = {}
     mended: list[Head] = []
-    names: dict[int, Any] | None = None
-    for id_, raw_name, raw_topic, *numbers, newest, newest_sum in _fetched(db, _ENTRIES):
+    names = dict(_fetched(db, _NAMES))
+    entries = _fetched(db, _ENTRIES)
+    for id_ in names.keys() - {entry[0] for entry in entries}:
+        log.error("the log has lost its entry of room %s", _text(names[id_]))
+        entries += [(id_, None, None, None, None, None, None, None, *end) for end in _fetched(db, _END, (id_,))]
+    for id_, raw_name, raw_topic, *numbers, newest, newest_sum in entries:
         name, topic = _text(raw_name), _text(raw_topic)
         sound = _sound(name, topic, numbers)
         newest = newest if isinstance(newest, int) else 0
         if not sound:
-            names = names or dict(_fetched(db, _NAMES))
             name = _text(names.get(id_)) or name
             sound = _sound(name, topic, numbers)
             log.error("the log's entry of room %s is damaged%s", name, " in its name" * sound)
@@ -72,20 +84,20 @@ def read(db: apsw.Connection) -> tuple[dict[str, Head], list[Head]]:
         pruned, base, last, head, _sum = numbers
         if sound:
             room = Head(id_, name, topic or "", pruned, base, last, head)
-            _check_end(room, newest or pruned, newest_sum)
+            if not _ends_well(room, newest or pruned, newest_sum):
+                _check_structure(db)
         else:
-            oldest = db.execute(
-                "SELECT MIN(seq) FROM messages WHERE room = ? AND seq BETWEEN 1 AND ?", (id_, newest)
-            ).get
+            ((oldest,),) = _fetched(db, _OLDEST, (id_, newest))
             room = _mended(id_, name, numbers, oldest, newest, newest_sum)
             mended.append(room)
+            _check_structure(db)
             log.error("room %s goes on behind seq %d; its topic is looked for in its messages", name, room.last)
         rooms[name] = room
     return rooms, mended
 
 
-def _fetched(db: apsw.Connection, sql: str) -> list[Any]:
-    return db.execute(sql).fetchall()
+def _fetched(db: apsw.Connection, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
+    return db.execute(sql, args).fetchall()
 
 
 def _text(raw: Any) -> str | None:
@@ -106,10 +118,21 @@ def _sound(name: str | None, topic: str | None, numbers: list[Any]) -> bool:
     return found
 
 
-def _check_end(room: Head, newest: int, newest_sum: Any) -> None:
-    """The entry is sound: its messages must end where it says."""
+def _check_structure(db: apsw.Connection) -> None:
+    """Raises `Astray`. Reads the whole file, so it is done only when something is wrong."""
+    try:
+        found = [line for (text,) in _fetched(db, "PRAGMA integrity_check") for line in text.splitlines()]
+    except (apsw.CorruptError, UnicodeDecodeError) as err:
+        found = [str(err)]
+    for line in found:
+        if line != "ok" and not line.startswith("***") and not any(harmless in line for harmless in _OF_A_ROW):
+            raise Astray(line)
+
+
+def _ends_well(room: Head, newest: int, newest_sum: Any) -> bool:
+    """The entry is sound: its messages must end where it says. What does not is logged, and the room goes on."""
     if newest == room.last and (newest_sum == room.head or newest == room.pruned):
-        return
+        return True
     if newest < room.last:
         log.error("room %s has lost its messages %d to %d", room.name, newest + 1, room.last)
     elif newest == room.last:
@@ -119,8 +142,9 @@ def _check_end(room: Head, newest: int, newest_sum: Any) -> None:
         room.last = newest
     else:
         log.error("room %s ends at seq %d, but has a message %d; that is ignored", room.name, room.last, newest)
-        return
+        return False
     room.head = chain.start(room.name)
+    return False
 
 
 def _mended(id_: int, name: str, numbers: list[Any], oldest: int | None, newest: int, newest_sum: Any) -> Head:

@@ -10,6 +10,9 @@ power loss; with NORMAL it would not (https://www.sqlite.org/pragma.html#pragma_
 """
 
 import contextlib
+import logging
+import re
+import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,8 +28,11 @@ from broker.reading import Reader
 from broker.rows import Extra
 from protocol.native import Kind, Msg
 
+log = logging.getLogger("moot.broker")
+
 __all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Stored", "inbox_name"]
 
+_EPOCH: Final = re.compile(rb"[0-9a-f]{16}")
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
 
@@ -72,11 +78,17 @@ class Log:
         try:
             self._db = self._connect()
             schema.prepare(self._db, path, vfs, alive)
-            self.epoch = self._meta("epoch")
+            self.epoch = self._epoch()
             self._rooms, mended = heads.read(self._db)
-            self._next_room_id: int = 1 + (self._db.execute("SELECT MAX(id) FROM rooms").get or 0)
+            used = "SELECT MAX(id) FROM rooms UNION SELECT MAX(room) FROM messages UNION SELECT 0"
+            self._next_room_id = 1 + max(id_ for (id_,) in self._query(used, ()) if isinstance(id_, int))
         except schema.TooNew as err:
             raise LogError(f"cannot open the log {path}: {err}") from err
+        except heads.Astray as err:
+            raise LogError(
+                f"the log {path} is damaged inside ({err}), so that new messages might get lost in it. moot export"
+                " saves what can be read, and moot import makes a new log of that; or restore a backup"
+            ) from err
         except (apsw.Error, OSError, UnicodeDecodeError) as err:
             raise LogError(
                 f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
@@ -144,9 +156,15 @@ class Log:
         self.suspect = None
         self._doubtful.clear()
 
-    def _meta(self, key: str) -> str:
-        value: str = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
-        return value
+    def _epoch(self) -> str:
+        raw = self._db.execute("SELECT CAST(value AS BLOB) FROM meta WHERE key = 'epoch'").get
+        if isinstance(raw, bytes) and _EPOCH.fullmatch(raw):
+            return raw.decode()
+        log.error("the log's epoch is damaged; it gets another, and all clients begin anew")
+        epoch = secrets.token_hex(8)
+        set_ = "INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        self._db.execute(set_, (epoch,))
+        return epoch
 
     def _newest_topic(self, room: Head) -> str:
         """Return the topic as the messages tell it."""
@@ -268,7 +286,8 @@ class Log:
         while low < high:
             middle = (low + high) // 2
             found = self._query(
-                "SELECT seq, time FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT 1", (known.id, middle)
+                "SELECT seq, CAST(time AS INTEGER) FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT 1",
+                (known.id, middle),
             )
             if not found or not isinstance(found[0][1], int) or found[0][1] >= time_ms:
                 high = middle
@@ -379,7 +398,7 @@ class Log:
 
     def _outdated(self, room: Head, upto: int, before_ms: int, limit: int) -> int:
         """Return the last of the rows behind ``upto`` that are older than ``before_ms``."""
-        query = "SELECT seq, time FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?"
+        query = "SELECT seq, CAST(time AS INTEGER) FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?"
         for count in (1, limit):  # mostly there is nothing to do
             if before_ms <= 0 or limit <= 0:
                 break

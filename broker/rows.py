@@ -10,10 +10,10 @@ from protocol.native import Anim, Kind, Msg
 
 COLUMNS: Final = "seq, time, sender, cmid, nick, kind, text, extra, sum"
 BYTES: Final = (
-    "seq, time, sender, CAST(cmid AS BLOB), CAST(nick AS BLOB), CAST(kind AS BLOB), CAST(text AS BLOB),"
-    " CAST(extra AS BLOB), sum"
+    "seq, CAST(time AS INTEGER), CAST(sender AS BLOB), CAST(cmid AS BLOB), CAST(nick AS BLOB), CAST(kind AS BLOB),"
+    " CAST(text AS BLOB), CAST(extra AS BLOB), CAST(sum AS BLOB)"
 )
-"""The same with text as bytes, for text that may be damaged: SQLite hands out none that is not UTF-8."""
+"""The same with text as bytes, for what may be damaged: SQLite's bindings hand out no text that is not UTF-8."""
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -131,7 +131,7 @@ def _from_1(db: apsw.Connection) -> None:
         def chained(id_: int = id_, name: str = name) -> Iterator[tuple[Any, ...]]:
             nonlocal seq, head
             # Text as bytes: what is not UTF-8 must cost its own row, not the start of the server.
-            columns = rows.BYTES.removesuffix(", sum") + ", NULL"
+            columns = rows.BYTES.removesuffix("CAST(sum AS BLOB)") + "NULL"
             for row in db.execute(f"SELECT {columns} FROM messages_1 WHERE room = ? ORDER BY seq", (id_,)):
                 decoded, _ = rows.from_bytes(row)
                 if decoded is None:
