@@ -1,6 +1,8 @@
 """Clients that read too slowly and can resume: their output is freed, and they are replayed from the log."""
 
 import contextlib
+import re
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 
 from protocol import native
@@ -22,6 +25,14 @@ def small(tmp_path: Path) -> Iterator[Server]:
     """A server whose send queues are small, so that little output makes a client lag."""
     with serving(tmp_path / "data", *SMALL) as running:
         yield running
+
+
+@pytest.fixture
+def ann(small: Server) -> Iterator[Peer]:
+    """Somebody who reads."""
+    peer = Peer(small.port)
+    yield peer
+    peer.close()
 
 
 @contextlib.contextmanager
@@ -90,8 +101,7 @@ def say_until_lagging(server: Server, peer: Peer, to: str) -> int:
     return max(last, say(peer, to, 100))
 
 
-def test_who_read_nothing_is_replayed_and_then_hears_what_is_live(small: Server) -> None:
-    ann = Peer(small.port)
+def test_who_read_nothing_is_replayed_and_then_hears_what_is_live(small: Server, ann: Peer) -> None:
     ann.enter("ann", "#one")
     with slow_peer(small, "slow", "#one") as slow:
         last = say_until_lagging(small, ann, "#one")
@@ -104,7 +114,6 @@ def test_who_read_nothing_is_replayed_and_then_hears_what_is_live(small: Server)
         assert seen.seqs["#one"] == list(range(1, last + 1))
         assert [[person.nick for person in people.people] for people in seen.people] == [["ann", "slow"]]
         assert slow.ask(native.Send(cmid="own", to="#one", text="mine"), native.Ok).seq == last + 1
-    ann.close()
 
 
 def test_it_lags_again_and_again_under_load_and_misses_nothing_and_gets_nothing_twice(small: Server) -> None:
@@ -149,3 +158,83 @@ def _reads_on(peer: Peer, seen: Seen, server: Server, times: int) -> bool:
 
 def _lagged_more(server: Server, times: int) -> bool:
     return lagged(server) > times
+
+
+def test_answers_are_kept_while_it_lags_and_a_new_broker_goes_on_with_the_replay(small: Server, ann: Peer) -> None:
+    ann.enter("ann", "#one")
+    with slow_peer(small, "slow", "#one") as slow:
+        before = lagged(small)
+        say(ann, "#one", 40)
+        for number in range(20):
+            slow.write(native.Ping(id=f"p{number}"))
+        last = say_until_lagging(small, ann, "#one")
+        assert lagged(small) == before + 1
+        seen = Seen()
+        while not seen.replayed:
+            seen.take(slow._read())
+        small.kill("broker")
+        last = max(last, say(ann, "#one", 5))
+        read_until(slow, seen, "#one", last)
+        assert seen.seqs["#one"] == list(range(1, last + 1))
+        while sum(isinstance(event, native.Pong) for event in seen.others) < 20:
+            seen.take(slow._read())
+
+
+def test_a_room_it_leaves_meanwhile_is_not_replayed(small: Server, ann: Peer) -> None:
+    ann.enter("ann", "#one", "#two")
+    with slow_peer(small, "slow", "#one", "#two") as slow:
+        say_until_lagging(small, ann, "#one")
+        other = say(ann, "#two", 1)
+        slow.write(native.Leave(id="leave", room="#one"))
+        seen = Seen()
+        while not any(getattr(event, "id", None) == "leave" for event in seen.others):
+            seen.take(slow._read())
+        left_at = seen.last("#one")
+        read_until(slow, seen, "#two", other)
+        until(lambda: "has caught up" in small.log, "the rest to be replayed")
+        say(ann, "#one", 3)
+        other = say(ann, "#two", 1)
+        read_until(slow, seen, "#two", other)
+        assert seen.last("#one") == left_at
+        assert seen.seqs["#two"] == [1, 2]
+
+
+def test_who_cannot_resume_is_told_why_after_whole_lines_and_closed(small: Server, ann: Peer) -> None:
+    ann.enter("ann", "#lobby")
+    with socket.create_connection(("127.0.0.1", small.port), timeout=20) as plain, plain.makefile("rb") as output:
+        plain.sendall(b"nellie\n")
+        ann.next(native.Joined)
+        sent = 0
+        while "cut off: more than 64 KiB were waiting" not in small.log:
+            sent = say(ann, "#lobby", 20)
+            assert sent < 20_000
+        lines = output.read().decode().splitlines()
+    said = [line for line in lines if line.endswith("x" * 1000)]
+    assert 0 < len(said) < sent
+    assert all(re.fullmatch(r"\d\d:\d\d <?ann>?:? ?x{1000}", line) for line in said)
+    assert lines[-1] == "! you read too slowly: more than 64 KiB were waiting; come back when you can read on"
+    assert [person.nick for person in ann.ask(native.Who(), native.People).people] == ["ann"]
+
+
+def test_all_slow_readers_together_take_no_more_than_the_total_and_the_largest_goes_first(tmp_path: Path) -> None:
+    options = ("--workers", "1", "--no-limits", "--sendq-total", str(1 << 20), "--sendq-soft", "16384")
+    with serving(tmp_path / "data", *options) as server, contextlib.ExitStack() as stack:
+        ann = stack.enter_context(slow_peer(server, "ann", "#one", "#two"))
+        peers = [stack.enter_context(slow_peer(server, f"s{number}", "#one")) for number in range(8)]
+        most = stack.enter_context(slow_peer(server, "most", "#one", "#two"))
+        worker = psutil.Process(server.pids("worker")[-1])
+        before = worker.memory_info().rss
+        say(ann, "#two", 300)
+        assert "lags" not in server.log
+        last = 0
+        while "lags behind: 1 MiB were waiting for slow readers in all" not in server.log:
+            last = say(ann, "#one", 10)
+            assert last < 2000
+        port = most.sock.getsockname()[1]
+        assert re.search(r"127\.0\.0\.1:(\d+) lags behind", server.log)[1] == str(port)  # type: ignore[index]
+        last = say(ann, "#one", 1000)
+        assert worker.memory_info().rss - before < 16 << 20
+        for peer in peers:
+            seen = Seen()
+            read_until(peer, seen, "#one", last)
+            assert seen.seqs["#one"] == list(range(1, last + 1))
