@@ -11,8 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from client.address import parse_address
-from moot import __version__
-from moot.config import ConfigError, load
+from moot import __version__, logcmds
+from moot.config import ConfigError, Wish, load
 from moot.flags import ServerCommand
 from protocol.addresses import show
 from protocol.native import DEFAULT_PORT
@@ -146,13 +146,14 @@ def host(flags: dict[str, Any], config: Path | None, nick: str | None, rooms: tu
     _need_unix()
     from moot.host import host_and_join
 
-    settings = load(flags, os.environ, config)
-    return _server(lambda: host_and_join(settings, nick, rooms or (settings.lobby,), plain=plain))
+    wish = Wish(flags, str(config.absolute()) if config else None)
+    settings = wish.settings()
+    return _server(lambda: host_and_join(wish, nick, rooms or (settings.lobby,), plain=plain))
 
 
 @program.command(cls=ServerCommand)
 def serve(flags: dict[str, Any], config: Path | None) -> int:
-    """Run a server in the foreground until Ctrl+C or SIGTERM.
+    """Run a server in the foreground until Ctrl+C or SIGTERM; SIGHUP is `moot reload`.
 
     Every setting can be a flag, a variable (--max-line is MOOT_MAX_LINE), or a key in a TOML file (max_line); the
     first of these that has it counts.
@@ -166,8 +167,9 @@ def serve(flags: dict[str, Any], config: Path | None) -> int:
     _need_unix()
     from moot.host import serve_here
 
-    settings = load(flags, os.environ, config)
-    return _server(lambda: serve_here(settings))
+    wish = Wish(flags, str(config.absolute()) if config else None)
+    wish.settings()  # what is wrong is said before anything starts
+    return _server(lambda: serve_here(wish))
 
 
 @program.command(hidden=True)
@@ -194,6 +196,47 @@ def stop(flags: dict[str, Any], config: Path | None) -> int:
 
     settings = load(flags, os.environ, config)
     return _server(lambda: stop_server(Path(settings.data)))
+
+
+@program.command(cls=ServerCommand)
+@click.option("--spread", type=click.FloatRange(0, 3600), metavar="SECONDS", help="Send clients over within that time.")
+def restart(flags: dict[str, Any], config: Path | None, spread: float | None) -> int:
+    """Renew the processes of the server that runs here, while people talk on.
+
+    New processes take the places of the old ones; clients come over to them by themselves, and people with nc may
+    stay for a while. New code and new settings are taken up.
+
+    \b
+    Examples:
+      moot restart
+      moot restart --data /srv/moot --spread 60
+    """
+    _need_unix()
+    from moot.admin import Ask
+    from moot.host import command
+
+    settings = load(flags, os.environ, config)
+    return _server(lambda: command(Path(settings.data), Ask("restart", spread)))
+
+
+@program.command(cls=ServerCommand)
+def reload(flags: dict[str, Any], config: Path | None) -> int:
+    """Have the server that runs here read its settings again.
+
+    It reads the same file, and keeps the flags and variables it was started with. Says of each changed setting
+    whether it is taken up, or needs a restart.
+
+    \b
+    Examples:
+      moot reload
+      moot reload --data /srv/moot
+    """
+    _need_unix()
+    from moot.admin import Ask
+    from moot.host import command
+
+    settings = load(flags, os.environ, config)
+    return _server(lambda: command(Path(settings.data), Ask("reload")))
 
 
 @program.command()
@@ -281,6 +324,10 @@ def doctor(flags: dict[str, Any], config: Path | None, as_json: bool) -> int:
     from moot.doctor import run_doctor
 
     return run_doctor(load(flags, os.environ, config), as_json=as_json)
+
+
+for log_command in logcmds.COMMANDS:
+    program.add_command(log_command)
 
 
 @program.command()

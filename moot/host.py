@@ -18,6 +18,8 @@ import click
 import msgspec
 
 from moot import addresses
+from moot.admin import Ask, ask
+from moot.config import ConfigError, Wish
 from moot.enter import enter, is_interactive
 from moot.openfiles import complaint, raise_limit
 from moot.probe import is_moot, others_online
@@ -26,6 +28,7 @@ from protocol.addresses import show
 from protocol.settings import Settings
 
 READY_LIMIT_S: Final = 30.0
+LOG_NAME: Final = "server.log"  # in the data directory
 HANGUP: Final = 128 + signal.SIGHUP
 
 
@@ -36,8 +39,8 @@ class Report(msgspec.Struct):
     error: str = ""
 
 
-def serve_here(settings: Settings) -> int:
-    """Serve in the foreground until stopped; return the exit code. Raises Refused."""
+def serve_here(wish: Wish) -> int:
+    """Serve in the foreground until stopped; return the exit code. Raises Refused, ConfigError."""
     from moot.supervisor import StartError, serve
 
     limit = raise_limit()
@@ -49,7 +52,7 @@ def serve_here(settings: Settings) -> int:
             announce(bound)
 
     try:
-        return serve(settings, on_ready=ready)
+        return serve(wish.settings(), on_ready=ready, reload=wish.settings)
     except StartError as error:
         raise Refused(str(error)) from error
 
@@ -58,7 +61,7 @@ def serve_for_parent() -> int:
     """Serve as the child of `moot host`; return the exit code."""
     # The answer goes to a descriptor of ours alone: the children to come must not hold the parent's pipe open.
     answer = os.fdopen(os.dup(1), "wb")
-    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
+    wish = msgspec.json.decode(sys.stdin.buffer.read(), type=Wish)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
@@ -77,8 +80,12 @@ def serve_for_parent() -> int:
     try:
         if trouble := complaint(limit):
             raise StartError(trouble)
-        return serve(settings, on_ready=lambda bound: tell(Report(listen=bound)))
-    except StartError as error:
+        settings = wish.settings()
+        its_log = str(Path(settings.data) / LOG_NAME)
+        return serve(
+            settings, on_ready=lambda bound: tell(Report(listen=bound)), reload=wish.settings, log_place=its_log
+        )
+    except (StartError, ConfigError) as error:
         tell(Report(error=str(error)))
         return 1
 
@@ -102,11 +109,15 @@ def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
     )
 
 
-def host_and_join(settings: Settings, nick: str | None, rooms: Sequence[str], *, plain: bool) -> int:
-    """Start a server, or find the one that runs here, and go into it; return the exit code. Raises Refused."""
+def host_and_join(wish: Wish, nick: str | None, rooms: Sequence[str], *, plain: bool) -> int:
+    """Start a server, or find the one that runs here, and go into it; return the exit code.
+
+    Raises Refused, ConfigError.
+    """
+    settings = wish.settings()
     if not is_interactive():
         click.echo("No terminal here, so moot serves in the foreground; stop it with Ctrl+C or `moot stop`.")
-        return serve_here(settings)
+        return serve_here(wish)
     if (found := running_here(settings)) is not None:
         click.echo(f"A moot server runs here already, at {found}; joining it.")
         return enter(found, nick, rooms, plain=plain)
@@ -115,7 +126,7 @@ def host_and_join(settings: Settings, nick: str | None, rooms: Sequence[str], *,
         raise SystemExit(HANGUP)
 
     signal.signal(signal.SIGHUP, hung_up)
-    with Child(settings) as server:
+    with Child(wish) as server:
         announce(server.bound)
         host, port = server.bound[0]
         address = addresses.dialable(host), port
@@ -158,9 +169,10 @@ def wants_to_go_on(others: list[str] | None) -> bool:
 class Child:
     """The server process; leaving the block stops it unless `keep` was called."""
 
-    def __init__(self, settings: Settings) -> None:
-        data = Path(settings.data)
-        self.log = data / "server.log"
+    def __init__(self, wish: Wish) -> None:
+        """Raises Refused, ConfigError."""
+        data = Path(wish.settings().data)
+        self.log = data / LOG_NAME
         try:
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.log.open("ab") as log:
@@ -177,15 +189,15 @@ class Child:
         self.pid = self._process.pid
         self._kept = False
         self._data = data
-        self.bound = self._start(settings)
+        self.bound = self._start(wish)
 
-    def _start(self, settings: Settings) -> list[tuple[str, int]]:
+    def _start(self, wish: Wish) -> list[tuple[str, int]]:
         """Hand over the settings and wait for the answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(msgspec.json.encode(settings))
+            stdin.write(msgspec.json.encode(wish))
             stdin.close()
         except BrokenPipeError:
             pass  # it died; the log says of what
@@ -229,3 +241,12 @@ def stop_server(data: Path) -> int:
     """Stop the server of a data directory and say so; return the exit code. Raises Refused."""
     click.echo(f"Stopped the server (process {stop(data)}).")
     return 0
+
+
+def command(data: Path, question: Ask) -> int:
+    """Have the server of a data directory do something and show what it says; return the exit code. Raises Refused."""
+    code = 0
+    for answer in ask(data, question):
+        code = answer.code or 0
+        click.echo(f"moot: {answer.text}" if code else answer.text, err=code != 0)
+    return code

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("host", "serve", "stop", "join", "send", "tail", "doctor", "completion")
+COMMANDS = ("host", "serve", "stop", "restart", "reload", "join", "send", "tail", "doctor", "completion")
 
 
 def moot(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
