@@ -324,6 +324,21 @@ def test_what_was_sent_before_the_client_was_killed_is_said_once(people: People,
     assert [text for _, text in history(bob)] == texts
 
 
+def test_a_damaged_outbox_is_told_and_the_chat_goes_on(people: People, peer: MakePeer) -> None:
+    bob, ann = peer("bob", "#lobby"), people.sit("ann", 100, 24)
+    ann.wait_for(is_connected)
+    ann.keys("C-q")
+    assert ann.ended() == 0
+    [path] = (people.home / "ann/.local/state/moot/outbox").rglob("chat-*")
+    path.write_bytes(b"no database" * 1000)
+    ann = people.sit("ann", 100, 24)
+    ann.wait_for("the file of unsent messages was damaged")
+    ann.wait_for(is_connected)
+    ann.say("still here")
+    assert bob.next(native.Msg).text == "still here"
+    assert Path(f"{path}-damaged-0").exists()
+
+
 def test_what_another_nick_left_is_said_too(people: People, peer: MakePeer) -> None:
     bob = peer("bob", "#lobby")
     ann = people.sit("ann")

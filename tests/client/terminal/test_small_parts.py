@@ -1,5 +1,7 @@
 """Jumping, alarms, sprites, lists: the small pure parts."""
 
+from dataclasses import replace
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -13,6 +15,7 @@ from client.terminal.member_list import member_rows
 from client.terminal.room_list import room_rows
 from client.terminal.settings import TerminalSettings
 from client.terminal.stage import Sprite, paint, runs
+from client.terminal.status_bar import Status, StatusBar
 from client.terminal.views import View
 from protocol import native
 
@@ -109,3 +112,10 @@ def test_the_people_here_come_before_those_away() -> None:
     people = {p.nick: p for p in (native.Person("zoe"), native.Person("ann", None, "lunch"), native.Person("kim"))}
     rows = member_rows(people, 5, "kim", 16)
     assert [line.text for line, _ in rows] == [" 5 here", " ▸ kim", " ● zoe", " ◌ ann", "   and 2 others"]
+
+
+def test_the_status_line_says_why_messages_wait() -> None:
+    waiting = Status(me="ann", host="h:1", waiting=2, delayed="The disk is full.")
+    assert StatusBar._left(waiting, 80) == " ● ann · 2 waiting: The disk is full."
+    assert StatusBar._left(replace(waiting, problem="no answer"), 80) == " ○ not connected · 2 waiting · no answer"
+    assert StatusBar._left(replace(waiting, waiting=0), 80) == " ● ann · h:1"
