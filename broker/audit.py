@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 import apsw
 
 from broker import chain, walfile
-from broker.btree import Entry, NotText, Pages, Tree, orphans, page_bytes, roots
+from broker.btree import Entry, Malformed, NotText, Pages, Tree, orphans, page_bytes, roots
 from broker.verify import Damage, Found, Room, Row, Verifier, is_message
 from broker.walfile import WalFile
 
@@ -34,11 +34,11 @@ class AuditError(Exception):
 class Audit:
     """A log opened for reading. `damage` and `holes` are complete when `rows` has ended."""
 
-    def __init__(self, path: Path, *, live: bool, progress: Progress | None = None) -> None:
+    def __init__(self, path: Path, *, live: bool) -> None:
         """Open it. ``live``: a server has it open. Raises `AuditError`."""
         self.path = path
         self._live = live
-        self._progress = progress or (lambda done, total: None)
+        self.progress: Progress = lambda done, total: None
         self._closing = contextlib.ExitStack()
         self.notes: list[str] = []
         """What is worth knowing and is no damage."""
@@ -87,6 +87,12 @@ class Audit:
                 "acknowledged, or its last frame is damaged"
             )
         self._tables = roots(self.pages)
+        if self.version() == 1:
+            raise AuditError(
+                f"the log {self.path} has format 1, which had no checksums; start a server with it once, which brings "
+                f"it to format {VERSION} and keeps a copy of before"
+            )
+        self._read_rooms()
 
     def _scan(self, size: int) -> tuple[BinaryIO | None, WalFile]:
         path = self.path.with_name(self.path.name + "-wal")
@@ -114,7 +120,11 @@ class Audit:
 
     @property
     def damage(self) -> list[Damage]:
-        return [*self._general, *self.verifier.damage]
+        return [*self.verifier.damage, *self._general]
+
+    def add(self, damage: Damage) -> None:
+        """Add what a reader of the rows found wrong with them."""
+        self._general.append(damage)
 
     @property
     def holes(self) -> list[Damage]:
@@ -122,7 +132,10 @@ class Audit:
 
     def version(self) -> int:
         """Return the format's version; damage to the file's header makes it any number."""
-        return int.from_bytes(self.pages[1][60:64], "big") if self.pages.count else 0
+        try:
+            return int.from_bytes(self.pages[1][60:64], "big")
+        except Malformed:
+            return 0
 
     def epoch(self) -> str:
         """Return the log's epoch, "" when it cannot be read."""
@@ -131,9 +144,15 @@ class Audit:
         found = [entry.values[1] for entry in entries if entry.values and entry.values[0] == "epoch"]
         return found[0] if found and isinstance(found[0], str) else ""
 
+    def names(self) -> set[str]:
+        """Return the names of the rooms, as far as they can be read."""
+        return {room.name for room in self.rooms.values()}
+
     def rows(self) -> Iterator[Row | Room]:
-        """Yield every sound message by room and seq, and each room without any; find all damage on the way."""
-        self._read_rooms()
+        """Yield every sound message by room and seq, and each room without any; find all damage on the way.
+
+        Raises `AuditError` for a log of another format, `OSError`.
+        """
         root = self._tables.get("messages")
         if root is None:
             self._general.append(Damage("the schema is damaged: it has no table of messages"))
@@ -143,6 +162,10 @@ class Audit:
             for number in tree.lost:
                 self._general.append(Damage(f"page {number} should hold messages and does not"))
         yield from self.verifier.finish()
+        if self.version() != VERSION:
+            if not self.messages:
+                raise AuditError(f"the log {self.path} has format {self.version()}; this moot knows {VERSION}")
+            self._general.append(Damage(f"its header says format {self.version()}, but it has format {VERSION}"))
 
     def _rows_of(self, tree: Tree) -> Iterator[Row]:
         done = 0
@@ -151,7 +174,7 @@ class Audit:
                 self._raw = [*self._raw[-2:], tree.last_page]
                 done += 1
                 if done % 256 == 0:
-                    self._progress(done, self.pages.count)
+                    self.progress(done, self.pages.count)
             row = self.verifier.take(Found(entry.page, entry.values, entry.whole))
             if row is not None:
                 self.messages += 1
@@ -197,7 +220,7 @@ class Audit:
             self._general.append(Damage(f"SQLite: {error}"))
             return
         lines = [line for (text,) in found for line in str(text).splitlines()]
-        self._general += [Damage(f"SQLite: {line}") for line in lines if line != "ok"]
+        self._general += [Damage(f"SQLite: {line}") for line in lines if line != "ok" and not line.startswith("***")]
 
 
 def connect(path: Path, *, live: bool) -> apsw.Connection:

@@ -27,9 +27,10 @@ class Damage:
     room: str = ""  # the log's name of it; "": no room's
     first: int = 0  # seq; 0: no message's
     last: int = 0  # seq; the same as ``first`` for a single one
+    intact: bool = False  # what the message says can be read and is verified
 
     def __str__(self) -> str:
-        where = self.room
+        where = self.room if self.room.isprintable() else ascii(self.room)
         if self.first:
             where += f" {self.first}" if self.first == self.last else f" {self.first} to {self.last}"
         return f"{where}: {self.what}" if where else self.what
@@ -112,7 +113,7 @@ class Verifier:
         for room in self._rooms_for(values):
             for seq in self._seqs_for(room, values):
                 columns = (seq, *values[2:-1])
-                if self._follows(room, columns, values[-1]):
+                if self._follows(room, columns, values[-1], search=found.whole):
                     return self._settle(found, room, columns)
         self._set_aside(found)
         return None
@@ -159,8 +160,11 @@ class Verifier:
         place = begin + len(self._aside)
         return [values[1], place] if values[1] >= begin and values[1] != place else [place]
 
-    def _follows(self, room: Room, columns: Columns, stored: bytes) -> bool:
-        """Return whether the row's sum is that of ``columns`` in this place."""
+    def _follows(self, room: Room, columns: Columns, stored: bytes, *, search: bool) -> bool:
+        """Return whether the row's sum is that of ``columns`` in this place.
+
+        ``search``: when the row before cannot be read, look for its sum among the bytes around.
+        """
         ours = room is self._room
         guesses = [chain.start(room.name), *(self._sums if ours or self._aside else [])]
         if not ours:
@@ -169,7 +173,7 @@ class Verifier:
             return True
         begin = self._next if ours else room.pruned + 1
         unreadable = not self._aside or not all(row.readable for row in self._aside)
-        if not unreadable or columns[0] <= begin or self._searches <= 0:
+        if not (search and unreadable and columns[0] > begin and self._searches > 0):
             return False
         self._searches -= 1
         windows = {page[at : at + SUM_BYTES] for page in self.raw() for at in range(len(page) - SUM_BYTES + 1)}
@@ -182,22 +186,22 @@ class Verifier:
         assert found.values is not None
         seq, stored = columns[0], found.values[-1]
         if room is not self._room:
-            aside, first = self._aside, seq == room.pruned + 1
-            self._aside = aside if first else []
+            aside, first, before = self._aside, seq == room.pruned + 1, self._room and self._room.id
+            self._aside = [row for row in aside if first or (row.claim is not None and row.claim[0] == before)]
             self._leave()
             self._enter(room)
-            self._aside = [] if first else aside
+            self._aside = [] if first else [row for row in aside if row.claim is None or row.claim[0] != before]
         if seq == self._next:
             self._condemn_strays()
         elif not self._aside and _link(chain.start(room.name), columns) == stored:
-            self.holes.append(Damage("not there; the chain starts anew behind", room.name, self._next, seq - 1))
+            self.holes.append(Damage("left out by an earlier repair or import", room.name, self._next, seq - 1))
         else:
             self._condemn(seq - 1)
         self._next, self._sums, self._aside = seq + 1, [stored], []
         if found.values[:2] == (room.id, seq):
             if not found.whole:
                 what = "the length of its record is damaged; the message itself is sound"
-                self.damage.append(Damage(what, room.name, seq, seq))
+                self.damage.append(Damage(what, room.name, seq, seq, intact=True))
             return Row(room, columns)
         if found.values[0] not in self.rooms and seq == room.pruned + 1:
             self._renumbered = (room, found.values[0])

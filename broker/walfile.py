@@ -85,8 +85,10 @@ def _frames(file: BinaryIO, found: WalFile, seeds: list[Sum], order: str) -> Non
         page, count, *salts, one, two = FRAME.unpack_from(frame)
         ours = tuple(salts) == found.salts
         content = frame[:8] + frame[FRAME.size :]
-        # Left over from before the last reset, most likely; not worth a sum, unless a frame of ours follows.
-        computed = [checksum(seed, content, order) for seed in seeds] if ours else []
+        # A frame with other salts is left over from before the last reset, unless its sum shows that it is ours.
+        computed = [checksum(seed, content, order) for seed in seeds] if ours or not suspects else []
+        if (one, two) in computed and not ours:
+            suspects.append(number)
         if (one, two) not in computed:
             if ours and len(suspects) < MENDED:
                 page, count = _mended(frame, seeds, (one, two), order) or (page, count)

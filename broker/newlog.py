@@ -1,0 +1,204 @@
+"""Makes log files: a consistent copy of one in use, and one written anew from messages. Knows no formats but the log's.
+
+A file is made beside its place under another name, verified, synced and put there whole, readable for its owner only.
+Each has an epoch of its own, so that clients that come back to it start anew instead of mixing two histories.
+"""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+from broker import chain
+from broker.audit import Audit, AuditError, connect
+from broker.chain import Columns
+from broker.log import Log
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+class NewLogError(Exception):
+    """The file cannot be made; the text says why and what to do."""
+
+
+class Conflict(Exception):
+    """A message or room is in the log already; the text says which."""
+
+
+def new_epoch() -> str:
+    return secrets.token_hex(8)
+
+
+@contextlib.contextmanager
+def placed(path: Path, *, replace: bool) -> Iterator[Path]:
+    """Yield the name under which to make a file; when the block ends well, it is synced and becomes ``path``.
+
+    Raises `NewLogError`: it is there already and ``replace`` is false, or it cannot be written.
+    """
+    if path.is_dir():
+        raise NewLogError(f"{path} is a directory; name a file in it")
+    if path.exists() and not replace:
+        raise NewLogError(f"{path} is there already; name another file, or replace it with --force")
+    made: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        os.close(handle)
+        made = Path(name)
+        yield made
+        sync(made)
+        os.replace(made, path)
+        sync(path.parent)
+    except OSError as error:
+        raise NewLogError(f"cannot write {path}: {error.strerror or error}") from error
+    except apsw.Error as error:
+        raise NewLogError(f"cannot write {path}: {error}") from error
+    finally:
+        for side in ("", *SIDE_FILES) if made is not None else ():
+            Path(f"{made}{side}").unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or directory is on the disk. Raises `OSError`."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def verified(path: Path, origin: str) -> int:
+    """Return how many messages a log has. Raises `NewLogError` when anything in it is damaged."""
+    with Audit(path, live=False) as audit:
+        for _ in audit.rows():
+            pass
+        audit.structure()
+        if audit.damage:
+            more = f", and {len(audit.damage) - 1} more" if len(audit.damage) > 1 else ""
+            raise NewLogError(f"{origin} is damaged ({audit.damage[0]}{more}); `moot check` names all of it")
+        return audit.messages
+
+
+def copy(source: Path, to: Path, *, live: bool, verify: bool) -> int | None:
+    """Copy the log ``source`` into the empty file ``to``; return its number of messages, None without ``verify``.
+
+    The copy is of one moment: a server that has the log open goes on writing, and its write-ahead log, which cannot be
+    begun anew meanwhile, grows by what it writes. Raises `NewLogError`, `AuditError`, `apsw.Error`.
+    """
+    with Audit(source, live=live) as audit:
+        if audit.wal.damaged and not live:  # SQLite would copy what it would recover: without the rest
+            raise NewLogError(f"the log {source} is damaged ({audit.damage[0]}); `moot check --repair` saves the rest")
+    reading = connect(source, live=live)
+    try:
+        writing = apsw.Connection(str(to))
+        try:
+            with writing.backup("main", reading, "main") as backup:
+                backup.step(-1)  # in parts it would begin anew whenever the server writes in between
+            reading.close()
+            writing.execute("PRAGMA journal_mode=DELETE").fetchall()  # one file; a server makes it WAL again
+            writing.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (new_epoch(),))
+        finally:
+            writing.close()
+    finally:
+        reading.close()
+    return verified(to, f"the log {source}") if verify else None
+
+
+class Writer:
+    """Adds rooms with all their messages to a log, in one transaction; the chains are made anew.
+
+    Seqs are kept. Where some are missing, the chain starts anew, and readers see a gap.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the log, which no server has open. Raises `broker.log.LogError`, `apsw.Error`."""
+        Log(path).close()
+        self._db = apsw.Connection(str(path))
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (new_epoch(),))
+        self._names: set[str] = {name for (name,) in self._db.execute("SELECT name FROM rooms")}
+        self._id: int = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM rooms").get
+        self._room: tuple[str, int] | None = None  # name and pruned
+        self._topic: str | None = None  # None: that of the newest message of kind topic
+        self._said = ""
+        self._last = 0
+        self._sum = b""
+        self.messages = 0
+        self.rooms = 0
+
+    def room(self, name: str, topic: str | None, pruned: int) -> None:
+        """Begin a room; its messages follow. Raises `Conflict`.
+
+        ``topic``: None for that of its newest message of kind topic.
+        """
+        self._end_room()
+        if name in self._names:
+            raise Conflict(f"the room {name} is in the log already")
+        self._names.add(name)
+        self._id += 1
+        self._room, self._topic, self._said = (name, pruned), topic, ""
+        self._last, self._sum = pruned, chain.start(name)
+
+    def message(self, columns: Columns) -> None:
+        """Add a message to the room, with a greater seq than the one before. Raises `Conflict`, `apsw.Error`."""
+        assert self._room is not None
+        seq, _time, _sender, _cmid, _nick, kind, text, _extra = columns
+        before = self._sum if seq == self._last + 1 else chain.start(self._room[0])
+        self._sum = chain.link(before, columns)
+        self._last = seq
+        try:
+            self._db.execute(
+                "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (self._id, *columns, self._sum)
+            )
+        except apsw.ConstraintError as error:
+            raise Conflict("a message of the same sender and cmid is in the log already") from error
+        if kind == "topic":
+            self._said = text
+        self.messages += 1
+
+    def _end_room(self) -> None:
+        if self._room is None or self._last == 0:
+            return
+        name, pruned = self._room
+        topic = self._said if self._topic is None else self._topic
+        base = chain.start(name)
+        sum_ = chain.of_room(name, topic, pruned, base, self._last, self._sum)
+        row = (self._id, name, topic, pruned, base, self._last, self._sum, sum_)
+        self._db.execute("INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._room = None
+        self.rooms += 1
+
+    def commit(self, *, alone: bool = False) -> None:
+        """Write all of it. ``alone``: leave one file without a write-ahead log. Raises `apsw.Error`."""
+        self._end_room()
+        self._db.execute("COMMIT")
+        if alone:
+            self._db.execute("PRAGMA journal_mode=DELETE").fetchall()
+
+    def close(self) -> None:
+        """End; what was not committed was never there."""
+        self._db.close()
+
+
+def restored(source: Path, log: Path, aside: Path) -> int:
+    """Put a copy of ``source`` in the place of ``log``, which is kept as ``aside``; return its number of messages.
+
+    No server may have either open. Raises `NewLogError`, `AuditError`.
+    """
+    if source.exists() and log.exists() and source.samefile(log):
+        raise NewLogError(f"{source} is the log that is to be replaced; name a backup")
+    with placed(log, replace=True) as made:
+        messages = copy(source, made, live=False, verify=True)
+        assert messages is not None
+        sync(made)
+        for side in ("", "-wal"):  # what the old log's write-ahead log has belongs to it, and to it alone
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{log}{side}", f"{aside}{side}")
+        Path(f"{log}-shm").unlink(missing_ok=True)
+    return messages
+
+
+__all__ = ["AuditError", "Conflict", "NewLogError", "Writer", "copy", "placed", "restored", "verified"]
