@@ -151,7 +151,7 @@ async def _campaign(plan: Plan, target: Target, nemesis: Nemesis, outcome: Outco
         begin = time.monotonic()
         talk = asyncio.create_task(load.talk(plan.rate, ended))
         try:
-            await _strike(plan, nemesis, outcome, rng)
+            await _strike(plan, nemesis, load, outcome, rng)
         finally:
             ended.set()
             outcome.seconds = time.monotonic() - begin
@@ -174,7 +174,7 @@ async def _campaign(plan: Plan, target: Target, nemesis: Nemesis, outcome: Outco
         outcome.proxied = dict(proxy.counts)
 
 
-async def _strike(plan: Plan, nemesis: Nemesis, outcome: Outcome, rng: random.Random) -> None:
+async def _strike(plan: Plan, nemesis: Nemesis, load: Load, outcome: Outcome, rng: random.Random) -> None:
     """Inflict the faults in rounds, each round in an order of its own."""
     begin = time.monotonic()
     wanted = [fault for fault in plan.faults if fault in nemesis.faults]
@@ -186,7 +186,11 @@ async def _strike(plan: Plan, nemesis: Nemesis, outcome: Outcome, rng: random.Ra
             if not plan.times and time.monotonic() - begin > plan.seconds:
                 return
             await asyncio.sleep(rng.uniform(*CALM_S))
-            await nemesis.inflict(fault)
+            blow = await nemesis.inflict(fault)
+            if not await load.goes_on(blow.end):
+                text = f"nothing more was acknowledged after {fault} was undone"
+                outcome.violations.append(Violation("stuck", text))
+                return
         if not wanted:
             await asyncio.sleep(max(0.0, plan.seconds - (time.monotonic() - begin)))
             return

@@ -51,6 +51,7 @@ class Load:
         self.natives: list[Native] = []
         self.plains: list[Plain] = []
         self.marks: dict[str, str] = {}  # room -> cmid of the message that all wait for
+        self.acknowledged = 0.0  # when the newest message that was acknowledged had been invoked
         self.broken: list[Violation] = []  # clients that gave up
         self._begin = self.now()
         self._clients = 0
@@ -113,6 +114,10 @@ class Load:
     def _say(self) -> None:
         dice = self.rng.random()
         self.rng.choice(self._everyone).say(fun=dice > 0.998)
+
+    async def goes_on(self, since: float, limit_s: float = 30.0) -> bool:
+        """Wait until something that was said after ``since`` is acknowledged; False when that does not come."""
+        return await self._wait(lambda: self.acknowledged > since, limit_s)
 
     async def settle(self, rooms: Sequence[str], limit_s: float = 90.0) -> bool:
         """Wait until all outboxes are empty and everybody has read all there is; False when that does not come.
@@ -233,6 +238,7 @@ class Native:
                 history.gap(self.name, room, first, last)
             case Sent(cmid=cmid, room=room, seq=seq):
                 history.ok(cmid, room, seq, now)
+                self.load.acknowledged = max(self.load.acknowledged, history.operations[cmid].invoked)
             case Failed(cmid=cmid, error=error):
                 (history.unknown if error.code in UNSURE else history.fail)(cmid, now)
             case Online():

@@ -72,11 +72,10 @@ class Disk:
     def fill(self) -> None:
         """Take all the space that is left."""
         with (self.path / _FULL).open("ab") as file:
-            free = shutil.disk_usage(self.path).free
-            while free >= os.sysconf("SC_PAGESIZE"):
-                os.posix_fallocate(file.fileno(), file.tell(), free)
-                file.seek(0, os.SEEK_END)
-                free = shutil.disk_usage(self.path).free
+            with contextlib.suppress(OSError):  # the server takes some meanwhile
+                while free := shutil.disk_usage(self.path).free:
+                    os.posix_fallocate(file.fileno(), file.tell(), free)
+                    file.seek(0, os.SEEK_END)
 
     def free(self) -> None:
         (self.path / _FULL).unlink(missing_ok=True)
