@@ -114,7 +114,7 @@ class Log:
             # counts from here on, people are told of it: so it must be on the disk first.
             recovery.prove(self._db)
         except apsw.Error as err:
-            self.suspect = str(err)
+            self.suspect = str(err) or "disk I/O error"
 
     def _connect(self) -> apsw.Connection:
         db = apsw.Connection(self._path, vfs=self._vfs, statementcachesize=100)
@@ -456,7 +456,7 @@ class Log:
             try:
                 self._db.execute("ROLLBACK")
             except apsw.Error as err:
-                self.suspect = str(err)
+                self.suspect = str(err) or "disk I/O error"
         self._begun = False
         self._rooms.update(self._undo)
         for name in self._added:
@@ -511,7 +511,7 @@ class Log:
     def _failed(self, err: apsw.Error) -> LogError:
         """Return what a failed write is told as; after an I/O error nothing is written before `recover`."""
         if isinstance(err, apsw.IOError):
-            self.suspect = str(err)
+            self.suspect = str(err) or "disk I/O error"
             self._doubtful |= self._undo.keys() - set(self._added)
         return LogError(f"cannot write the log: {err}")
 
