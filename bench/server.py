@@ -72,13 +72,12 @@ def _port(process: subprocess.Popen[bytes], log: Path, listening: str) -> int:
 
 
 @contextlib.contextmanager
-def moot(workers: int, *options: str) -> Iterator[Server]:
-    """Run moot on a free port with a log of its own in a directory on disk, limits lifted."""
+def moot(workers: int, *options: str, limits: bool = False) -> Iterator[Server]:
+    """Run moot on a free port with a log of its own in a directory on disk, limits lifted unless told otherwise."""
     with tempfile.TemporaryDirectory(prefix="moot-bench-") as data:
-        command = [sys.executable, "-m", "moot", "serve", "--listen", "127.0.0.1:0", "--data", data, "--no-limits"]
-        with running(
-            "moot", [*command, "--workers", str(workers), *options], r"listening on 127\.0\.0\.1:(\d+)"
-        ) as server:
+        command = [sys.executable, "-m", "moot", "serve", "--listen", "127.0.0.1:0", "--data", data]
+        command += ["--workers", str(workers), *([] if limits else ["--no-limits"]), *options]
+        with running("moot", command, r"listening on 127\.0\.0\.1:(\d+)") as server:
             yield server
 
 
