@@ -14,7 +14,7 @@ from typing import Final
 
 from chaos import final
 from chaos.history import History, Violation, check
-from chaos.load import Link, Load
+from chaos.load import IMPATIENT_PING_S, Link, Load
 from chaos.nemesis import Blow, Nemesis
 from chaos.places import Disk, Network, Unavailable, network, small_disk
 from chaos.proxy import Proxy
@@ -23,6 +23,7 @@ from client.address import Address
 
 SABOTAGE: Final = Path(__file__).parent / "sabotage"
 LOG_FILE: Final = "moot.db"
+IMPATIENT: Final = 10  # every so many-th client pings often, and takes a long silence for an end
 CALM_S: Final = 0.3, 1.2  # between two faults
 NEEDS_DISK: Final = frozenset({"disk-full"})
 NEEDS_NETWORK: Final = frozenset({"cut", "long-cut"})
@@ -58,7 +59,9 @@ class Outcome:
     plan: Plan
     history: History = field(default_factory=History)
     blows: list[Blow] = field(default_factory=list)
-    links: dict[str, Link] = field(default_factory=dict)  # by client; those behind the proxy are left out
+    links: dict[str, Link] = field(
+        default_factory=dict
+    )  # by client; those behind the proxy and the impatient are left out
     proxied: dict[str, int] = field(default_factory=dict)  # fault of the proxy -> connections
     skipped: dict[str, str] = field(default_factory=dict)  # fault -> why it could not be inflicted here
     violations: list[Violation] = field(default_factory=list)
@@ -135,17 +138,18 @@ async def _campaign(plan: Plan, target: Target, nemesis: Nemesis, outcome: Outco
     load = Load(outcome.history, random.Random(plan.seed + 2))
     proxy = Proxy(lambda: target.address(rng.randrange(2)), random.Random(plan.seed + 3))
     rooms = [f"#r{number}" for number in range(plan.rooms)]
-    hidden: set[str] = set()  # clients behind the proxy, which lose their connections all the time
+    hidden: set[str] = set()  # clients whose lost connections do not count
     await proxy.start()
     try:
         for number in range(plan.clients):
-            direct = target.address(number)
-            behind = number < plan.proxied
-            address = Address("127.0.0.1", proxy.port) if behind else direct
-            plain = number >= plan.clients - plan.plain
-            name = load.spawn(address, [rooms[number % plan.rooms]], plain=plain)
-            if behind:
-                hidden.add(name)
+            proxied, room = number < plan.proxied, [rooms[number % plan.rooms]]
+            if number >= plan.clients - plan.plain:
+                load.spawn(target.address(number), room, plain=True)
+            elif not proxied and number % IMPATIENT:
+                load.spawn(target.address(number), room)
+            else:
+                address = Address("127.0.0.1", proxy.port) if proxied else target.address(number // IMPATIENT)
+                hidden.add(load.spawn(address, room, ping_s=IMPATIENT_PING_S))
         await load.here()
         ended = asyncio.Event()
         begin = time.monotonic()

@@ -29,6 +29,7 @@ class Operation:
     status: Status = "open"
     seq: int = 0  # acknowledged; 0: not
     ended: float = 0.0  # when the answer came
+    ordered: bool = True  # among the others of its client in this room
 
 
 @dataclass(slots=True)
@@ -68,7 +69,6 @@ class History:
 
     def __init__(self) -> None:
         self.operations: dict[str, Operation] = {}  # by cmid, in the order of invocation
-        self.unordered: set[str] = set()  # clients that do not promise to send in the order they invoke
         self.order: dict[str, dict[int, str]] = {}  # room -> seq -> cmid, as the first reader saw it
         self.runs: dict[tuple[str, str], list[Run]] = {}  # (reader, room)
         self.heard_of: dict[tuple[str, str], list[str]] = {}  # cmids, of readers who are told no seqs
@@ -79,11 +79,11 @@ class History:
 
     # --- senders
 
-    def invoke(self, client: str, room: str, cmid: str, at: float = 0.0) -> None:
+    def invoke(self, client: str, room: str, cmid: str, at: float = 0.0, *, ordered: bool = True) -> None:
         """``client`` is about to send ``cmid`` to ``room``. Raises ValueError for a cmid used before."""
         if cmid in self.operations:
             raise ValueError(f"cmid {cmid!r} was used before")
-        self.operations[cmid] = Operation(client, room, cmid, at)
+        self.operations[cmid] = Operation(client, room, cmid, at, ordered=ordered)
 
     def ok(self, cmid: str, room: str, seq: int, at: float = 0.0) -> None:
         """The server said that ``cmid`` is stored as ``seq`` of ``room``."""
@@ -233,7 +233,7 @@ def _operations(
             yield Violation(
                 "refused", f"{one.client} was told that {cmid} is refused, and it is {here[1]} of {here[0]}"
             )
-        if here is None or one.client in history.unordered:
+        if here is None or not one.ordered:
             continue
         before = newest.get((one.client, one.room))
         newest[one.client, one.room] = one

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from chaos.history import History, Violation
 from client.address import Address
-from client.net import Chat
+from client.net import PING_S, Chat
 from client.session import Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
 from protocol import native
 
 TICK_S: Final = 0.005  # the schedule's grain
-PING_S: Final = 3.0  # a dead connection is found within twice that
+IMPATIENT_PING_S: Final = 3.0  # of some clients, which find a dead connection within twice that
 UNSURE: Final = frozenset({"internal", "offline", "storage"})  # errors that leave open whether a message is stored
 NAME: Final = re.compile(r"\bm\d+-\d+\b")  # a message's own, its cmid, within its text
 _FILLER: Final = "the quick brown fox jumps over the lazy dog and naps a while in the warm evening sun"
@@ -62,14 +62,14 @@ class Load:
         self._clients += 1
         return self._clients
 
-    def spawn(self, address: Address, rooms: Sequence[str], *, plain: bool = False) -> str:
+    def spawn(self, address: Address, rooms: Sequence[str], *, plain: bool = False, ping_s: float = PING_S) -> str:
         """Add a client that speaks in the first of ``rooms``; return a native one's name."""
         if plain:
             nc = Plain(self, address, rooms[0])
             self.plains.append(nc)
             self._keep(nc.live())
             return ""
-        one = Native(self, address, rooms)
+        one = Native(self, address, rooms, ping_s)
         self.natives.append(one)
         self._keep(one.live())
         return one.name
@@ -168,14 +168,14 @@ class Watched(Chat):
 class Native:
     """One person with a native client. It comes back by itself; its outbox outlives its connections."""
 
-    def __init__(self, load: Load, address: Address, rooms: Sequence[str]) -> None:
+    def __init__(self, load: Load, address: Address, rooms: Sequence[str], ping_s: float) -> None:
         self.load = load
         self.rooms = list(rooms)
         self.number = load.number()
         self.name = f"n{self.number}"
         self.link = load.links[self.name] = Link()
         session = Session(self.name, rooms, client="chaos")
-        self.chat = Watched(address, session, patient=True, ping_s=PING_S)
+        self.chat = Watched(address, session, patient=True, ping_s=ping_s)
         self._count = 0
         self._entered: set[str] = set()
         self._marks: set[str] = set()  # shown
@@ -206,7 +206,8 @@ class Native:
         self._count += 1
         cmid = f"m{self.number}-{self._count}"
         to = self.rooms[0]
-        self.load.history.invoke(self.name, to, cmid, self.load.now())
+        # When its sandbox dies, a fun command is said again, behind what was on the wire after it.
+        self.load.history.invoke(self.name, to, cmid, self.load.now(), ordered=not fun)
         text = f"{cmid} {_FILLER[: self.load.rng.randrange(len(_FILLER))]}"
         request = native.Send(cmid=cmid, to=to, text=text)
         self.chat.session.submit(native.Fun(cmid=cmid, to=to, line=f"/cowsay {cmid}") if fun else request)

@@ -71,11 +71,10 @@ class Disk:
 
     def fill(self) -> None:
         """Take all the space that is left."""
-        with (self.path / _FULL).open("ab") as file:
-            with contextlib.suppress(OSError):  # the server takes some meanwhile
-                while free := shutil.disk_usage(self.path).free:
-                    os.posix_fallocate(file.fileno(), file.tell(), free)
-                    file.seek(0, os.SEEK_END)
+        with contextlib.suppress(OSError), (self.path / _FULL).open("ab") as file:  # the server takes some meanwhile
+            while free := shutil.disk_usage(self.path).free:
+                os.posix_fallocate(file.fileno(), file.tell(), free)
+                file.seek(0, os.SEEK_END)
 
     def free(self) -> None:
         (self.path / _FULL).unlink(missing_ok=True)

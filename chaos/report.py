@@ -16,7 +16,7 @@ SHOWN: Final = 20  # violations
 
 @dataclass(slots=True)
 class Row:
-    """What one kind of fault cost. Clients behind the fault proxy count for their messages only."""
+    """What one kind of fault cost. Clients behind the fault proxy, and the impatient, count for messages only."""
 
     fault: str
     count: int = 0
