@@ -207,10 +207,22 @@ def default_root() -> Path:
 def _place(desk: Desk, root: Path | None) -> Path:
     """Return the directory for the server, made so that nobody else can look into it."""
     place = (root or default_root()) / _folder(desk.server)
-    place.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for directory in (place.parent, place):
-        directory.mkdir(mode=0o700, exist_ok=True)
+    place.parent.parent.parent.mkdir(parents=True, exist_ok=True)
+    for directory in (place.parent.parent, place.parent, place):
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+            _sync(directory.parent)
     return place
+
+
+def _sync(directory: Path) -> None:
+    """Make a new name in ``directory`` outlive a power cut. Windows has no such call and needs none."""
+    if os.name == "posix":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _folder(server: Address) -> str:

@@ -371,6 +371,8 @@ class Session:
             self._join_answered(number, asked, event)
         elif isinstance(request, native.History) and asked.by == "session":
             self._filled(request, event)
+        elif isinstance(request, native.Whois) and asked.by == "session":
+            self._taken_over(event)
         elif asked.by != "session":
             self._updates.append(Answer(number, request, event))
             self._follow(request, event)
@@ -415,7 +417,18 @@ class Session:
         for room in self.rooms:
             if room != native.INBOX:
                 self._enter(room)
+        if first and event.resumed:  # a session before this one was in rooms that we may not know of
+            self._ask(native.Whois(nick=event.nick), "session")
         self._pump()
+
+    def _taken_over(self, event: native.Event) -> None:
+        """Enter the rooms where the server has us already."""
+        if isinstance(event, native.Profile):
+            for room in event.rooms:
+                if room not in self.rooms:
+                    self.rooms[room], self._seqs[room] = RoomView(room), Sequencer()
+                    self._joining.add(room)
+                    self._enter(room)
 
     def _not_introduced(self, error: native.Error) -> None:
         resuming = self.welcome is not None

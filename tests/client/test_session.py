@@ -42,6 +42,7 @@ from protocol.native import (
     Ok,
     People,
     Person,
+    Profile,
     Quit,
     Renamed,
     Room,
@@ -605,3 +606,19 @@ def test_an_earlier_session_s_message_to_one_person_needs_no_room() -> None:
     s = Session("ann", [], token="t" * 16, pending=[Send(cmid="old", to="@bob", text="hi")])
     connected(s)
     assert [line["op"] for line in wrote(s)] == ["send"]
+
+
+def test_who_takes_over_a_seat_enters_the_rooms_it_had() -> None:
+    s = session("#tea")
+    s.connected()
+    s.outgoing()
+    told(s, replace(WELCOME, resumed=True))
+    assert [(line["op"], line["id"]) for line in wrote(s)] == [("join", 2), ("whois", 3)]
+    told(s, Room(id=2, room="#tea", seq=0))
+    assert told(s, Profile(id=3, nick="ann", rooms=["#milk", "#tea"], since=0, idle=0)) == []
+    assert wrote(s) == [{"op": "join", "id": 4, "room": "#milk"}]
+    assert told(s, Room(id=4, room="#milk", seq=1, messages=[msg(1, room="#milk")])) == [
+        Entered("#milk", [msg(1, room="#milk")])
+    ]
+    reconnect(s, 5)
+    assert [line["op"] for line in wrote(s)] == ["join", "join"]
