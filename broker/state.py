@@ -266,7 +266,9 @@ class State:
     def _seat(self, seat: Seat, until: float) -> None:
         hello = seat.hello
         uid = _uid(hello.token or "")
-        self._forget_restored(self.people.by_uid.get(uid))
+        earlier = self.people.by_uid.get(uid)
+        had = list(earlier.rooms) if earlier is not None and earlier.restored else []
+        self._forget_restored(earlier)
         self._forget_restored(self.people.by_key.get(names.fold_nick(hello.nick)))
         earlier = self.people.by_uid.get(uid)
         if earlier is not None:  # came back through another worker: the newer connection is theirs
@@ -288,7 +290,7 @@ class State:
         )
         person.returns = seat.returns
         self.people.add(person)
-        for name in seat.rooms:
+        for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
             if name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms:
                 self.rooms.enter(person, name)
         unsent = self._unsent(inbox_name(uid), seat.inbox)

@@ -216,17 +216,17 @@ class Supervisor:
                 log.info("%s is ready (pid %s)%s", child.name, child.process.pid, text and f"; {text}")
             case Beat():
                 child.answered = time.monotonic()
-            case Relink(peer=peer):
+            case Relink(peer=peer) if child.may_relink(time.monotonic()):
                 for other in self.children:
                     if other.kind == peer and other.ready is not None and not other.retired:
                         _link(child, other)
             case Retired(people=people):
                 child.stays = people
-            case Fatal(text=text):
+            case Fatal(text=text) if child.kind == "broker" or child.ready is None:  # who serves clients ends no server
                 child.fatal = text
                 if child is child.place.child:
                     self.failure = text
-            case Stuck(incarnation=incarnation):
+            case Stuck(incarnation=incarnation) if child.kind == "broker":
                 for other in self.children:
                     if other.incarnation == incarnation:
                         other.process.kill()
@@ -380,10 +380,9 @@ class Supervisor:
         for child in children:
             child.send(stop)
         until = time.monotonic() + limit_s
-        asked = len(self.signals)
         while any(not child.ended for child in children):
             left = until - time.monotonic()
-            if left <= 0 or len(self.signals) > max(asked, 1):
+            if left <= 0 or len(self.signals) > 1:
                 return  # out of patience, ours or the operator's
             self._turn(left)
 

@@ -1,9 +1,13 @@
 """A new broker learns from the workers who sits where."""
 
+import os
+import tempfile
+
 import msgspec
 
+from broker.attendance import Attendance
 from protocol import native
-from protocol.ipc import Attach, Closed, Posted, Seat, Told
+from protocol.ipc import Announced, Attach, Closed, Gone, Posted, Seat, Told
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, token
 
 
@@ -120,3 +124,146 @@ def test_a_worker_that_lost_only_its_link_keeps_its_people() -> None:
     assert desk.state.expire(31.0) is None
     desk.say(EVE, "#tea", "still with us?")
     assert [event.msg.text for event in desk.told[1] if isinstance(event, Posted)] == ["still with us?"]
+
+
+# --- what no worker can tell
+
+
+def a_sheet() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def successor(desk: Desk, *attaches: Attach, awaited: frozenset[int] = frozenset()) -> Desk:
+    """A broker that has the attendance sheet of an earlier one, as the workers in ``attaches`` tell of themselves."""
+    fd = a_sheet()
+    try:
+        people = desk.state.people
+        Attendance(fd).write(people.touched, people.by_conn.values())
+        after = Desk(log=desk.log)
+        after.rid = 100
+        after.state.restore(Attendance(fd).read(), until=30.0)
+    finally:
+        os.close(fd)
+    for attach in attaches:
+        after.state.attach(attach, NOON)
+    after.state.let_go(awaited)
+    after.commit()
+    return after
+
+
+def left(nick: str, room: str = "#tea") -> Announced:
+    return Announced(room, native.Left(room=room, nick=nick, reason="connection lost", quit=True))
+
+
+def test_people_of_a_worker_that_died_with_the_broker_come_back_unnoticed_by_another() -> None:
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    before.enter(EVE, "eve", "#tea")
+    before.ask(ANN, native.Away(text="lunch"), native.Ok)
+    desk = successor(before, Attach(2, [seat(EVE, "eve", "#tea")], {}))
+    assert desk.told == {}
+    welcome = desk.ask(conn(2, 9), native.Hello(nick="ann", token=token("ann")), native.Welcome)
+    assert (welcome.resumed, welcome.away) == (True, "lunch")
+    assert desk.ask(conn(2, 9), native.Join(room="#tea", after=0), native.Room).count == 2
+    assert desk.told_to(EVE) == []
+    assert not [event for event in desk.told[2] if isinstance(event, Announced)]
+
+
+def test_those_of_them_who_cannot_come_back_leave_once() -> None:
+    before = Desk()
+    before.post(ANN, native.Hello(nick="ann", token=token("ann")), returns=False)
+    before.ask(ANN, native.Join(room="#tea"), native.Room)
+    before.enter(EVE, "eve", "#tea")
+    desk = successor(before, Attach(2, [seat(EVE, "eve", "#tea")], {}))
+    assert desk.told == {2: [left("ann")]}
+    assert desk.enter(BOB, "ann").resumed is False
+
+
+def test_those_of_a_worker_that_is_slow_to_attach_stay() -> None:
+    before = Desk()
+    before.post(ANN, native.Hello(nick="ann", token=token("ann")), returns=False)
+    before.ask(ANN, native.Join(room="#tea"), native.Room)
+    before.enter(EVE, "eve", "#tea")
+    desk = successor(before, Attach(2, [seat(EVE, "eve", "#tea")], {}), awaited=frozenset({1}))
+    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea", returns=False)], {"#tea": 0}), NOON)
+    desk.commit()
+    assert desk.told == {}
+    assert desk.state.expire(31.0) is None
+    assert desk.ask(EVE, native.Who(room="#tea"), native.People).count == 2
+
+
+def test_who_came_over_just_before_the_broker_died_is_still_in_their_rooms() -> None:
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    before.enter(EVE, "eve", "#tea")
+    new = conn(3, 1)
+    before.ask(new, native.Hello(nick="ann", token=token("ann")), native.Welcome)
+    desk = successor(before, Attach(2, [seat(EVE, "eve", "#tea")], {}), Attach(3, [seat(new, "ann")], {}))
+    assert desk.ask(new, native.Join(room="#tea"), native.Room).count == 2
+    assert not [event for event in desk.told.get(2, []) if isinstance(event, Announced)]
+
+
+def test_what_a_worker_tells_goes_before_the_sheet() -> None:
+    before = Desk()
+    before.enter(ANN, "ann")
+    before.ask(ANN, native.Nick(nick="anna"), native.Ok)
+    desk = successor(before, Attach(1, [seat(ANN, "ann")], {}))  # had not heard of the new nick yet
+    assert [person.nick for person in desk.state.people.by_conn.values()] == ["ann"]
+    assert desk.enter(BOB, "anna").nick == "anna"
+
+
+def test_who_was_sent_over_keeps_the_seat_for_a_while() -> None:
+    desk = Desk()
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(BOB, "bob", "#tea")
+    desk.enter(EVE, "eve", "#tea")
+    desk.state.gone(Gone(ANN, "sent over", returns=True), until=30.0)
+    desk.commit()
+    assert desk.told == {1: [Closed(ANN)]}
+    desk.say(EVE, "#tea", "one")
+    assert [event.msg.text for event in desk.told[1] if isinstance(event, Posted)] == ["one"]  # for bob
+    desk.gone(BOB)
+    desk.say(EVE, "#tea", "two")
+    assert 1 not in desk.told
+    assert desk.ask(conn(2, 9), native.Hello(nick="ann", token=token("ann")), native.Welcome).resumed
+    assert desk.state.expire(31.0) is None
+    desk.gone(conn(2, 9), "connection lost")
+    assert left("ann") in desk.told[2]
+
+
+def test_a_sheet_torn_by_a_kill_has_all_but_the_last_entry() -> None:
+    desk = Desk()
+    desk.enter(ANN, "ann", "#tea")
+    fd = a_sheet()
+    try:
+        sheet, people = Attendance(fd), desk.state.people
+        sheet.write(people.touched, people.by_conn.values())
+        whole = os.fstat(fd).st_size
+        people.touched.clear()
+        desk.enter(BOB, "bob", "#tea")
+        sheet.write(people.touched, people.by_conn.values())
+        for cut in range(whole, os.fstat(fd).st_size):
+            os.ftruncate(fd, cut)
+            assert [entry.nick for entry in Attendance(fd).read()] == ["ann"]
+            assert os.fstat(fd).st_size == whole
+    finally:
+        os.close(fd)
+
+
+def test_a_sheet_does_not_grow_with_time() -> None:
+    desk = Desk()
+    desk.enter(ANN, "ann", "#tea")
+    fd = a_sheet()
+    try:
+        sheet, people = Attendance(fd), desk.state.people
+        for number in range(30_000):
+            person = people.by_conn[ANN]
+            person.away = f"{number} " + "x" * 100
+            people.touch(person)
+            sheet.write(people.touched, people.by_conn.values())
+        assert os.fstat(fd).st_size < 2 << 20
+        (entry,) = Attendance(fd).read()
+        assert (entry.nick, entry.rooms, entry.away) == ("ann", ["#tea"], person.away)
+    finally:
+        os.close(fd)

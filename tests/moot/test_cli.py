@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("host", "serve", "stop", "restart", "reload", "join", "send", "tail", "doctor", "completion")
+LOG_COMMANDS = ("check", "backup", "restore", "export", "import")
+COMMANDS = ("host", "serve", "stop", "restart", "reload", "join", "send", "tail", "doctor", *LOG_COMMANDS, "completion")
 
 
 def moot(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

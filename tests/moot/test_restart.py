@@ -168,7 +168,7 @@ def test_a_second_restart_meanwhile_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
         ann = Peer(server.port)
         ann.ask(native.Hello(nick="ann", token="a token of ann, long"), native.Welcome)
-        words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "2"]
+        words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "1"]
         first = subprocess.Popen(words, stdout=subprocess.DEVNULL)
         until(lambda: "1 new workers serve" in server.log, "the restart to be under way")
         second = moot("restart", server)

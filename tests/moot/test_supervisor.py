@@ -1,16 +1,20 @@
 """The real server loses its processes, one after the other, and goes on."""
 
 import os
+import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from moot.children import MAX_SHORT_LIVES, Child, Place
 from moot.supervisor import StartError, prepare_directory, worker_count
 from protocol import native
 from protocol.settings import Settings
@@ -150,8 +154,11 @@ def test_a_dead_sandbox_costs_nobody_but_the_cow(server: Server, peer: MakePeer)
 @pytest.mark.parametrize("kind", ["broker", "worker"])
 def test_a_process_that_hangs_is_killed_and_replaced(tmp_path: Path, kind: str) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
-        restarted(server, kind, signal.SIGSTOP)
-        assert "gave no sign of life for 5 s and is killed" in server.log
+        stopped = time.monotonic()
+        server.kill(kind, signal.SIGSTOP)
+        until(lambda: "gave no sign of life for 5 s and is killed" in server.log, "the kill")
+        assert 4 < time.monotonic() - stopped < 8
+        until(lambda: len(server.pids(kind)) == 2, f"the next {kind}")
         ann = Peer(server.port)
         ann.enter("ann", "#tea")
         assert say(ann, "alive").seq == 1
@@ -210,3 +217,213 @@ def test_people_talk_without_cows_when_the_sandbox_cannot_start(tmp_path: Path) 
         assert refusal.code in ("fun-busy", "fun-failed")
         assert server.pids("sandbox") == []
         ann.close()
+
+
+# --- how often it tries
+
+
+def lives(*lengths: float | None) -> list[float]:
+    """Return the pauses after lives that ended so many seconds after they were ready (None: never ready)."""
+    place = Place("worker")
+    return [place.lost(lived(place, 100.0 - length if length is not None else None), 100.0) for length in lengths]
+
+
+def lived(place: Place, ready: float | None) -> Child:
+    return Child("worker 1", place, 1, None, None, 0.0, 0.0, ready)  # type: ignore[arg-type]
+
+
+def test_pauses_double_while_lives_are_short_and_begin_anew_after_a_long_one() -> None:
+    assert lives(1.9, None, 0.1, 0.0) == [0.1, 0.2, 0.4, 0.8]
+    assert lives(*[None] * 9)[-2:] == [10.0, 10.0]
+    assert lives(None, None, 2.0, None, 500.0, 0.5) == [0.1, 0.2, 0.1, 0.1, 0.1, 0.1]
+
+
+FRAGILE = """
+import os, sys
+if any("spawn_main" in word for word in sys.orig_argv):
+    if os.path.exists(os.environ["TEST_OF_MOOT"]):
+        os._exit(3)
+elif "serve" in sys.orig_argv:
+    import moot.children
+    moot.children.BACKOFF_S = 0.01, 0.02  # in earnest it would take half a minute
+"""
+
+
+def test_a_crash_loop_ends_the_server_with_a_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "sitecustomize.py").write_text(FRAGILE)
+    path = os.pathsep.join([str(tmp_path / "code"), str(Path(__file__).parents[2])])
+    env = {"PYTHONPATH": path, "TEST_OF_MOOT": str(tmp_path / "flag")}
+    with serving(tmp_path / "data", "--workers", "1", env=env) as server:
+        (tmp_path / "flag").touch()
+        server.kill("broker")
+        assert server.process is not None
+        assert server.process.wait(LIMIT_S) == 1
+        last = server.log.splitlines()[-1]
+        assert last == (
+            f"moot: the broker ended {MAX_SHORT_LIVES} times in a row, each time before it had been ready for 2 s "
+            "(last: exit status 3); the log above says why"
+        )
+
+
+def test_a_supervisor_that_stood_still_kills_nobody(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    until_then = time.monotonic() + 6
+    until(lambda: time.monotonic() > until_then, "longer than a child may be silent")
+    assert say(ann, "meanwhile").seq == 1
+    server.process.send_signal(signal.SIGCONT)
+    restarted(server, "sandbox")  # it is at work again
+    assert server.log.count("killed") == 1
+    assert say(ann, "afterwards").seq == 2
+
+
+# --- how it ends
+
+
+@pytest.mark.parametrize("broker", [signal.SIGSTOP, signal.SIGKILL])
+def test_it_ends_in_time_though_nobody_reads_and_the_broker_is_no_help(tmp_path: Path, broker: int) -> None:
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
+        ann = Peer(server.port)
+        ann.enter("ann", "#tea")
+        deaf = [Peer(server.port) for _ in range(40)]
+        for number, one in enumerate(deaf):
+            one.enter(f"deaf{number}", "#tea")
+        text = "x" * 4000
+        for number in range(300):
+            ann.write(native.Send(id=number, cmid=f"c{number}", to="#tea", text=text))
+        ann.next(lambda event: getattr(event, "id", None) == 299)
+        server.kill("broker", broker)
+        ann.write(native.Send(id=999, cmid="last", to="#tea", text="never answered"))
+        told = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - told < 10
+        assert ann.next(native.Bye).retry is not None
+        for one in (ann, *deaf):
+            one.close()
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        ann = Peer(server.port)
+        ann.enter("ann", "#tea")
+        acknowledged = [say(ann, f"m{number}").seq for number in range(5)]
+        server.kill("broker", signal.SIGSTOP)
+        ann.write(native.Send(cmid="last", to="#tea", text="never answered"))
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping" in server.log, "the first to be heard")
+        begin = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begin < 1.5
+        ann.close()
+        server.start()
+        again = Peer(server.port)
+        again.enter("ann")
+        room = again.ask(native.Join(room="#tea"), native.Room)
+        assert [msg.seq for msg in room.messages] == acknowledged
+        again.close()
+
+
+def test_when_the_supervisor_is_killed_a_stopped_broker_and_sandbox_end_too(server: Server) -> None:
+    assert server.process is not None
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    server.kill("broker", signal.SIGSTOP)
+    server.kill("sandbox", signal.SIGSTOP)
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(LIMIT_S)
+    until(lambda: not any(child.is_running() for child in family), "all processes to end", 3.0)
+    server.start()
+
+
+STUCK = """
+import os, re, sys
+from moot.children import _die_with_parent
+if os.fork() == 0:
+    _die_with_parent(at_once=False)
+    print(os.getpid(), flush=True)
+    re.match("(a+)+$", "a" * 60 + "b")  # holds the interpreter for longer than the universe will last
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_an_orphan_that_is_stuck_ends_too() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", STUCK], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    orphan = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE, "the orphan to end", 6.0)
+
+
+# --- who was with a process that died
+
+
+def test_who_cannot_come_back_leaves_at_once_with_the_worker_and_the_nick_is_free(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        nc = socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S)
+        nc.sendall(b"bob\n")
+        ann = Peer(server.port)
+        token = "a token of ann, long enough"
+        ann.ask(native.Hello(nick="ann", token=token), native.Welcome)
+        ann.ask(native.Join(room="#lobby"), native.Room)
+        ann.ask(native.Away(text="lunch"), native.Ok)
+        ann.ask(native.Color(color="#123456"), native.Ok)
+        until(lambda: ann.ask(native.Who(), native.People).count == 2, "bob")
+        restarted(server, "worker")
+        new = Peer(server.port)
+        new.enter("bob", "#lobby")
+        here = new.ask(native.Who(room="#lobby"), native.People).people
+        assert here == [native.Person("ann", "#123456", "lunch"), native.Person("bob")]
+        again = Peer(server.port)
+        welcome = again.ask(native.Hello(nick="ann", token=token), native.Welcome)
+        assert (welcome.resumed, welcome.color, welcome.away) == (True, "#123456", "lunch")
+        restarted(server, "broker")  # the new worker has been told, and tells the new broker
+        assert new.ask(native.Who(room="#lobby"), native.People).people == here
+        assert new.gather(native.Joined) == new.gather(native.Left) == []
+        nc.close()
+        for one in (ann, new, again):
+            one.close()
+
+
+def test_who_comes_back_after_worker_and_broker_died_at_once_is_noticed_by_nobody(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
+        people = [Peer(server.port) for _ in range(16)]
+
+        def hello(number: int) -> native.Hello:
+            token = f"a token of p{number}, long enough" if number % 2 else None
+            return native.Hello(nick=f"p{number}", token=token)
+
+        for number, one in enumerate(people):
+            one.ask(hello(number), native.Welcome)
+            one.ask(native.Join(room="#tea"), native.Room)
+        for one in people:
+            one.gather(native.Joined)
+        broker = server.kill("broker", signal.SIGSTOP)  # it shall not learn of the worker's death
+        server.kill("worker")
+        lost = {number for number, one in enumerate(people) if hung_up(one.sock)}
+        os.kill(broker, signal.SIGKILL)
+        assert 0 < len(lost) < 16
+        for number in sorted(lost):
+            people[number].close()
+            if number % 2:
+                people[number] = Peer(server.port)
+                assert people[number].ask(hello(number), native.Welcome).resumed
+                people[number].ask(native.Join(room="#tea", after=0), native.Room)
+        gone = sorted(f"p{number}" for number in lost if number % 2 == 0)
+        for number in set(range(16)) - lost:
+            assert people[number].gather(native.Joined) == []
+            assert sorted(left.nick for left in people[number].gather(native.Left)) == gone
+        for one in people:
+            one.close()
+
+
+def hung_up(sock: socket.socket) -> bool:
+    """Whether the other side closes the connection within a quarter of a second."""
+    readable, _, _ = select.select([sock], [], [], 0.25)
+    try:
+        return bool(readable) and not sock.recv(1, socket.MSG_PEEK)
+    except ConnectionResetError:
+        return True
