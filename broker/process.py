@@ -94,7 +94,7 @@ class Broker:
     def run(self) -> None:
         due: float | None = self.serve_at
         while not self.stopping:
-            behind = bool(self.waiting)
+            behind = bool(self.waiting) or any(worker.backlog for worker in self.workers.values())
             self.waiting += self._wait(0.0 if behind and self.serving else due)
             if behind and self.seated:
                 self.waiting = _in_turns(self.waiting)

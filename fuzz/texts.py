@@ -58,6 +58,10 @@ def check_clean(text: str, *, newlines: bool = True) -> None:
     assert newlines or text == text.lstrip()
 
 
+def assert_one_line(text: str) -> None:
+    assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
+
+
 def names_of_people_and_rooms(data: bytes) -> None:
     """A name that is taken is a name, the same for everybody; one that is not is refused with a clean sentence."""
     source = Source(data)
@@ -124,7 +128,7 @@ def settings_file(data: bytes) -> None:
         try:
             settings = config.load({}, {}, path)
         except config.ConfigError as refusal:
-            check_clean(str(refusal), newlines=False)
+            assert_one_line(str(refusal))
             return
     assert isinstance(settings, Settings)
     assert settings.sendq_soft <= settings.sendq_hard

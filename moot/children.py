@@ -26,6 +26,8 @@ log = logging.getLogger("moot.supervisor")
 
 BACKOFF_S: Final = (0.1, 10.0)  # before a child is started again: the first, the longest
 STEADY_S: Final = 2.0  # a child that lived so long after it was ready was no short life
+RELINK_EVERY_S: Final = 1.0  # a child that wants links more often is not heard
+PATIENCE_S: Final = 0.5  # for a child that does not read what we say
 MAX_SHORT_LIVES: Final = 10  # in a row, of a child that nobody can do without
 CHILD_IGNORES: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the supervisor says when to stop
 ORPHAN_SIGNAL: Final = signal.SIGQUIT  # its number, 3, is also how many seconds a stuck orphan lives on
@@ -89,6 +91,7 @@ class Child:
     answered: float  # its last sign of life
     ready: float | None = None  # since when
     ended: bool = False
+    relinked: float = 0.0
     retired: bool = False  # it has a successor, or will have one, and finishes
     kill_at: float | None = None
     fatal: str = ""  # why it cannot do its work, said before its end
@@ -102,6 +105,13 @@ class Child:
         """Say something, if the child still is there to hear it."""
         with contextlib.suppress(OSError):
             self.control.send(message, fds)
+
+    def may_relink(self, now: float) -> bool:
+        """Tell whether its wish for another link is one of few; a hostile child could keep us and its peer busy."""
+        if now - self.relinked < RELINK_EVERY_S:
+            return False
+        self.relinked = now
+        return True
 
     def status(self) -> str:
         """Return how it ended."""
@@ -152,7 +162,7 @@ def start(
         signal.pthread_sigmask(signal.SIG_SETMASK, quiet)
     theirs.close()
     now = time.monotonic()
-    return Child(name, place, incarnation, process, ControlSocket(ours), now, now)
+    return Child(name, place, incarnation, process, ControlSocket(ours, PATIENCE_S), now, now)
 
 
 def _run(control: socket.socket, order_json: bytes, sockets: list[socket.socket], sheet: Sheet | None) -> None:

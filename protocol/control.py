@@ -1,11 +1,12 @@
 """The control socket between the supervisor and a child: JSON lines, with descriptors riding along.
 
 Rare messages only (links, heartbeats, stop), so both ends write blocking; a child that does not read is killed by the
-supervisor's heartbeat long before 200 kB of them have gathered.
+supervisor's heartbeat long before 200 kB of them have gathered, unless it is hostile: then the patience ends.
 """
 
 import os
 import socket
+import struct
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -25,8 +26,12 @@ _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 class ControlSocket:
     """One end. Owns the socket, a Unix stream socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, patience_s: float | None = None) -> None:
+        """``patience_s``: a peer that does not read for so long is given up; None waits for ever."""
         self._sock = sock
+        if patience_s is not None:
+            limit = struct.pack("@ll", int(patience_s), int(patience_s % 1 * 1e6))  # a struct timeval
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self._rest = b""
         self._fds: deque[int] = deque()
 
@@ -36,10 +41,14 @@ class ControlSocket:
     def send(self, message: Control, fds: tuple[int, ...] = ()) -> None:
         """Send one message. Raises `OSError` when the peer is gone or does not read."""
         line = msgspec.json.encode(message) + b"\n"
-        if fds:
-            socket.send_fds(self._sock, [line], list(fds))
-        else:
-            self._sock.sendall(line)
+        try:
+            if fds:
+                socket.send_fds(self._sock, [line], list(fds))
+            else:
+                self._sock.sendall(line)
+        except BlockingIOError:  # nor hear from it again: it may answer what it never read
+            self._sock.shutdown(socket.SHUT_RDWR)
+            raise
 
     def recv(self) -> list[tuple[Control, list[int]]]:
         """Return the messages that have come, each with its descriptors; waits for some unless non-blocking.

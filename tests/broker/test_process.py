@@ -32,6 +32,7 @@ from protocol.pipes import PipeReader, PipeWriter
 from protocol.settings import DEFAULTS
 from tests.broker.desk import ANN, BOB, EVE, conn, token
 
+ROOMY = msgspec.structs.replace(DEFAULTS, max_text=100_000)  # so that few messages fill a page, a pipe, a disk
 _down = msgspec.msgpack.Decoder(list[Down])
 
 
@@ -62,7 +63,7 @@ class Bench:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.supervisor = ControlSocket(ours)
         self.control = ControlSocket(theirs)
-        self.broker = Broker(self.control, DEFAULTS, directory, frozenset(awaited))
+        self.broker = Broker(self.control, ROOMY, directory, frozenset(awaited))
         self.made: list[FakeWorker] = []
 
     def worker(self, incarnation: int) -> FakeWorker:
