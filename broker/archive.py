@@ -168,7 +168,7 @@ class Importer:
             raise ImportFailed(f"expected at most {MAX_LINE} bytes")
         try:
             parsed = _decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             what = "the first line of an export, which `moot export` writes" if number == 1 else "a line of an export"
             raise ImportFailed(f"expected {what}: {error}") from error
         if isinstance(parsed, Header) != (number == 1):

@@ -34,11 +34,14 @@ def new_epoch() -> str:
 
 
 @contextlib.contextmanager
-def placed(path: Path, *, replace: bool) -> Iterator[Path]:
+def placed(path: Path, *, replace: bool, source: Path | None = None) -> Iterator[Path]:
     """Yield the name under which to make a file; when the block ends well, it is synced and becomes ``path``.
 
-    Raises `NewLogError`: it is there already and ``replace`` is false, or it cannot be written.
+    Raises `NewLogError`: it is there already and ``replace`` is false, it is the log ``source`` that it is made from,
+    or it cannot be written.
     """
+    if source is not None and path.exists() and path.samefile(source):
+        raise NewLogError(f"{path} is the log itself; name another file")
     if path.is_dir():
         raise NewLogError(f"{path} is a directory; name a file in it")
     if path.exists() and not replace:
@@ -93,6 +96,11 @@ def copy(source: Path, to: Path, *, live: bool, verify: bool) -> int | None:
             raise NewLogError(f"the log {source} is damaged ({audit.damage[0]}); `moot check --repair` saves the rest")
     reading = connect(source, live=live)
     try:
+        try:
+            reading.execute("SELECT 1 FROM meta, rooms, messages LIMIT 1").fetchall()
+        except apsw.Error as error:
+            text = f"cannot read the log {source}: {error}; if it is one, `moot check --repair` saves what is sound"
+            raise NewLogError(text) from error
         writing = apsw.Connection(str(to))
         try:
             with writing.backup("main", reading, "main") as backup:

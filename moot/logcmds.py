@@ -102,7 +102,7 @@ def _repair(audit: "Audit", new: Path, *, cut: bool, force: bool) -> None:
     from broker.archive import rewrite
     from broker.newlog import Writer, placed, verified
 
-    with placed(new, replace=force) as made:
+    with placed(new, replace=force, source=audit.path) as made:
         writer = Writer(made)
         try:
             rewrite(audit, writer, cut=cut)
@@ -171,7 +171,7 @@ def backup(file: Path, data: str | None, no_verify: bool, force: bool) -> int:
     from broker.newlog import copy, placed
 
     with _failing(), _reading(None, data) as (path, live):
-        with placed(file, replace=force) as made:
+        with placed(file, replace=force, source=path) as made:
             messages = copy(path, made, live=live, verify=not no_verify)
         count = "not verified" if messages is None else f"{messages:,} messages, verified"
         click.echo(f"{file}: {file.stat().st_size:,} bytes, {count}")
@@ -334,6 +334,8 @@ def _alone(data: str | None) -> Iterator[Path]:
 
     os.umask(0o077)
     directory = prepare_directory(load({"data": data} if data else {}, os.environ, None))
+    if (owner := directory.stat().st_uid) != os.geteuid():  # the server could not open what we make
+        raise Failed(f"{directory} belongs to another user; do this as that user: sudo -u '#{owner}' moot …")
     with locked(directory):
         yield directory / LOG_FILE
 
