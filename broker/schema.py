@@ -19,7 +19,7 @@ from broker import chain, rows
 log = logging.getLogger("moot.broker")
 
 VERSION: Final = 2
-_STEPS: Final = 1_000_000  # of SQLite's machine between two signs of life
+_STEPS: Final = 100_000  # of SQLite's machine between two signs of life
 _PAGES: Final = 10_000
 
 _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
