@@ -29,12 +29,19 @@ class Proxy:
     forwarded faithfully, but for half-open ones, which are closed.
     """
 
-    def __init__(self, upstream: Callable[[], Address], rng: random.Random, faults: tuple[str, ...] = FAULTS) -> None:
+    def __init__(
+        self,
+        upstream: Callable[[], Address],
+        rng: random.Random,
+        faults: tuple[str, ...] = FAULTS,
+        *,
+        spared: bool = True,  # some connections get no fault
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.port = 0
         self._upstream = upstream
         self._rng = rng
-        self._faults = faults
+        self._faults = (*faults, "none") if spared else faults
         self._healed = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,7 +66,7 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        fault = "none" if self._healed.is_set() else self._rng.choice((*self._faults, "none"))
+        fault = "none" if self._healed.is_set() else self._rng.choice(self._faults)
         upstream: list[asyncio.StreamWriter] = []
         try:
             first = await reader.readline()

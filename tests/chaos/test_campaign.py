@@ -1,0 +1,23 @@
+"""A short campaign against the real server: every fault under load, and every promise kept."""
+
+import os
+import secrets
+
+import pytest
+
+from chaos.campaign import FAULTS, NEEDS_DISK, NEEDS_NETWORK, Plan, run
+from chaos.proxy import FAULTS as PROXY_FAULTS
+from chaos.report import table
+
+
+@pytest.mark.timeout(400)
+async def test_nothing_is_lost_doubled_or_reordered_whatever_dies() -> None:
+    seed = int(os.environ.get("MOOT_SEED") or secrets.randbelow(1 << 32))
+    outcome = await run(Plan(seed, times=2))
+    print(table(outcome))
+    assert outcome.sound, f"repeat it with MOOT_SEED={seed}\n{table(outcome)}"
+    assert {blow.fault for blow in outcome.blows} | outcome.skipped.keys() == set(FAULTS)
+    assert outcome.skipped.keys() <= NEEDS_DISK | NEEDS_NETWORK  # and all the rest was inflicted
+    assert outcome.proxied.keys() == set(PROXY_FAULTS)
+    if os.geteuid() == 0 and os.environ.get("CI"):
+        assert not outcome.skipped
