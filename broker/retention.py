@@ -60,8 +60,10 @@ class Retention:
         """
         if not settings.retain_days and not settings.retain_messages:
             return None
-        if now < self._due or self._log.suspect is not None:
-            return max(self._due, now + PAUSE_S)
+        if now < self._due:
+            return self._due
+        if self._log.suspect is not None:
+            return now + ROUND_S
         try:
             if not self._rooms:
                 self._begin_round(settings, now, wall_ms)
