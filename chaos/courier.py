@@ -40,6 +40,13 @@ class Client:
     conn: ConnId | None = None  # None: not connected
     told: list[Update] = field(default_factory=list)  # not yet taken
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is in its rooms, has all of them, and nothing more to say."""
+        session = self.session
+        whole = all(view.here and view.last >= view.head for view in session.rooms.values())
+        return session.online and whole and not session.outbox
+
 
 @dataclass(slots=True)
 class _Seated:
@@ -59,7 +66,7 @@ class Courier:
         self.conns: dict[ConnId, _Seated] = {}
         self.pending: dict[int, Do] = {}  # by rid: not answered
         self.leaving: dict[ConnId, str] = {}  # closed, and the broker has not said that it knows
-        self.heard: list[Answered] = []  # answers to what was said, for those who watch
+        self.answers: list[tuple[Do, native.Event]] = []  # to what was said, for those who watch
         self.epoch = ""
         self._seqs: dict[str, int] = {}
         self._numbers = 0
@@ -113,7 +120,7 @@ class Courier:
             case Answered(conn=conn, rid=rid, event=answer):
                 do = self.pending.pop(rid, None)
                 if do is not None and isinstance(do.request, SAID):
-                    self.heard.append(event)
+                    self.answers.append((do, answer))
                 if do is not None and conn in self.conns:
                     self._answered(conn, do, answer)
             case Told(conn=conn, event=told) if conn in self.conns:

@@ -1,14 +1,15 @@
 """A real broker, a real log on a disk that may lose power, and real client sessions, in one thread and in lock step.
 
-Between the broker and the sessions stand its real pipes and the least of a worker: it keeps what is not answered, sends
-it again to a new broker, and fans out. Sockets and clocks are left out, so a run depends on its seed alone, and a fault
-may come at any write to the disk: `Stage.fault_after`.
+Between the broker and the sessions stand its real pipes and the least of a worker (`chaos.courier`). Sockets and the
+clock are left out, so a run depends on its seed alone, and a fault may come at any write to the disk:
+`Stage.fault_after`.
 """
 
 import contextlib
 import os
 import socket
-import time
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final, Literal
@@ -23,15 +24,38 @@ from chaos.courier import Client, Courier
 from chaos.disk import Disk, Image, Platter, read_image, write_image
 from client.session import Session
 from protocol.control import ControlSocket
-from protocol.ipc import Down, Link, Up
+from protocol.ipc import Do, Down, Link, Up
 from protocol.pipes import PipeReader, PipeWriter, encode_frames
 from protocol.settings import Settings
 
-Fault = Literal["kill", "power"]
+Fault = Literal["kill", "worker", "power"]
 SETTINGS: Final = Settings(workers=1, backlog=5, linger=3600.0)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fallen:
+    """What is left at the moment of a fault."""
+
+    kind: Fault
+    image: Image
+    platter: Platter
+    sheet: bytes  # who was here
+
+
+class Clock:
+    """Stands in for the module `time` in the broker's shell: a second passes with each round."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time_ns(self) -> int:
+        return int((1_700_000_000 + self.now) * 1e9)
 
 
 class Stage:
@@ -44,14 +68,18 @@ class Stage:
         self.courier = Courier(1)
         self.disk = Disk(directory)
         self.faults: list[Fault] = []  # that came true
+        self.unanswered: list[Do] = []  # what was under way at the last of them
+        self._clock = Clock()
         self._countdown: tuple[int, Fault] | None = None
-        self._fallen: tuple[Fault, Image, Platter] | None = None
+        self._fallen: _Fallen | None = None
         self._received: list[bytes] = []
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Stage":
         self._stack.enter_context(mock.patch.object(broker.process, "Log", self._open_log))
-        self._start()
+        self._stack.enter_context(mock.patch.object(broker.process, "time", self._clock))
+        self._sheet = self._stack.enter_context(tempfile.TemporaryFile(buffering=0))
+        self._start(frozenset())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,17 +95,22 @@ class Stage:
     def path(self) -> Path:
         return self.directory / LOG_FILE
 
-    # --- the broker's life
+    # --- processes
 
     def _open_log(self, path: Path, **options: Any) -> Log:
         log = Log(path, **{**options, "vfs": self.disk.name})
         log._db.pragma("wal_autocheckpoint", self.rng.choice([2, 10, 1000]))
         return log
 
-    def _start(self) -> None:
+    def _start(self, awaited: frozenset[int]) -> None:
         ours, theirs = socket.socketpair()
         self._control = ControlSocket(ours)
-        self.broker = Broker(ControlSocket(theirs), SETTINGS, self.directory, frozenset({self.courier.incarnation}))
+        self.broker = Broker(ControlSocket(theirs), SETTINGS, self.directory, awaited, self._sheet.fileno())
+        self._link()
+        self.disk.watch = self._watch
+
+    def _link(self) -> None:
+        """Give courier and broker their pipes."""
         up_read, up_write = os.pipe()
         down_read, down_write = os.pipe()
         self._up, self._down = PipeWriter(up_write), PipeReader(down_read)
@@ -85,10 +118,9 @@ class Stage:
         os.close(up_read)
         os.close(down_write)
         self._put(self.courier.attach())
-        self.disk.watch = self._watch
 
     def _end(self) -> None:
-        """Close everything a dead process held."""
+        """Close everything a dead broker held, and our ends of it."""
         self.disk.watch = None
         self.disk.failing.clear()
         for worker in list(self.broker.workers.values()):
@@ -101,13 +133,30 @@ class Stage:
         self.broker.selector.close()
         self.broker.log.close()
 
+    def _new_courier(self) -> None:
+        """The worker is dead: its clients' connections end, what it kept is gone."""
+        clients = [client for client in self.clients.values() if client.conn is not None]
+        for client in clients:
+            self.courier.cut(client)
+        self.courier = Courier(self.courier.incarnation + 1)
+
+    # --- faults
+
     def fault(self, kind: Fault) -> None:
-        """The broker is killed now, or the power goes and the sessions stay (as if they were on another machine)."""
+        """This happens now: the broker is killed, the worker is, or the power goes and takes both."""
+        if kind == "worker":
+            self.unanswered = list(self.courier.pending.values())
+            self.faults.append(kind)
+            self._up.close()
+            self._down.close()
+            self._new_courier()
+            self._link()
+            return
         self._fall(kind)
         self._rise()
 
     def fault_after(self, writes: int, kind: Fault) -> None:
-        """The same before the ``writes``-th write to the disk from now on."""
+        """A fault, not of the worker, before the ``writes``-th write to the disk from now on."""
         self._countdown = writes, kind
 
     def _watch(self) -> None:
@@ -120,6 +169,7 @@ class Stage:
 
     def _fall(self, kind: Fault) -> None:
         """Take down what is on the disk and what was heard up to now."""
+        self.disk.watch = None
         with contextlib.suppress(EOFError):
             self._received += self._down.read()
         platter = self.disk.platter
@@ -128,24 +178,31 @@ class Stage:
         self.disk.ops.clear()
         if kind == "power":
             image = platter.lose(self.rng)
-            platter = Platter(image)
+            self._fallen = _Fallen(kind, image, Platter(image), b"")
         else:
-            image = read_image(self.directory)
-        self._fallen = kind, image, platter
-        self.disk.watch = None
+            sheet = os.pread(self._sheet.fileno(), 1 << 24, 0)
+            self._fallen = _Fallen(kind, read_image(self.directory), platter, sheet)
 
     def _rise(self) -> None:
         assert self._fallen is not None
-        kind, image, platter = self._fallen
-        self._fallen = None
+        fallen, self._fallen = self._fallen, None
         self._countdown = None
-        self._hear()
+        if fallen.kind == "kill" or self.rng.random() < 0.5:  # else it did not get beyond the worker
+            self._hear()
+        self._received.clear()
+        self.unanswered = list(self.courier.pending.values())
+        self.faults.append(fallen.kind)
         self._end()
         self.disk.close()
-        write_image(image, self.directory)
-        self.disk = Disk(self.directory, platter)
-        self.faults.append(kind)
-        self._start()
+        write_image(fallen.image, self.directory)
+        self._sheet.truncate(0)
+        os.pwrite(self._sheet.fileno(), fallen.sheet, 0)
+        self.disk = Disk(self.directory, fallen.platter)
+        if fallen.kind == "power":
+            self._new_courier()
+            self._start(frozenset())
+        else:
+            self._start(frozenset({self.courier.incarnation}))
 
     # --- a round
 
@@ -154,12 +211,16 @@ class Stage:
 
         ``deliver``: False: the connections break before clients hear the answers.
         """
+        self._clock.now += 1
         self._put(self.courier.gather())
-        self.broker.waiting += self.broker._wait(time.monotonic())
-        if not self.broker.seated:
-            self.broker.seated = True
-            self.broker._take_seats()
-        self.broker.step()
+        ready = self.broker
+        ready.waiting += ready._wait(self._clock.now)  # a new link
+        ready.waiting += ready._wait(self._clock.now)  # what came over it
+        assert not ready.awaited
+        if not ready.seated:
+            ready.seated = True
+            ready._take_seats()
+        ready.step()
         if self._fallen is not None:
             self._rise()
             return
@@ -187,15 +248,13 @@ class Stage:
             self.courier.open(client)
 
     def settle(self, rounds: int = 200) -> None:
-        """Connect everybody and go on until nothing is under way."""
+        """Connect everybody and go on until nothing is under way. Raises `AssertionError` if that does not end."""
         for _ in range(rounds):
             for client in self.clients.values():
                 self.connect(client)
                 if client.session.retry_after is not None:
                     client.session.retry()
             self.round()
-            if not self.courier.pending and not any(client.session.outbox for client in self.clients.values()):
-                up = [client for client in self.clients.values() if client.session._out]
-                if not up:
-                    return
+            if not self.courier.pending and all(client.settled for client in self.clients.values()):
+                return
         raise AssertionError("it does not settle")
