@@ -23,7 +23,6 @@ from client.address import Address
 
 SABOTAGE: Final = Path(__file__).parent / "sabotage"
 LOG_FILE: Final = "moot.db"
-IMPATIENT: Final = 10  # every so many-th client pings often, and takes a long silence for an end
 CALM_S: Final = 0.3, 1.2  # between two faults
 NEEDS_DISK: Final = frozenset({"disk-full"})
 NEEDS_NETWORK: Final = frozenset({"cut", "long-cut"})
@@ -45,6 +44,7 @@ class Plan:
     clients: int = 200
     plain: int = 10  # of the clients
     proxied: int = 20  # of the native clients
+    impatient: int = 18  # of the others: they ping often, and take a long silence for an end
     rooms: int = 10
     rate: float = 1000.0  # messages a second, all together
     workers: int = 2
@@ -145,10 +145,10 @@ async def _campaign(plan: Plan, target: Target, nemesis: Nemesis, outcome: Outco
             proxied, room = number < plan.proxied, [rooms[number % plan.rooms]]
             if number >= plan.clients - plan.plain:
                 load.spawn(target.address(number), room, plain=True)
-            elif not proxied and number % IMPATIENT:
+            elif number >= plan.proxied + plan.impatient:
                 load.spawn(target.address(number), room)
             else:
-                address = Address("127.0.0.1", proxy.port) if proxied else target.address(number // IMPATIENT)
+                address = Address("127.0.0.1", proxy.port) if proxied else target.address(number)
                 hidden.add(load.spawn(address, room, ping_s=IMPATIENT_PING_S))
         await load.here()
         ended = asyncio.Event()
