@@ -88,6 +88,19 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
         journal.close()
 
 
+def test_what_is_new_is_synced_and_what_is_done_waits_for_no_disk(tmp_path: Path) -> None:
+    journal = open_journal(ANN, tmp_path)
+    assert journal._db is not None
+    record(journal, said(1))
+    full, normal = 2, 1  # what the commit just made was made with
+    assert (journal._db.pragma("journal_mode"), journal._db.pragma("synchronous")) == ("wal", full)
+    record(journal, done=("c1",))
+    assert journal._db.pragma("synchronous") == normal
+    record(journal, said(2), done=("c1",))
+    assert journal._db.pragma("synchronous") == full
+    journal.close()
+
+
 def test_texts_leave_the_disk_when_they_are_said(tmp_path: Path) -> None:
     journal = open_journal(ANN, tmp_path)
     for number in range(50):
