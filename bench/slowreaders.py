@@ -136,7 +136,8 @@ def measure(server: Server, options: argparse.Namespace) -> int:
     took = crowd.catch_up()
     print(
         f"{options.slow} of {options.clients} did not read for {options.minutes:g} min: "
-        f"memory {grown / 1024:+.1f} MiB at most, p99 of the others {after:.1f} ms ({after / before:.2f} times {before:.1f} ms); "
+        f"memory {grown / 1024:+.1f} MiB at most, "
+        f"p99 of the others {after:.1f} ms ({after / before:.2f} times {before:.1f} ms); "
         f"replayed in {took:.1f} s, nothing lost or doubled"
     )
     return 0

@@ -71,9 +71,11 @@ class Easel:
 
     def expire(self, now: float) -> None:
         """Give up on what the sandbox did not answer."""
-        for rid, (_conn, _request, limit) in list(self._waiting.items()):
-            if limit < now:
-                self._finish(Rendered(rid, error="the fun command did not answer in time"))
+        while self._waiting:
+            rid, (_conn, _request, limit) = next(iter(self._waiting.items()))  # the oldest
+            if limit >= now:
+                break
+            self._finish(Rendered(rid, error="the fun command did not answer in time"))
 
     def _hear(self, frame: bytes) -> None:
         for message in decode_batch(frame, _decoder):

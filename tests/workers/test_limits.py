@@ -19,6 +19,7 @@ import pytest
 from protocol import native
 from protocol.settings import DEFAULTS
 from tests.server import LIMIT_S, Peer, Server, meeting, serving, until
+from tests.workers.test_worker import Fixture, become
 
 MakePeer = Callable[..., Peer]
 
@@ -308,6 +309,27 @@ def test_five_hundred_silent_ones_and_a_flood_delay_nobody(tmp_path: Path) -> No
             took.append(time.monotonic() - began)
             peer.close()
         assert max(took) < 2
+
+
+# --- a broker that answers nothing
+
+
+async def test_no_more_waits_for_a_stalled_broker_than_each_connection_may_ask() -> None:
+    stalled = Fixture()
+    await stalled.start()
+    conns = [await stalled.client() for _ in range(3)]
+    for client in conns:
+        client.write(native.Hello(nick="n"), *(native.Ping(id=number) for number in range(80)))
+    most = DEFAULTS.max_unanswered
+    await become(lambda: len(stalled.worker.pending) == 3 * most)
+    assert [conn.unanswered for conn in stalled.worker.conns.values()] == [most] * 3
+    for client in conns:
+        client.reset()
+    await become(lambda: not stalled.worker.conns)
+    assert not stalled.worker.pending
+    assert len(stalled.worker.leaving) == 3  # counted as connections until the broker has forgotten them
+    assert stalled.worker.requested == 0
+    await stalled.stop()
 
 
 # --- peers that are gone without a word
