@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check lint types imports tests fmt bench screenshot docs lock dist clean distclean setup
+.PHONY: help run stop test check lint types imports tests fmt bench soak screenshot docs lock dist clean distclean setup
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -48,6 +48,9 @@ bench: setup ## deliveries per second, latency, memory; takes minutes
 	@$(PY) -m bench.idle
 	@$(PY) -m bench.startup
 	@$(PY) -m bench.fun
+
+soak: setup ## the long proof: kills, faults, power losses, an hour of churn; takes hours, see docs/reliability.md
+	@$(PY) -m chaos.soak $(ARGS)
 
 screenshot: setup ## draw the picture of the client that README.md shows
 	@$(PY) -m docs.screenshot $(ARGS)

