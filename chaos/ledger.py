@@ -32,6 +32,7 @@ class Kept:
     topic: str
 
 
+NOTHING: Final = Kept(0, 0, "")
 Moment = dict[str, Kept]  # never changed in place
 
 
@@ -56,11 +57,11 @@ class Ledger:
 
     now: Moment = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
+    epoch: str = ""
 
-    def forget_after(self, moment: Moment) -> None:
-        """Go on from ``moment``: what came later was never acknowledged, and is not there."""
-        self.now = moment
-        self.rows = {room: self.rows[room][: kept.last] for room, kept in moment.items()}
+    def at(self, moment: Moment) -> "Ledger":
+        """Return the ledger of a log that goes on from ``moment``: what came later is not there."""
+        return Ledger(moment, {room: self.rows[room][: kept.last] for room, kept in moment.items()}, self.epoch)
 
     def expected(self, moment: Moment) -> dict[str, list[Row]]:
         return {room: self.rows[room][kept.pruned : kept.last] for room, kept in moment.items() if kept.last}
@@ -143,10 +144,10 @@ class Inspector:
     def _compare(self, log: Log, ledger: Ledger, held: Held, trying: Trying | None, where: str) -> Moment | None:
         found = stored(self.path)
         rows = {room: rows for room, (_, rows) in found.items() if rows}
-        topics = {room: kept.topic for room, (kept, _) in found.items()}
+        heads = {room: kept for room, (kept, _) in found.items()}
         for moment in (held.moment, trying.moment if trying else held.moment):
             wanted = {room: rows for room, rows in ledger.expected(moment).items() if rows}
-            if rows == wanted and all(topics.get(room, "") == kept.topic for room, kept in moment.items()):
+            if rows == wanted and all(heads.get(room, NOTHING) == kept for room, kept in moment.items()):
                 break
         else:
             self._count_lost(rows, ledger.expected(held.moment), where)
@@ -174,7 +175,7 @@ class Inspector:
     def _go_on(self, log: Log, ledger: Ledger, moment: Moment) -> None:
         """It works as before: the next seqs are the next, and what is retried is found."""
         for room in ROOMS:
-            kept = moment.get(room, Kept(0, 0, ""))
+            kept = moment.get(room, NOTHING)
             if kept.last > kept.pruned:
                 row = ledger.rows[room][kept.last - 1]
                 again = log.find(row[2], row[3] or "")

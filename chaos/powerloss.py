@@ -53,7 +53,7 @@ def _record_and_lose(
 ) -> tuple[Image, Ledger] | None:
     """Record one log at work and lose power ``losses`` times. Return what one loss left, to go on from."""
     write_image(image, work)
-    begin = dict(ledger.now)
+    held, trying = Held(ledger.now, ledger.epoch), None
     disk = Disk(work)
     try:
         Workload(disk, work, ledger, rng, inspector.open_log).run(rng.choice([1, 5, 20, 40]))
@@ -61,7 +61,6 @@ def _record_and_lose(
         disk.close()
     moments = _moments(disk.ops, rng, losses)
     platter = disk.platter
-    held, trying = Held(begin, ""), None
     left: tuple[Image, Ledger] | None = None
     done = 0
     for at in range(len(disk.ops) + 1):
@@ -70,7 +69,7 @@ def _record_and_lose(
             remains = platter.lose(rng)
             found = inspector.inspect(remains, ledger, held, trying, f"{where}, op {at} of {len(disk.ops)}")
             if found is not None and rng.random() < 0.1 and found:
-                left = remains, Ledger(found, {room: ledger.rows[room][: kept.last] for room, kept in found.items()})
+                left = remains, ledger.at(found)
         if at < len(disk.ops):
             op = disk.ops[at]
             platter.apply(op, rng)

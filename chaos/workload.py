@@ -10,7 +10,7 @@ import apsw
 
 from broker.log import Log, inbox_name
 from chaos.disk import Disk, Image, read_image
-from chaos.ledger import FILE, PEOPLE, ROOMS, Held, Kept, Ledger, OpenLog, Row, Trying
+from chaos.ledger import FILE, NOTHING, PEOPLE, ROOMS, Held, Kept, Ledger, OpenLog, Row, Trying
 
 _FIRST_FORMAT: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -20,7 +20,7 @@ CREATE TABLE messages (
     cmid TEXT, nick TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, extra TEXT, PRIMARY KEY (room, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX messages_once ON messages (sender, cmid) WHERE cmid IS NOT NULL;
-INSERT INTO meta VALUES ('epoch', 'the first');
+INSERT INTO meta VALUES ('epoch', '0123456789abcdef');
 PRAGMA user_version = 1;
 """
 
@@ -41,6 +41,7 @@ class Workload:
         log = self.open_log(self.path, self.disk.name)
         log._db.pragma("wal_autocheckpoint", self.rng.choice([3, 10, 40, 1000]))
         log._db.pragma("cache_size", self.rng.choice([5, 2000]))  # a small one writes before the commit
+        self.ledger.epoch = log.epoch
         self.disk.note(Held(self.ledger.now, log.epoch))
         return log
 
@@ -51,7 +52,7 @@ class Workload:
             if chance < 0.03:
                 self.log.close()
                 self.log = self._open()
-            elif chance < 0.06:
+            elif chance < 0.1:
                 self._prune()
         self.log.close()
 
@@ -79,7 +80,7 @@ class Workload:
         now = self.ledger.now
         after = dict(now)
         for room, new in rows.items():
-            kept = now.get(room, Kept(0, 0, ""))
+            kept = now.get(room, NOTHING)
             after[room] = Kept(kept.pruned, kept.last + len(new), topics.get(room, kept.topic))
         self.disk.note(Trying(after))
         log.commit()
@@ -110,7 +111,18 @@ class Workload:
             assert (found.room, found.msg.seq, found.msg.text) == (room, row[0], row[6]), f"{row[3]} is another now"
 
     def _prune(self) -> None:
-        pass
+        """Remove the oldest of a room, as retention does."""
+        room = self.rng.choice(ROOMS)
+        kept = self.ledger.now.get(room)
+        if kept is None:
+            return
+        keep = self.rng.choice([1, 3, 10, 50])
+        removed = self.log.prune(room, keep, 0, self.rng.choice([1, 5, 250]))
+        after = {**self.ledger.now, room: Kept(kept.pruned + removed, kept.last, kept.topic)}
+        self.disk.note(Trying(after))
+        self.log.commit()
+        self.disk.note(Held(after, self.log.epoch))
+        self.ledger.now = after
 
 
 def first_format(ledger: Ledger, rng: Random) -> Image:
@@ -129,4 +141,5 @@ def first_format(ledger: Ledger, rng: Random) -> Image:
                 db.executemany(f"INSERT INTO messages VALUES ({id_}, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 ledger.rows[room] = rows
                 ledger.now = {**ledger.now, room: Kept(0, count, f"about {room}")}
+        ledger.epoch = "0123456789abcdef"
         return read_image(Path(directory))
