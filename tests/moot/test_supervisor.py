@@ -427,3 +427,8 @@ def hung_up(sock: socket.socket) -> bool:
         return bool(readable) and not sock.recv(1, socket.MSG_PEEK)
     except ConnectionResetError:
         return True
+
+
+def test_process_lists_show_what_each_process_is(server: Server) -> None:
+    for kind, shown in (("broker", "moot: broker"), ("sandbox", "moot: sandbox"), ("worker", "moot: worker ")):
+        assert " ".join(psutil.Process(server.pids(kind)[-1]).cmdline()).startswith(shown)
