@@ -386,6 +386,7 @@ class Elsewhere:
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
+        self._ip("link", "del", self.cable)  # with the namespace alone it would go a little later
         self._ip("netns", "del", self.name)
 
 
