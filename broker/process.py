@@ -9,7 +9,6 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -32,8 +31,7 @@ log = logging.getLogger("moot.broker")
 
 LOG_FILE: Final = "moot.db"
 STEP_S: Final = 0.1
-MAX_WAITING: Final = 50_000  # commands read but not applied; then the pipes are left to fill
-SHARE: Final = 4000  # commands of one worker that are taken up at once
+SHARE: Final = 4000  # commands of one worker that wait to be applied; the rest waits in its backlog and its pipe
 OFFENCES_LOGGED: Final = 10  # of each worker
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
 
@@ -54,6 +52,7 @@ class Worker:
         self.writer = writer
         self.attached = False
         self.backlog: deque[Up] = deque()  # read, not yet taken up; while there is some, no more is read
+        self.waiting = 0  # commands taken up, not yet applied
         self.offences = 0
 
 
@@ -109,7 +108,6 @@ class Broker:
     def _wait(self, due: float | None) -> list[tuple[Worker, Up]]:
         """Return the commands that wait, after waiting for some at the longest until ``due`` (monotonic)."""
         timeout = None if due is None else max(0.0, due - time.monotonic())
-        full = len(self.waiting) > MAX_WAITING  # the pipes hold the rest
         commands: list[tuple[Worker, Up]] = []
         for key, events in self.selector.select(timeout):
             if key.fileobj is self.control:
@@ -118,12 +116,12 @@ class Broker:
             worker: Worker = key.data
             if events & selectors.EVENT_WRITE and worker.incarnation in self.workers:
                 self._flush(worker)
-            if events & selectors.EVENT_READ and worker.incarnation in self.workers and not full:
+            if events & selectors.EVENT_READ and worker.incarnation in self.workers:
                 self._read(worker)
         for worker in self.workers.values():
-            commands += [(worker, command) for command in islice(worker.backlog, SHARE)]
-            for _ in range(min(SHARE, len(worker.backlog))):
-                worker.backlog.popleft()
+            taken = min(SHARE - worker.waiting, len(worker.backlog))
+            commands += [(worker, worker.backlog.popleft()) for _ in range(taken)]
+            worker.waiting += taken
         return commands
 
     def _read(self, worker: Worker) -> None:
@@ -168,6 +166,8 @@ class Broker:
             self._apply(worker, command, now_ms)
             if (done % 16 == 0 or type(command) is Attach) and time.monotonic() > until:
                 break
+        for worker, _command in self.waiting[:done]:
+            worker.waiting -= 1
         del self.waiting[:done]
         due = self.state.expire(time.monotonic())
         try:

@@ -4,7 +4,9 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -238,12 +240,25 @@ def test_the_log_says_who_came_and_went_but_not_what_was_said(server: Server, pe
     assert "private thought" not in server.log
 
 
-def test_the_data_directory_is_private(server: Server, peer: MakePeer) -> None:
-    peer("ann", "#tea").ask(native.Send(cmid="a", to="#tea", text="x"), native.Ok)
-    assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in server.data.iterdir()}
+def test_the_data_directory_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        server = Server(tmp_path / "data").start()
+    finally:
+        os.umask(before)
+    try:
+        peer = Peer(server.port)
+        peer.enter("ann", "#tea")
+        peer.ask(native.Send(cmid="a", to="#tea", text="x"), native.Ok)
+        peer.close()
+        backup = [sys.executable, "-m", "moot", "backup", str(server.data / "copy.db"), "--data", str(server.data)]
+        subprocess.run(backup, check=True, capture_output=True, umask=0)
+        assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in server.data.iterdir()}
+    finally:
+        server.destroy()
+    assert {"moot.db", "moot.db-wal", "moot.db-shm", "copy.db", "lock", "moot.sock"} <= modes.keys()
     assert set(modes.values()) == {0o600}, modes
-    assert os.path.exists(server.data / "moot.db")
 
 
 @pytest.mark.parametrize("kind", ["broker", "worker", "sandbox"])

@@ -1,0 +1,53 @@
+"""What the broker lets through of what workers send: all that sound ones do."""
+
+import pytest
+
+from broker.checks import Offence, checked, is_sound
+from protocol import native
+from protocol.ipc import Art, Attach, Do, Gone, Seat
+from protocol.native import Anim
+from protocol.settings import DEFAULTS
+from tests.broker.desk import ANN, BOB, token
+
+HELLO = native.Hello(nick="ann", token=token("ann"), color="#D333FF", client="moot 1")
+SOUND: list[Do] = [
+    Do(ANN, 1, HELLO, None, "fe80::1%eth0", "native"),
+    Do(ANN, 1, native.Hello(nick="Ännchen"), None, "", "plain"),
+    Do(ANN, 2, native.Join(room="#tea", after=5, epoch="e")),
+    Do(ANN, 3, native.Send(cmid="c", to="#tea", text="x" * DEFAULTS.max_text)),
+    Do(ANN, 4, native.Send(cmid="c", to="@bob", text="two\nlines\tand 👩‍👩‍👧, é, ا\u200cب")),
+    Do(ANN, 5, native.Fun(cmid="c", to="#tea", line="/train"), Art("x\n" * 19, anim=Anim("train", 1 << 48, 12.0))),
+    Do(ANN, 6, native.Topic(cmid="c", room="#tea", text="")),
+    Do(ANN, 7, native.Away(text=None)),
+    Do(ANN, 8, native.Color(color=None)),
+    Do(ANN, 9, native.Leave(room="#tea", reason="tea is cold")),
+    Do(ANN, 10, native.Who()),
+    Do(ANN, 11, native.Ping(id="mine")),
+    Do(ANN, 12, native.Rooms()),
+]
+
+
+@pytest.mark.parametrize("do", SOUND, ids=lambda do: type(do.request).__name__)
+def test_what_sound_workers_send_is_let_through_as_it_is(do: Do) -> None:
+    assert checked(do, DEFAULTS) is do
+
+
+def test_an_offence_says_what_it_is() -> None:
+    long = Do(ANN, 1, native.Topic(cmid="c", room="#tea", text="x" * 401))
+    assert checked(long, DEFAULTS) == Offence("a topic of 401 characters; at most 400 are taken")
+
+
+def test_a_reason_is_cleaned_rather_than_refused_for_the_connection_is_gone() -> None:
+    assert checked(Gone(ANN, "quite\x1b\nso", returns=True), DEFAULTS) == Gone(ANN, "quite so", returns=True)
+
+
+def test_too_many_seats_at_once_are_none() -> None:
+    one = Seat(ANN, HELLO, [], "", "", 0)
+    assert checked(attach := Attach(1, [one] * 1000, {}), DEFAULTS) is attach
+    assert checked(Attach(1, [one] * 1001, {}), DEFAULTS) == Offence("1,001 seats at once; at most 1,000 are taken")
+
+
+def test_a_seat_is_its_own_workers_and_has_names_as_the_broker_would_give_them() -> None:
+    assert is_sound(Seat(ANN, HELLO, ["#tea"], "192.0.2.7", "native", 5, "out", 7), 1, DEFAULTS)
+    assert not is_sound(Seat(BOB, HELLO, ["#Tea"], "", "", 0), 1, DEFAULTS)
+    assert not is_sound(Seat(BOB, HELLO, [], "", "", 0), 2, DEFAULTS)
