@@ -5,7 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ from moot.config import changes
 from moot.table import settings_table
 from protocol import native
 from protocol.settings import Settings
-from tests.server import LIMIT_S, Peer, serving, until
+from tests.server import LIMIT_S, Peer, Server, serving, until
 
-MakePeer = Callable[..., Peer]
+
+def contains(server: Server, text: str) -> bool:
+    return text in server.log
 
 
 def reload(data: Path) -> subprocess.CompletedProcess[str]:
@@ -77,7 +79,7 @@ def test_a_running_server_takes_new_settings_for_those_who_are_in_already(tmp_pa
             assert server.process is not None
             os.kill(server.process.pid, signal.SIGHUP)
             for line in expected:
-                until(lambda line=line: f"reload: {line}" in server.log, line)
+                until(partial(contains, server, f"reload: {line}"), line)
 
         def taken() -> bool:  # the worker may take it a moment later
             refused = ann.ask(native.Send(cmid="c", to="#nowhere", text="eleven long"), native.Error)

@@ -382,7 +382,7 @@ def test_who_cannot_come_back_leaves_at_once_with_the_worker_and_the_nick_is_fre
         assert (welcome.resumed, welcome.color, welcome.away) == (True, "#123456", "lunch")
         restarted(server, "broker")  # the new worker has been told, and tells the new broker
         assert new.ask(native.Who(room="#lobby"), native.People).people == here
-        assert new.gather(native.Joined) == new.gather(native.Left) == []
+        assert (new.gather(native.Joined), new.gather(native.Left)) == ([], [])
         nc.close()
         for one in (ann, new, again):
             one.close()
