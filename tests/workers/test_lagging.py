@@ -1,8 +1,13 @@
 """Clients that read too slowly and can resume: their output is freed, and they are replayed from the log."""
 
 import contextlib
+import json
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -238,3 +243,22 @@ def test_all_slow_readers_together_take_no_more_than_the_total_and_the_largest_g
             seen = Seen()
             read_until(peer, seen, "#one", last)
             assert seen.seqs["#one"] == list(range(1, last + 1))
+
+
+def test_a_client_that_was_stopped_for_a_while_prints_everything_once(small: Server, ann: Peer, tmp_path: Path) -> None:
+    ann.enter("ann", "#one")
+    command = [sys.executable, "-m", "moot", "tail", f"127.0.0.1:{small.port}", "#one", "--json", "--since", "all"]
+    output = tmp_path / "output"
+    with output.open("wb") as stdout, subprocess.Popen(command, stdout=stdout, stdin=subprocess.DEVNULL) as tail:
+        try:
+            ann.next(native.Joined)
+            os.kill(tail.pid, signal.SIGSTOP)
+            last = say_until_lagging(small, ann, "#one")
+            os.kill(tail.pid, signal.SIGCONT)
+            until(lambda: "has caught up" in small.log, "it to be replayed")
+            last = say(ann, "#one", 1)
+            until(lambda: f'"seq":{last},' in output.read_text(), "the last line")
+        finally:
+            tail.kill()
+    seqs = [json.loads(line)["seq"] for line in output.read_text().splitlines()]
+    assert seqs == list(range(1, last + 1))
