@@ -86,6 +86,7 @@ class Worker:
         self.conns: dict[ConnId, Conn] = {}
         self.leaving: dict[ConnId, tuple[Conn, Gone]] = {}  # closed, but the broker has not confirmed it
         self.rooms: dict[str, LocalRoom] = {}
+        self.epoch = ""  # of the log that their seqs are of
         self.pending: dict[int, Do] = {}  # by rid: unanswered
         self.easel = Easel(loop, self._do)
         self.catchup = CatchUp(self)
@@ -291,6 +292,7 @@ class Worker:
         conn.away = welcome.away
         conn.since = time.time_ns() // 1_000_000
         conn.inbox = welcome.inbox
+        self.epoch = welcome.epoch
         self._door.introduced(conn)
         self.farewell.introduced(conn)
         return msgspec.structs.replace(welcome, fun=self.easel.commands)
@@ -537,8 +539,8 @@ class Worker:
         seats += [_seat(conn) for conn, _gone in self.leaving.values() if conn.hello is not None]
         seqs = {room.name: room.last for room in self.rooms.values()}
         parts = [seats[start : start + ATTACH_SEATS] for start in range(0, len(seats), ATTACH_SEATS)]
-        again: list[Up] = [Attach(self.incarnation, part, {}) for part in parts]
-        again += [Attach(self.incarnation, [], seqs), *self.pending.values()]
+        again: list[Up] = [Attach(self.incarnation, part, {}, self.epoch) for part in parts]
+        again += [Attach(self.incarnation, [], seqs, self.epoch), *self.pending.values()]
         again += [gone for _conn, gone in self.leaving.values()]
         self._up.clear()
         for frame in encode_frames(again, _msgpack):
