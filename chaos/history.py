@@ -114,6 +114,10 @@ class History:
             return
         one.status, one.ended = status, at
 
+    def delayed(self, cmid: str) -> None:
+        """The server refused ``cmid`` for now: it is said again, behind what was under way after it."""
+        self.operations[cmid].ordered = False
+
     # --- readers
 
     def saw(self, reader: str, room: str, seq: int, cmid: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from chaos.history import History, Violation
 from client.address import Address
 from client.net import PING_S, Chat
-from client.session import Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
+from client.session import Delayed, Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
 from protocol import native
 
 TICK_S: Final = 0.005  # the schedule's grain
@@ -242,6 +242,8 @@ class Native:
                 self.load.acknowledged = max(self.load.acknowledged, history.operations[cmid].invoked)
             case Failed(cmid=cmid, error=error):
                 (history.unknown if error.code in UNSURE else history.fail)(cmid, now)
+            case Delayed(cmid=cmid):
+                history.delayed(cmid)
             case Online():
                 self.link.back.append(now)
                 self._port = self.chat.local_port
