@@ -158,7 +158,7 @@ async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench:
     seats, seqs, again = await bench.heard(3)
     assert isinstance(seats, Attach)
     assert [(seat.conn, seat.hello.nick, seat.rooms) for seat in seats.seats] == [(conn, "ann", ["#tea"])]
-    assert seqs == Attach(1, [], {"#tea": 5})
+    assert seqs == Attach(1, [], {"#tea": 5}, "e")
     assert again == do
 
 
