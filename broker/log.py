@@ -86,8 +86,9 @@ class Log:
             raise LogError(f"cannot open the log {path}: {err}") from err
         except heads.Astray as err:
             raise LogError(
-                f"the log {path} is damaged inside ({err}), so that new messages might get lost in it. moot export"
-                " saves what can be read, and moot import makes a new log of that; or restore a backup"
+                f"the log {path} is damaged inside ({err}), so that new messages might get lost in it. moot check"
+                " --repair NEW writes what is sound into a new log, and moot restore NEW puts it in place; or restore a"
+                " backup"
             ) from err
         except (apsw.Error, OSError, UnicodeDecodeError) as err:
             raise LogError(
