@@ -2,7 +2,7 @@
 
 Every child has a control socket; its end is the child's sign that the supervisor is gone. Pipes between children are
 made here and handed to both ends over those sockets, so that a restarted child is linked to the living ones.
-`moot.children` starts a child, `moot.rolling` renews them all, `moot.admin` lets the operator ask for it.
+`moot.children` starts a child, `moot.operating` does what the operator asks for.
 """
 
 import moot.quickstart  # noqa: F401, I001  # before msgspec
@@ -20,14 +20,13 @@ from typing import Any, Final
 
 import msgspec
 
-from moot.admin import Admin, Ask, Tell
+from moot.admin import Admin
 from moot.children import MAX_SHORT_LIVES, STEADY_S, Child, Place, Sheet, start
-from moot.config import ConfigError, changes
 from moot.datadir import StartError, locked, prepare_directory
-from moot.rolling import Rolling
+from moot.operating import Operator
 from moot.sockets import ListenError, Listeners, bind
 from protocol import addresses, logs
-from protocol.ipc import Beat, Control, Fatal, Link, Ready, Relink, Reload, Retire, Retired, Stop, Stuck
+from protocol.ipc import Beat, Control, Fatal, Link, Ready, Relink, Retire, Retired, Stop, Stuck
 from protocol.pipes import make_pipe
 from protocol.settings import DEFAULTS, Settings
 
@@ -64,12 +63,10 @@ class Supervisor:
         self.places = [Place("sandbox"), Place("broker"), *(Place("worker", socks) for socks in listeners.places)]
         self.children: list[Child] = []  # that live, in a place or retired
         self.incarnations = 0
-        self.rolling: Rolling | None = None
         self.announced = False
         self.signals: list[int] = []
         self.failure: str | None = None
         self._log_place = log_place
-        self._load = reload
         self._hung_up = False  # SIGHUP came: the settings are to be read again
         self._beat_number = 0
         self._sheet = Sheet()
@@ -78,8 +75,8 @@ class Supervisor:
         os.set_blocking(self._wake_r, False)
         self.selector = selectors.DefaultSelector()  # each with the function to call
         self.selector.register(self._wake_r, selectors.EVENT_READ, self._woken)
-        self._admin = Admin(self.selector, directory, self._asked)
-        self._survives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or not _has_terminal()
+        self._operator = Operator(self, reload)
+        self._admin = Admin(self.selector, directory, self._operator.asked)
 
     @property
     def ending(self) -> bool:
@@ -114,7 +111,7 @@ class Supervisor:
 
     def _catch_signals(self) -> Callable[[], None]:
         def caught(number: int, _frame: object) -> None:
-            if number in ENDS or not (self._survives_terminal or _has_terminal()):
+            if number in ENDS or self._operator.hung_up():
                 self.signals.append(number)
             else:
                 self._hung_up = True
@@ -189,13 +186,12 @@ class Supervisor:
             return
         if self._hung_up:
             self._hung_up = False
-            self._reload_and_log()
+            self._operator.reload()
         now = time.monotonic()
         for place in self.places:
             if place.restart_at is not None and place.restart_at <= now:
                 self.start(place)
-        if self.rolling is not None and not self.rolling.advance():
-            self.rolling = None
+        self._operator.advance()
         self._announce()
 
     def _hear(self, child: Child) -> None:
@@ -314,62 +310,12 @@ class Supervisor:
             elif child.ready is not None:
                 child.send(Beat(self._beat_number))
 
-    # --- what the operator asks for
-
-    def _asked(self, ask: Ask, tell: Tell) -> None:
-        if self.ending:
-            tell("the server is ending", 1)
-        elif ask.do == "reload":
-            lines, code = self._reload()
-            for line in lines[:-1]:
-                tell(line, None)
-            tell(lines[-1], code)
-        elif self.rolling is not None:
-            tell("a restart is under way already; wait until it is done", 1)
-        elif not self.announced:
-            tell("the server is still starting; try again in a moment", 1)
-        else:
-            self._restart(ask.spread, tell)
-
-    def _restart(self, spread: float | None, tell: Tell) -> None:
-        lines, code = self._reload(renewing=True)
-        if code:
-            tell(lines[-1], code)
-            return
-        for line in lines:
-            tell(line, None)
-        self.rolling = Rolling(self, self.settings.restart_spread if spread is None else spread, tell)
-
-    def _reload_and_log(self) -> None:
-        lines, code = self._reload()
-        for line in lines:
-            log.log(logging.ERROR if code else logging.INFO, "reload: %s", line)
-
-    def _reload(self, *, renewing: bool = False) -> tuple[list[str], int]:
-        """Read the settings again and let everybody have those that may change; return lines for people and a status.
-
-        ``renewing``: new processes will come, which take some that running ones cannot.
-        """
-        if self._load is None:
-            return ["this server was started with settings that cannot be read again"], 1
-        try:
-            wanted = self._load()
-        except ConfigError as err:
-            return [f"nothing is changed: {err}"], 2
-        self.settings, lines = changes(self.settings, wanted, renewing=renewing)
-        logs.setup(self.settings.log_format)
-        for child in self.children:
-            if child.kind != "sandbox":
-                child.send(Reload(self.settings))
-        return lines, 0
-
     # --- the end
 
     def _stop(self) -> None:
         """Workers first: they answer what is under way, which needs the broker."""
         log.info("stopping")
-        if self.rolling is not None:
-            self.rolling.abandon(self.failure or "the server is stopping")
+        self._operator.end(self.failure or "the server is stopping")
         self._admin.close()
         stop = Stop("the server is stopping", COME_BACK_S)
         self._stop_children([child for child in self.children if child.kind == "worker"], stop, WORKERS_STOP_S)
@@ -408,15 +354,6 @@ def _link(one: Child, other: Child) -> None:
     other.send(Link(one.kind, one.incarnation), (other_reads.fileno(), other_writes.fileno()))
     for end in (one_reads, other_writes, other_reads, one_writes):
         end.close()
-
-
-def _has_terminal() -> bool:
-    """Return whether this process has a controlling terminal; one that was closed it has no more."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def worker_count(settings: Settings) -> int:

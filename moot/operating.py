@@ -1,0 +1,108 @@
+"""What the operator of a running server asks for: new settings, a rolling restart. Works in the supervisor's loop."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from moot.admin import Ask, Tell
+from moot.config import ConfigError, changes
+from moot.rolling import Rolling
+from protocol import logs
+from protocol.ipc import Reload
+from protocol.settings import Settings
+
+if TYPE_CHECKING:
+    from moot.supervisor import Supervisor
+
+log = logging.getLogger("moot.supervisor")
+
+
+class Operator:
+    """``load`` reads the settings again, and may raise `ConfigError`; None: they cannot be."""
+
+    def __init__(self, family: "Supervisor", load: Callable[[], Settings] | None) -> None:
+        self._family = family
+        self._load = load
+        self._rolling: Rolling | None = None
+        self._nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or not _has_terminal()
+
+    def hung_up(self) -> bool:
+        """Return whether a SIGHUP says that our terminal is gone, and with it whoever started us."""
+        return not self._nohup and not _has_terminal()
+
+    def advance(self) -> None:
+        """Go on with a restart that is under way."""
+        if self._rolling is not None and not self._rolling.advance():
+            self._rolling = None
+
+    def end(self, why: str) -> None:
+        """The server ends."""
+        if self._rolling is not None:
+            self._rolling.abandon(why)
+            self._rolling = None
+
+    def asked(self, ask: Ask, tell: Tell) -> None:
+        """Do what somebody at the admin socket asks for."""
+        if self._family.ending:
+            tell("the server is ending", 1)
+        elif ask.do == "reload":
+            lines, code = self._reload()
+            for line in lines[:-1]:
+                tell(line, None)
+            tell(lines[-1], code)
+        elif self._rolling is not None:
+            tell("a restart is under way already; wait until it is done", 1)
+        elif not self._family.announced:
+            tell("the server is still starting; try again in a moment", 1)
+        else:
+            self._restart(ask.spread, tell)
+
+    def reload(self) -> None:
+        """Take up new settings, as after SIGHUP; the log has what came of it."""
+        self._reload()
+
+    def _restart(self, spread: float | None, tell: Tell) -> None:
+        lines, code = self._reload(renewing=True)
+        if code:
+            tell(lines[-1], code)
+            return
+        for line in lines:
+            tell(line, None)
+        spread = self._family.settings.restart_spread if spread is None else spread
+        self._rolling = Rolling(self._family, spread, tell)
+
+    def _reload(self, *, renewing: bool = False) -> tuple[list[str], int]:
+        """Read the settings again and let everybody have those that may change; return lines for people and a status.
+
+        ``renewing``: new processes will come, which take some that running ones cannot.
+        """
+        lines, code = self._read_again(renewing=renewing)
+        for line in lines:
+            log.log(logging.ERROR if code else logging.INFO, "reload: %s", line)
+        return lines, code
+
+    def _read_again(self, *, renewing: bool) -> tuple[list[str], int]:
+        if self._load is None:
+            return ["this server was started with settings that cannot be read again"], 1
+        try:
+            wanted = self._load()
+        except ConfigError as err:
+            return [f"nothing is changed: {err}"], 2
+        family = self._family
+        family.settings, lines = changes(family.settings, wanted, renewing=renewing)
+        logs.setup(family.settings.log_format)
+        for child in family.children:
+            if child.kind != "sandbox":
+                child.send(Reload(family.settings))
+        return lines, 0
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a controlling terminal; one that was closed it has no more."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
