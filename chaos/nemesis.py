@@ -73,9 +73,11 @@ class Nemesis:
         return blow
 
     async def _victim(self, blow: Blow, kind: str) -> int:
-        """Choose a process that lived long enough not to be taken for one that cannot run."""
+        """Choose a process, of workers rather one with many clients, and let it live long enough not to be taken for
+        one that cannot run."""
         pids = self.target.children(kind)
-        pid = self._rng.choice(pids)
+        weights = [len(peers(pid)) + 1 for pid in pids] if kind == "worker" else None
+        (pid,) = self._rng.choices(pids, weights)
         await asyncio.sleep(max(0.0, self.target.ready_at[pid] + STEADY_S - time.monotonic()))
         blow.begin = time.monotonic()
         if kind == "worker":
