@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check lint types imports tests fmt bench soak screenshot docs lock dist clean distclean setup
+.PHONY: help run stop test check lint types imports tests fmt bench soak fuzz screenshot docs lock dist clean distclean setup
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -52,6 +52,13 @@ bench: setup ## deliveries per second, latency, memory; takes minutes
 soak: setup ## the long proof: kills, faults, power losses, an hour of churn; takes hours, see docs/reliability.md
 	@$(PY) -m chaos.soak $(ARGS)
 
+SECONDS := 30
+fuzz: setup ## look for input that breaks a decoder; SECONDS=30 for each, ARGS="session names" for these
+	@test "$$(uname -s)" = Linux || { echo "moot: make fuzz needs Linux, for atheris has packages for nothing else; make test replays its inputs" >&2; exit 1; }
+	@$(PY) -m pip --quiet --disable-pip-version-check --no-input install --require-hashes -r requirements-fuzz.lock || \
+		{ echo "moot: could not install atheris; see above. It has packages for CPython 3.11 to 3.14 on x86-64" >&2; exit 1; }
+	@$(PY) -m fuzz --seconds $(SECONDS) $(ARGS)
+
 screenshot: setup ## draw the picture of the client that README.md shows
 	@$(PY) -m docs.screenshot $(ARGS)
 
@@ -63,6 +70,7 @@ lock: setup ## choose the newest versions of all packages, and write the lock fi
 	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade -c requirements.lock --group build -o requirements-build.lock
 	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade -c requirements.lock -c requirements-build.lock --group dev -o requirements-dev.lock
+	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --upgrade -c requirements.lock -c requirements-build.lock --group fuzz -o requirements-fuzz.lock
 
 dist: setup ## a source distribution and a wheel in dist/
 	@$(PY) -m pip --quiet --disable-pip-version-check install build
@@ -74,4 +82,4 @@ clean: ## remove caches and what was built
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment too
-	@rm -rf .venv
+	@rm -rf .venv .fuzz
