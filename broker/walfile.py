@@ -78,9 +78,14 @@ def _frames(file: BinaryIO, found: WalFile, seeds: list[Sum], order: str) -> Non
     """Read the frames; ``seeds``: what the first one's checksum may be seeded with."""
     suspects: list[int] = []  # not as they should be, since the last commit
     pages: dict[int, int] = {}  # of the transaction being read
-    sound, number, size = 0, 0, found.page_bytes
-    while len(frame := file.read(FRAME.size + size)) == FRAME.size + size:
-        number += 1
+    sound, size = 0, found.page_bytes
+    begin = file.tell()
+    count_all = (file.seek(0, 2) - begin) // (FRAME.size + size)  # a server may add more all the time
+    file.seek(begin)
+    for number in range(1, count_all + 1):
+        frame = file.read(FRAME.size + size)
+        if len(frame) < FRAME.size + size:
+            break
         offset = HEADER.size + (number - 1) * len(frame)
         page, count, *salts, one, two = FRAME.unpack_from(frame)
         ours = tuple(salts) == found.salts
