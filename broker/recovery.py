@@ -44,14 +44,15 @@ def compare(db: apsw.Connection, rooms: dict[str, Head], doubtful: Iterable[Head
 
     ``rooms``: as they are after the last commit. ``doubtful``: those whose newest rows are read too.
     """
-    stored, mended = heads.read(db)
+    try:
+        stored, mended = heads.read(db)
+    except heads.Astray as err:
+        raise Lost(f"parts of its inner structure ({err})") from err
     for name, room in rooms.items():
         found = stored.get(name)
         end = 0 if found is None else found.last
         if end < room.last:
             raise Lost(f"messages {end + 1} to {room.last} of room {name}")
-        if end > room.last or (found is not None and found.head != room.head and found not in mended):
-            raise Lost(f"what was said in room {name} around message {room.last}")
     for room in doubtful:
         first = max(room.pruned, room.last - CACHED) + 1
         if first > room.last:
@@ -62,3 +63,7 @@ def compare(db: apsw.Connection, rooms: dict[str, Head], doubtful: Iterable[Head
         if new:
             listed = ", ".join(str(begin) if begin == last else f"{begin} to {last}" for begin, last in new)
             raise Lost(f"messages {listed} of room {room.name}")
+    for name, room in rooms.items():
+        found = stored[name] if room.last else room
+        if found.last != room.last or (found.head != room.head and found not in mended):
+            raise Lost(f"what was said in room {name} around message {room.last}")

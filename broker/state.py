@@ -362,7 +362,7 @@ class State:
                     "too-many-rooms", f"you are in {len(person.rooms)} rooms, the most allowed; leave one first"
                 )
             new = name not in self.rooms.by_name and not self.log.last(name)
-            if new and self._room_count() >= self.settings.max_rooms:
+            if new and self._is_full():
                 text = f"this server has {self.settings.max_rooms} rooms, the most allowed; join one of them"
                 raise Refusal("too-many-rooms", text)
             room = self.rooms.by_name.get(name)
@@ -395,8 +395,12 @@ class State:
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
 
-    def _room_count(self) -> int:
-        return self.log.room_count + sum(not self.log.last(name) for name in self.rooms.by_name)
+    def _is_full(self) -> bool:
+        """Tell whether there are as many rooms as there may be, those with people and those with messages."""
+        limit, used = self.settings.max_rooms, self.rooms.by_name
+        if self.log.room_count + len(used) < limit:  # most of the time, and counting rooms takes a millisecond
+            return False
+        return self.log.room_count + sum(not self.log.last(name) for name in used) >= limit
 
     def _leave(self, person: Person, do: Do) -> None:
         request = do.request

@@ -301,6 +301,29 @@ def test_a_disk_that_is_well_again_at_once_costs_one_refusal(bench: tuple[Bench,
     assert posts(one.told()) == [(1, "a")]
 
 
+def test_a_broker_that_lost_acknowledged_messages_answers_nobody_and_says_why(
+    bench: tuple[Bench, Faulty], tmp_path: Path
+) -> None:
+    broker, disk = bench
+    one = broker.worker(1)
+    one.put(hello(ANN_CONN, "ann"), join(ANN_CONN, "#tea"), say(ANN_CONN, "kept", 3))
+    broker.turn()
+    one.told()
+    disk.failing.add(("sync", "db-wal"))
+    one.put(say(ANN_CONN, "lost", 4))
+    broker.turn()
+    one.told()
+    disk.failing.clear()
+    other = apsw.Connection(str(tmp_path / "moot.db"), vfs=disk.base)
+    other.execute("DELETE FROM messages")
+    other.close()
+    broker.broker.upkeep._mend_at = 0.0
+    one.put(say(ANN_CONN, "next", 5))
+    with pytest.raises(LogLost, match="messages 1 of room #tea, though acknowledged"):
+        broker.turn()
+    assert one.told() == []
+
+
 # --- a real full disk
 
 
