@@ -2,12 +2,15 @@
 
 import os
 import secrets
+import sys
 
 import pytest
 
 from chaos.campaign import FAULTS, NEEDS_DISK, NEEDS_NETWORK, Plan, run
 from chaos.proxy import FAULTS as PROXY_FAULTS
 from chaos.report import table
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults need Linux")
 
 
 @pytest.mark.timeout(400)

@@ -9,6 +9,8 @@ import pytest
 
 from chaos.campaign import SABOTAGE
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults need Linux")
+
 SCRIPT = """
 import apsw, os, sys
 from pathlib import Path
