@@ -622,3 +622,42 @@ def test_who_takes_over_a_seat_enters_the_rooms_it_had() -> None:
     ]
     reconnect(s, 5)
     assert [line["op"] for line in wrote(s)] == ["join", "join"]
+
+
+def test_a_room_asked_for_twice_at_once_is_told_once() -> None:
+    s = session("#tea")
+    s.connected()
+    told(s, WELCOME)
+    s.request(Join(room="#tea"))
+    both = [Room(id=number, room="#tea", seq=2, messages=[msg(1), msg(2)]) for number in (2, 3)]
+    seen = [m.seq for update in told(s, *both) if isinstance(update, Entered) for m in update.messages]
+    assert seen == [1, 2]
+
+
+def test_a_message_that_came_early_and_again_in_a_page_is_told_once_though_a_gap_follows() -> None:
+    s = session("#tea")
+    s.connected()
+    told(s, WELCOME)
+    early = [msg(9)]
+    updates = told(
+        s,
+        *early,
+        Room(id=2, room="#tea", seq=13, messages=[msg(8), msg(9)]),
+        HistoryPage(id=3, room="#tea", messages=[]),
+    )
+    assert [u for u in updates if isinstance(u, Lost | Message)] == [Lost("#tea", 10, 13)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"ev":"notice","text":"x","more":' + b"[" * 20_000,
+        b'{"ev":"msg","room":"#tea","seq":-1,"time":0,"from":"bob","text":"x"}',
+        b'{"ev":"room","room":"#tea","seq":1,"gaps":[[-5,-1]],"id":3}',
+    ],
+)
+def test_what_no_server_of_ours_says_is_passed_over(line: bytes) -> None:
+    s = in_tea(msg(1))
+    s.feed(line + b"\n")
+    assert s.updates() == []
+    assert told(s, msg(2)) == [Message(msg(2))]

@@ -117,3 +117,8 @@ def test_every_setting_says_what_it_expects_and_accepts_its_own_default() -> Non
         assert row.meaning
         if row.kind in ("whole", "number"):
             assert parse_text(row, str(row.default)) == row.default
+
+
+@pytest.mark.parametrize("text", ['workers = """a\nb\tc"""', "x = " + "[" * 5000])
+def test_whatever_is_in_the_file_the_complaint_is_one_line(tmp_path: Path, text: str) -> None:
+    assert wrong(config=toml(tmp_path, text)).isprintable()

@@ -15,8 +15,10 @@ import psutil
 import pytest
 
 from moot.children import MAX_SHORT_LIVES, Child, Place
-from moot.supervisor import StartError, prepare_directory, worker_count
+from moot.sockets import Listeners
+from moot.supervisor import StartError, Supervisor, prepare_directory, worker_count
 from protocol import native
+from protocol.ipc import Fatal, Stuck
 from protocol.settings import Settings
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
@@ -432,3 +434,23 @@ def hung_up(sock: socket.socket) -> bool:
 def test_process_lists_show_what_each_process_is(server: Server) -> None:
     for kind, shown in (("broker", "moot: broker"), ("sandbox", "moot: sandbox"), ("worker", "moot: worker ")):
         assert " ".join(psutil.Process(server.pids(kind)[-1]).cmdline()).startswith(shown)
+
+
+def test_a_worker_that_serves_clients_ends_neither_the_server_nor_another_process(tmp_path: Path) -> None:
+    supervisor = Supervisor(Settings(), tmp_path, Listeners([], []), lambda: None)
+    worker, victim = lived(Place("worker"), 1.0), lived(Place("worker"), 1.0)
+    supervisor.children = [victim]
+    supervisor._obey(worker, Fatal("all is lost"))
+    supervisor._obey(worker, Stuck(victim.incarnation))
+    assert not supervisor.ending
+    broker = lived(Place("broker"), 1.0)
+    broker.place.child = broker
+    supervisor._obey(broker, Fatal("the disk is gone"))
+    assert supervisor.failure == "the disk is gone"
+    supervisor.children = []
+    supervisor._kill_all()
+
+
+def test_a_worker_gets_another_link_once_a_second_at_most() -> None:
+    worker = lived(Place("worker"), 1.0)
+    assert [worker.may_relink(now) for now in (100.0, 100.2, 100.9, 101.0, 101.5)] == [True, False, False, True, False]

@@ -93,3 +93,49 @@ def test_an_endless_line_is_taken_for_the_end(pair: Pair) -> None:
     one._sock.sendall(b"x" * 30_000)
     with pytest.raises(EOFError):
         other.recv()
+
+
+GARBAGE = [
+    b"nonsense\n",
+    b'{"type":"Beat","n":1,"x":' + b"[" * 20_000 + b"\n",
+    b'{"type":"Stop","text":"\xff"}\n',
+    b'{"type":"Link","peer":"broker","incarnation":1}\n',
+]
+
+
+@pytest.mark.parametrize("line", GARBAGE)
+def test_garbage_or_a_link_without_descriptors_is_taken_for_the_end(pair: Pair, line: bytes) -> None:
+    one, other = pair
+    one._sock.sendall(line)
+    with pytest.raises(EOFError):
+        other.recv()
+
+
+def test_descriptors_that_belong_to_no_message_are_closed(pair: Pair) -> None:
+    one, other = pair
+    spare = os.open(os.devnull, os.O_RDONLY)
+    before = sorted(os.listdir("/dev/fd"))
+    socket.send_fds(one._sock, [msgspec.json.encode(Beat(1)) + b"\n"], [spare] * 10)
+    assert other.recv() == [(Beat(1), [])]
+    assert sorted(os.listdir("/dev/fd")) == before
+    socket.send_fds(one._sock, [b"garbage\n"], [spare] * 10)
+    with pytest.raises(EOFError):
+        other.recv()
+    assert sorted(os.listdir("/dev/fd")) == before
+    os.close(spare)
+
+
+def talk_for_ever(control: ControlSocket) -> None:
+    for number in range(1_000_000):
+        control.send(Beat(number))
+
+
+def test_a_peer_that_does_not_read_is_given_up_when_there_is_a_limit() -> None:
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    impatient, deaf = ControlSocket(one, 0.01), ControlSocket(other)
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        talk_for_ever(impatient)
+    with pytest.raises(OSError, match="Broken pipe"):
+        impatient.send(Beat(0))
+    impatient.close()
+    deaf.close()

@@ -197,3 +197,14 @@ def test_rooms_come_out_as_they_went_in(text: str) -> None:
 def test_keys_of_any_text_are_found(text: str) -> None:
     assert isinstance(fold_nick(text), str)
     assert isinstance(skeleton(text), str)
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [("tea time", "#tea-time"), ("Teå", "#teå"), ("\u202e", "#tea"), ("a" * 63 + " b", "#" + "a" * 63)],
+)
+def test_what_is_offered_for_a_room_without_its_sign_is_a_room(typed: str, near: str) -> None:
+    with pytest.raises(BadName) as refused:
+        names.room(typed)
+    assert str(refused.value).endswith(f"Try {near}")
+    assert names.room(near) == near

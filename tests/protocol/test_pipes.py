@@ -1,9 +1,11 @@
 """Frames over pipes: any cut, slow readers, dead peers, hostile lengths."""
 
+import contextlib
 import itertools
 import multiprocessing
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from protocol import ipc
 from protocol.ipc import MAX_BATCH_BYTES
-from protocol.pipes import BadFrame, FrameCutter, PipeReader, PipeWriter, encode_frames, make_pipe
+from protocol.pipes import BadFrame, FrameCutter, PipeReader, PipeWriter, decode_batch, encode_frames, make_pipe
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -188,3 +190,42 @@ def test_a_pipe_takes_much_before_it_needs_help() -> None:
 
 def test_the_limit_of_a_batch_is_what_the_design_says() -> None:
     assert ipc.MAX_BATCH_BYTES == 16 * 1024 * 1024
+
+
+BAD: dict[str, bytes] = {
+    "another type": msgspec.msgpack.encode([["Do", "1"]]),
+    "no UTF-8": b"\x91\x97\xa2Do\x01\x01\x81\xa2op\xa4ping\xc0\xa2\xff\xfe\xa0",
+    "deep nesting where nobody looks": (
+        b"\x91\x98" + msgspec.msgpack.encode(["Do", 1, 1, {"op": "ping"}, None, "", ""])[1:] + b"\x91" * 20_000
+    ),
+    "cut off": msgspec.msgpack.encode([["Gone", 1, "x"]])[:-1],
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_no_batch_is_one_kind_of_error(what: str) -> None:
+    with pytest.raises(BadFrame, match="no batch"):
+        decode_batch(BAD[what], msgspec.msgpack.Decoder(list[ipc.Up]))
+
+
+def test_a_writer_that_never_pauses_leaves_the_reader_its_turn() -> None:
+    read, write = os.pipe()
+    reader = PipeReader(read)
+    stop = threading.Event()
+
+    def flood() -> None:
+        frame = framed(bytes(1000)) * 100
+        with contextlib.suppress(BrokenPipeError):
+            while not stop.is_set():
+                os.write(write, frame)
+
+    writer = threading.Thread(target=flood)
+    writer.start()
+    try:
+        sizes = [sum(map(len, reader.read())) for _ in range(20)]
+    finally:
+        stop.set()
+        reader.close()
+        writer.join()
+        os.close(write)
+    assert max(sizes) <= 2 * 1024 * 1024 + 2000
