@@ -75,6 +75,8 @@ class Proxy:
                 twin.write(first)
                 await other.readline()
                 self.counts[fault] += 1
+            if reader.at_eof():
+                return  # the client has given this connection up, and may have another by now
             up_reader, up_writer = await self._connect(upstream)
             up_writer.write(first)
             forward = _Forward(fault, self._rng, self._healed, self.counts)
