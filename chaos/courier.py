@@ -56,6 +56,7 @@ class _Seated:
     hello: native.Hello | None = None
     rooms: set[str] = field(default_factory=set)
     inbox: int = 0
+    since: int = 0
 
 
 class Courier:
@@ -65,7 +66,7 @@ class Courier:
         self.incarnation = incarnation
         self.conns: dict[ConnId, _Seated] = {}
         self.pending: dict[int, Do] = {}  # by rid: not answered
-        self.leaving: dict[ConnId, str] = {}  # closed, and the broker has not said that it knows
+        self.leaving: dict[ConnId, _Seated] = {}  # closed, and the broker has not said that it knows
         self.answers: list[tuple[Do, native.Event]] = []  # to what was said, for those who watch
         self.epoch = ""
         self._seqs: dict[str, int] = {}
@@ -82,10 +83,9 @@ class Courier:
         """The connection breaks; what its client had asked is forgotten, what it had said is not."""
         assert client.conn is not None
         conn, client.conn = client.conn, None
-        del self.conns[conn]
+        self.leaving[conn] = self.conns.pop(conn)
         for rid in [rid for rid, do in self.pending.items() if do.conn == conn and not isinstance(do.request, SAID)]:
             del self.pending[rid]
-        self.leaving[conn] = "connection lost"
         self._up.append(Gone(conn, "connection lost"))
         client.session.outgoing()
         client.session.disconnected("connection lost")
@@ -93,14 +93,15 @@ class Courier:
     def attach(self) -> list[Up]:
         """Return the first words to a new broker."""
         seats = [
-            Seat(conn, seated.hello, sorted(seated.rooms), "127.0.0.1", "native", 1, None, seated.inbox)
-            for conn, seated in self.conns.items()
+            Seat(conn, seated.hello, sorted(seated.rooms), "127.0.0.1", "native", seated.since, None, seated.inbox)
+            for conn, seated in (*self.conns.items(), *self.leaving.items())
             if seated.hello is not None
         ]
         seqs = {room: self._seqs.get(room, 0) for seated in self.conns.values() for room in seated.rooms}
         self._up.clear()
-        gone = [Gone(conn, reason) for conn, reason in self.leaving.items()]
-        return [Attach(self.incarnation, seats, seqs, self.epoch), *self.pending.values(), *gone]
+        gone = [Gone(conn, "connection lost") for conn in self.leaving]
+        attach = [Attach(self.incarnation, seats, {}, self.epoch), Attach(self.incarnation, [], seqs, self.epoch)]
+        return [*attach, *self.pending.values(), *gone]
 
     def ask(self, conn: ConnId, request: native.Request) -> None:
         self._numbers += 1
@@ -153,6 +154,7 @@ class Courier:
             self.epoch = answer.epoch
             seated.hello = msgspec.structs.replace(do.request, nick=answer.nick, id=None)
             seated.inbox = answer.inbox
+            seated.since = self._numbers
         elif isinstance(answer, native.Ok) and isinstance(do.request, native.Nick) and seated.hello is not None:
             seated.hello = msgspec.structs.replace(seated.hello, nick=answer.nick or seated.hello.nick)
         self._write(conn, answer)

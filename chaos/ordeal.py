@@ -87,9 +87,8 @@ class Ordeal:
         self._observe()
         log = self.stage.log
         if log.last(room) and log.suspect is None:
-            log.prune(room, keep, 0, 1000)
-            log.commit()
-            self.pruned[room] = max(self.pruned[room], log.last(room) - keep)
+            self.stage.prune(room, keep)
+            self.pruned[room] = self.stage.log.pruned(room)
 
     def _say(self, client: Client) -> None:
         self.said += 1

@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -144,13 +145,14 @@ class Stage:
 
     def fault(self, kind: Fault) -> None:
         """This happens now: the broker is killed, the worker is, or the power goes and takes both."""
-        if kind == "worker":
-            self.unanswered = list(self.courier.pending.values())
-            self.faults.append(kind)
-            self._up.close()
-            self._down.close()
-            self._new_courier()
-            self._link()
+        if kind == "worker":  # just before it hears what came of its last words
+            if self._step():
+                self.unanswered = list(self.courier.pending.values())
+                self.faults.append(kind)
+                self._up.close()
+                self._down.close()
+                self._new_courier()
+                self._link()
             return
         self._fall(kind)
         self._rise()
@@ -204,6 +206,15 @@ class Stage:
         else:
             self._start(frozenset({self.courier.incarnation}))
 
+    def prune(self, room: str, keep: int, limit: int = 1000) -> bool:
+        """Have the broker remove old messages, as its retention does; False: it died of it and another has begun."""
+        self.log.prune(room, keep, 0, limit)
+        self.log.commit()
+        if self._fallen is None:
+            return True
+        self._rise()
+        return False
+
     # --- a round
 
     def round(self, *, deliver: bool = True) -> None:
@@ -211,18 +222,8 @@ class Stage:
 
         ``deliver``: False: the connections break before clients hear the answers.
         """
-        self._clock.now += 1
         self._put(self.courier.gather())
-        ready = self.broker
-        ready.waiting += ready._wait(self._clock.now)  # a new link
-        ready.waiting += ready._wait(self._clock.now)  # what came over it
-        assert not ready.awaited
-        if not ready.seated:
-            ready.seated = True
-            ready._take_seats()
-        ready.step()
-        if self._fallen is not None:
-            self._rise()
+        if not self._step():
             return
         if not deliver:
             for client in self.clients.values():
@@ -231,6 +232,22 @@ class Stage:
         with contextlib.suppress(EOFError):
             self._received += self._down.read()
         self._hear()
+
+    def _step(self) -> bool:
+        """Have the broker take what waits for it, and do a step; False: it died of it and another has begun."""
+        self._clock.now += 1
+        ready = self.broker
+        ready.waiting += ready._wait(self._clock.now)  # a new link
+        ready.waiting += ready._wait(self._clock.now)  # what came over it
+        assert not ready.awaited
+        if not ready.seated:
+            ready.seated = True
+            ready._take_seats()
+        ready.step()
+        if self._fallen is None:
+            return True
+        self._rise()
+        return False
 
     def _hear(self) -> None:
         received, self._received = self._received, []
@@ -247,14 +264,18 @@ class Stage:
         if client.conn is None:
             self.courier.open(client)
 
-    def settle(self, rounds: int = 200) -> None:
-        """Connect everybody and go on until nothing is under way. Raises `AssertionError` if that does not end."""
+    def settle(self, then: Callable[[], object] = lambda: None, rounds: int = 200) -> None:
+        """Connect everybody and go on until nothing is under way; call ``then`` after each round.
+
+        Raises `AssertionError` if that does not end.
+        """
         for _ in range(rounds):
             for client in self.clients.values():
                 self.connect(client)
                 if client.session.retry_after is not None:
                     client.session.retry()
             self.round()
+            then()
             if not self.courier.pending and all(client.settled for client in self.clients.values()):
                 return
         raise AssertionError("it does not settle")
