@@ -54,7 +54,7 @@ _INDEX: Final = "CREATE UNIQUE INDEX messages_once ON messages (sender, cmid) WH
 
 
 class TooNew(Exception):
-    """The log was written by a newer moot."""
+    """The log was written by a newer moot, or says so."""
 
 
 def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Callable[[], None]) -> None:
@@ -64,6 +64,12 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Calla
         raise TooNew(f"it has format {version}, newer than this moot knows ({VERSION}); update moot")
     if version == VERSION:
         return
+    if version < VERSION and _has_sums(db):  # a migration would give what is damaged new sums
+        log.error("the log says that it has format %d, and has that of %d: that number was damaged", version, VERSION)
+        db.pragma("user_version", VERSION)
+        return
+    if version < 0:
+        raise TooNew(f"it has format {version}, which there never was: the file is damaged; restore a backup")
     if version == 1:
         saved = back_up(db, Path(f"{path}.v1.bak"), vfs, alive)
         log.info("the log %s is brought to format %d; its copy of before is %s", path, VERSION, saved)
@@ -77,6 +83,10 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Calla
             _from_1(db)
         db.pragma("user_version", VERSION)
     db.set_progress_handler(None)
+
+
+def _has_sums(db: apsw.Connection) -> bool:
+    return any(column[1] == "sum" for column in db.execute("PRAGMA table_info(messages)"))
 
 
 def back_up(db: apsw.Connection, to: Path, vfs: str | None, alive: Callable[[], None]) -> Path:

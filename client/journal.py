@@ -23,6 +23,7 @@ from client.address import Address
 from client.outbox import Outgoing
 from protocol import native
 from protocol.names import fold_nick
+from protocol.text import clean
 
 MAX_SLOTS: Final = 64  # clients of one nick on one server at the same time that keep a journal
 MAX_DAMAGED: Final = 100  # files set aside; more are not kept apart
@@ -258,7 +259,8 @@ def _set_aside(path: Path, why: Exception) -> str:
     os.replace(path, aside)
     with contextlib.suppress(FileNotFoundError):
         os.replace(f"{path}-wal", f"{aside}-wal")
-    return f"the file of unsent messages was damaged ({why}) and is now {aside}; what it held is not sent"
+    what = clean(str(why), newlines=False)  # SQLite says what is wrong in several lines
+    return f"the file of unsent messages was damaged ({what}) and is now {aside}; what it held is not sent"
 
 
 def _why(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fuzz import broker, clients, dialects, texts, wire
+from fuzz import broker, clients, dialects, files, texts, wire
 from fuzz.source import TEXTS, Source, seed
 from protocol import native
 from protocol.ipc import Attach, Beat, Control, Do, FromSandbox, Gone, Link, Seat, Stop
@@ -90,6 +90,9 @@ TARGETS: Final[dict[str, Target]] = {
         ],
     ),
     "broker": Target(broker.broker_state, _CHOICES),
+    "export": Target(files.exported_lines, [*_CHOICES, seed(b"[" * 2000 + b"\n", b"\1\1\1")]),
+    "journal": Target(files.journal_file, _CHOICES),
+    "log": Target(files.log_file, _CHOICES),
     "session": Target(clients.session, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
     "session-cuts": Target(clients.any_cut_session, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
 }

@@ -216,3 +216,32 @@ def test_it_gives_signs_of_life_while_it_takes_its_time(path: Path) -> None:
     assert log.last("#tea") == 30000
     assert log.after("#tea", 29000, 1000).gaps == []
     log.close()
+
+
+@pytest.mark.parametrize("number", [-16777214, 0, 1])
+def test_a_damaged_format_number_gives_no_damaged_row_another_sum(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "moot.db"
+    log = Log(path)
+    for seq in (1, 2, 3):
+        log.append("#tea", b"a" * 16, f"c{seq}", seq, "ann", "text", f"text {seq}")
+    log.commit()
+    log.close()
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE messages SET text = 'forged' WHERE seq = 2")
+    db.pragma("user_version", number)
+    db.close()
+    log = Log(path)
+    page = log.after("#tea", 0, 10)
+    log.close()
+    assert [msg.text for msg in page.messages] == ["text 1", "text 3"]
+    assert page.gaps == [(2, 2)]
+    assert version(path) == schema.VERSION
+
+
+def test_a_format_that_never_was_is_said_and_nothing_is_changed(path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.pragma("user_version", -5)
+    db.close()
+    with pytest.raises(LogError, match="format -5, which there never was"):
+        Log(path)
+    assert version(path) == -5
