@@ -77,11 +77,18 @@ class Log:
         self._path, self._vfs = str(path), vfs
         try:
             self._db = self._connect()
+            if vfs is None:
+                recovery.check_wal(self._db, Path(path))
             schema.prepare(self._db, path, vfs, alive)
             self.epoch = self._epoch()
             self._rooms, mended = heads.read(self._db)
             used = "SELECT MAX(id) FROM rooms UNION SELECT MAX(room) FROM messages UNION SELECT 0"
             self._next_room_id = 1 + max(id_ for (id_,) in self._query(used, ()) if isinstance(id_, int))
+        except recovery.Lost as err:
+            raise LogError(
+                f"cannot open the log {path}: {err}. Nothing was changed; write what is sound into a new log with"
+                " `moot check --repair NEW`, and put that in its place with `moot restore NEW`"
+            ) from err
         except schema.TooNew as err:
             raise LogError(f"cannot open the log {path}: {err}") from err
         except heads.Astray as err:

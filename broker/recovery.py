@@ -14,16 +14,31 @@ which frames of the write-ahead log count):
 
 import contextlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import apsw
 
-from broker import heads, pages
+from broker import heads, pages, walfile
 from broker.heads import CACHED, Head
 from broker.reading import Reader
 
 
 class Lost(Exception):
     """What was acknowledged is not in the log any more; the text names it."""
+
+
+def check_wal(db: apsw.Connection, path: Path) -> None:
+    """Raises `Lost` when SQLite would drop synced transactions of the write-ahead log: damage, no crash, does that.
+
+    Must come before anything is written: the next checkpoint would take away what `moot check --repair` can still save.
+    """
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    frames, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+    with contextlib.suppress(FileNotFoundError), path.with_name(path.name + "-wal").open("rb") as file:
+        commits = walfile.commits_behind(file, max(0, frames))
+        if commits > 1:
+            raise Lost(f"its write-ahead log is damaged, and the {commits} last transactions of it would be dropped")
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
 
 
 def prove(db: apsw.Connection) -> None:

@@ -46,6 +46,33 @@ def checksum(seed: Sum, content: bytes, order: str) -> Sum:
     return one, two
 
 
+def commits_behind(file: BinaryIO, frames: int) -> int:
+    """Return how many transactions end behind frame number ``frames``, by the frames' heads, without their sums.
+
+    Each commit is synced before the next one begins, so after a crash or a power loss there is at most one.
+    """
+    head = file.read(HEADER.size)
+    if len(head) < HEADER.size:
+        return 0
+    magic, _version, size, _checkpoint, *salts, one, two = HEADER.unpack(head)
+    if checksum((0, 0), head[:24], ">" if magic & 1 else "<") != (one, two):  # damaged
+        first = file.read(FRAME.size)
+        found = list(FRAME.unpack(first)[2:4]) if len(first) == FRAME.size else []
+        if not any(map(int.__eq__, found, salts)):
+            return 0  # frames of before a reset, which did not get beyond the header
+        salts = found
+    size += FRAME.size
+    if not 512 <= size <= 1 << 17:
+        return 0
+    commits = 0
+    file.seek(HEADER.size + frames * size)
+    while len(head := file.read(FRAME.size)) == FRAME.size:
+        _page, count, *found, _one, _two = FRAME.unpack(head)
+        commits += count > 0 and found == salts
+        file.seek(size - FRAME.size, 1)
+    return commits
+
+
 def scan(file: BinaryIO, page_bytes: int) -> WalFile:
     """Read a whole write-ahead log. ``page_bytes``: of the log's pages, for a damaged header."""
     file.seek(0)
