@@ -28,8 +28,9 @@ NEEDS_DISK: Final = frozenset({"disk-full"})
 NEEDS_NETWORK: Final = frozenset({"cut", "long-cut"})
 NEEDS_SABOTAGE: Final = frozenset({"fsync-error", "write-error", "read-only"})
 FAULTS: Final = (
-    "kill-broker", "kill-worker", "kill-sandbox", "kill-supervisor", "stop-broker", "stop-worker", "starve-broker",
-    "starve-worker", "disk-full", "fsync-error", "write-error", "read-only", "cut", "long-cut",
+    "kill-broker", "kill-worker", "kill-sandbox", "kill-supervisor", "terminate", "restart", "stop-broker",
+    "stop-worker", "starve-broker", "starve-worker", "disk-full", "fsync-error", "write-error", "read-only", "cut",
+    "long-cut",
 )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from chaos.places import Disk, Network
-from chaos.server import Target
+from chaos.server import ServerError, Target
 
 STEADY_S: Final = 2.2  # a child that lived this long is restarted at once when it is killed again
 HELD_S: Final = 1.0, 2.5  # how long a disk is full, failing, or a cable out
+STOP_LIMIT_S: Final = 10.0  # from SIGTERM to the end
+SPREAD_S: Final = 2.0  # clients are sent over to new workers within that
 LONG_CUT_S: Final = 8.0  # longer than clients wait for a ping
 
 
@@ -45,6 +47,8 @@ class Nemesis:
             "kill-worker": lambda blow: self._kill(blow, "worker"),
             "kill-sandbox": lambda blow: self._kill(blow, "sandbox"),
             "kill-supervisor": self._kill_supervisor,
+            "terminate": self._terminate,
+            "restart": lambda _: self._restart(),
             "stop-broker": lambda blow: self._stop(blow, "broker"),
             "stop-worker": lambda blow: self._stop(blow, "worker"),
             "starve-broker": lambda blow: self._starve(blow, "broker"),
@@ -94,6 +98,22 @@ class Nemesis:
         self.target.kill_all()
         await self.target.ended()
         await self.target.start()
+
+    async def _terminate(self, blow: Blow) -> None:
+        """Ask the server to end, as an operator does, and start it again."""
+        blow.begin = time.monotonic()
+        status = await self.target.stop()
+        if status:
+            raise ServerError(f"the server ended with {status} after SIGTERM")
+        if time.monotonic() - blow.begin > STOP_LIMIT_S:
+            raise ServerError(f"the server took more than {STOP_LIMIT_S:g} s to end after SIGTERM")
+        await self.target.start()
+
+    async def _restart(self) -> None:
+        """Renew all processes while people talk on."""
+        (broker,) = self.target.children("broker")
+        await self.target.command("restart", "--spread", f"{SPREAD_S:g}")
+        await self.target.replaced("broker", broker)  # the last to be renewed
 
     async def _stop(self, blow: Blow, kind: str) -> None:
         """Stop a process for good: the supervisor must find out and replace it."""

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,8 @@ from client.address import Address
 READY_S: Final = 60.0  # for a start, or for a child to be replaced; backoff and heartbeat included
 STOP_S: Final = 20.0
 POLL_S: Final = 0.02
-_READY: Final = re.compile(r"(broker|sandbox|worker)[ \d]* is ready \(pid (\d+)\)")
+_READY: Final = re.compile(r"((broker|sandbox|worker)[ \d]*) is ready \(pid (\d+)\)")
+_SUCCEEDED: Final = re.compile(r"is ready to succeed (worker \d+)")
 _LISTENING: Final = re.compile(r"listening on ([\d.]+):(\d+)")
 
 
@@ -52,6 +54,8 @@ class Target:
         self._env = {**inherited, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._children: dict[str, list[int]] = defaultdict(list)  # kind -> pids that became ready, since the start
+        self._names: dict[str, int] = {}  # as the log calls them -> pid
+        self._retired: set[int] = set()
         self._read = 0  # bytes of the log that were looked at
         self._listening = False
 
@@ -71,9 +75,12 @@ class Target:
         return self._process is not None and self._process.poll() is None
 
     def children(self, kind: str) -> list[int]:
-        """Return the living processes of a kind ("broker", "worker", "sandbox") that are ready, oldest first."""
+        """Return the living processes of a kind ("broker", "worker", "sandbox") that are ready, oldest first.
+
+        Workers that a rolling restart has retired are left out.
+        """
         self._look()
-        return [pid for pid in self._children[kind] if _alive(pid)]
+        return [pid for pid in self._children[kind] if pid not in self._retired and _alive(pid)]
 
     def processes(self) -> dict[str, int]:
         """Return the pids of all processes by name; workers are numbered by age."""
@@ -133,6 +140,14 @@ class Target:
                 raise ServerError(f"{limit_s:g} s after the supervisor was killed its children are still there")
             await asyncio.sleep(POLL_S)
 
+    async def command(self, *words: str) -> None:
+        """Run a `moot` command on this server's data directory. Raises `ServerError` when it fails."""
+        command = [sys.executable, "-m", "moot", *words, "--data", str(self.data)]
+        run = partial(subprocess.run, command, env=self._env, capture_output=True, text=True, check=False)
+        done = await asyncio.to_thread(run)
+        if done.returncode:
+            raise ServerError(f"moot {words[0]} failed with {done.returncode}: {done.stderr or done.stdout}")
+
     async def stop(self) -> int:
         """Ask it to end; return its exit status."""
         assert self._process is not None
@@ -159,8 +174,11 @@ class Target:
         self._read += len(whole)
         for line in whole.decode(errors="replace").splitlines():
             if found := _READY.search(line):
-                self._children[found[1]].append(int(found[2]))
-                self.ready_at[int(found[2])] = time.monotonic()
+                self._children[found[2]].append(int(found[3]))
+                self._names[found[1]] = int(found[3])
+                self.ready_at[int(found[3])] = time.monotonic()
+            elif found := _SUCCEEDED.search(line):
+                self._retired.add(self._names[found[1]])
             elif found := _LISTENING.search(line):
                 self.ports[found[1]] = int(found[2])
                 self._listening = found[1] == self.hosts[-1]
