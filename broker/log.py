@@ -27,6 +27,7 @@ from broker.pages import Page
 from broker.reading import Reader
 from broker.rows import Extra
 from protocol.native import Kind, Msg
+from protocol.text import clean
 
 log = logging.getLogger("moot.broker")
 
@@ -38,6 +39,9 @@ CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied an
 
 class LogError(Exception):
     """The log cannot be opened, read or written; the text says why, for an operator."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(clean(text, newlines=False))  # SQLite quotes from a damaged file what is there
 
 
 class LogLost(LogError):
