@@ -34,6 +34,12 @@ log = logging.getLogger("moot.broker")
 __all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Stored", "inbox_name"]
 
 _EPOCH: Final = re.compile(rb"[0-9a-f]{16}")
+_PRAGMAS: Final = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "cache_size": -32768,  # KiB
+    "wal_autocheckpoint": 4000,  # pages
+}
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
 
@@ -131,8 +137,8 @@ class Log:
     def _connect(self) -> apsw.Connection:
         db = apsw.Connection(self._path, vfs=self._vfs, statementcachesize=100)
         db.set_busy_timeout(2000)
-        db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768")
-        db.execute("PRAGMA locking_mode=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF")
+        for name, value in _PRAGMAS.items():
+            db.pragma(name, value)
         return db
 
     def recover(self) -> None:

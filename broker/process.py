@@ -23,7 +23,22 @@ from broker.state import State
 from broker.upkeep import Upkeep
 from protocol import logs, native
 from protocol.control import ControlSocket
-from protocol.ipc import Answered, Attach, Beat, Do, Fatal, Gone, Link, Ready, Reload, Stop, Stuck, Up, worker_of
+from protocol.ipc import (
+    Answered,
+    Attach,
+    Beat,
+    ConnId,
+    Do,
+    Fatal,
+    Gone,
+    Link,
+    Ready,
+    Reload,
+    Stop,
+    Stuck,
+    Up,
+    worker_of,
+)
 from protocol.pipes import BadFrame, PipeReader, PipeWriter, decode_batch
 from protocol.settings import Settings
 
@@ -31,6 +46,8 @@ log = logging.getLogger("moot.broker")
 
 LOG_FILE: Final = "moot.db"
 STEP_S: Final = 0.1
+PAGES_S: Final = 0.001  # for pages of messages between two steps for everything else
+PAGED: Final = frozenset({native.History, native.Join, native.Who, native.Rooms})  # answered at length
 SHARE: Final = 4000  # commands of one worker that wait to be applied; the rest waits in its backlog and its pipe
 OFFENCES_LOGGED: Final = 10  # of each worker
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
@@ -81,6 +98,8 @@ class Broker:
         self.attendance = Attendance(sheet)
         self.state.restore(self.attendance.read(), time.monotonic() + settings.linger)
         self.waiting: list[tuple[Worker, Up]] = []  # read, not yet applied
+        self.pages: dict[ConnId, list[tuple[Worker, Up]]] = {}  # put off: see `_all_but_pages`
+        self.pages_next = False
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ)
         self.bereft = False  # a worker was lost in this step
@@ -93,7 +112,7 @@ class Broker:
     def run(self) -> None:
         due: float | None = self.serve_at
         while not self.stopping:
-            behind = bool(self.waiting) or any(worker.backlog for worker in self.workers.values())
+            behind = bool(self.waiting or self.pages) or any(worker.backlog for worker in self.workers.values())
             self.waiting += self._wait(0.0 if behind and self.serving else due)
             if behind and self.seated:
                 self.waiting = _in_turns(self.waiting)
@@ -149,6 +168,7 @@ class Broker:
         self.waiting = [item for item in self.waiting if not isinstance(item[1], Attach)]
         now_ms = time.time_ns() // 1_000_000
         for worker, attach in seats:
+            worker.waiting -= 1
             self._apply(worker, attach, now_ms)
         self.state.let_go(self.awaited & self.workers.keys())
 
@@ -159,16 +179,12 @@ class Broker:
         requests keeps the broker from its heartbeat.
         """
         now_ms = time.time_ns() // 1_000_000
-        until = time.monotonic() + STEP_S
         self.upkeep.mend(time.monotonic())
-        done = 0
-        for done, (worker, command) in enumerate(self.waiting, 1):
-            self._apply(worker, command, now_ms)
-            if (done % 16 == 0 or type(command) is Attach) and time.monotonic() > until:
-                break
-        for worker, _command in self.waiting[:done]:
-            worker.waiting -= 1
-        del self.waiting[:done]
+        if self.pages_next:
+            self._some_pages(now_ms)
+        else:
+            self._all_but_pages(now_ms)
+        self.pages_next = bool(self.pages) and not self.pages_next
         due = self.state.expire(time.monotonic())
         try:
             self.log.commit()
@@ -183,6 +199,39 @@ class Broker:
         if self.bereft:
             return 0.0  # the others are to hear of a worker lost just now
         return min((at for at in (due, log_due) if at is not None), default=None)
+
+    def _all_but_pages(self, now_ms: int) -> None:
+        """Apply what waits, but put off what asks for a page of messages, and all behind it of the same connection."""
+        until = time.monotonic() + STEP_S
+        done = 0
+        for done, (worker, command) in enumerate(self.waiting, 1):
+            conn = 0 if isinstance(command, Attach) else command.conn
+            if conn in self.pages:
+                self.pages[conn].append((worker, command))
+                continue
+            if _is_paged(command):
+                self.pages[conn] = [(worker, command)]
+                continue
+            worker.waiting -= 1
+            self._apply(worker, command, now_ms)
+            if (done % 16 == 0 or type(command) is Attach) and time.monotonic() > until:
+                break
+        del self.waiting[:done]
+
+    def _some_pages(self, now_ms: int) -> None:
+        """Apply some of what was put off, connection by connection, so that many who come back delay nobody else."""
+        until = time.monotonic() + PAGES_S
+        while self.pages:
+            conn = next(iter(self.pages))
+            commands = self.pages.pop(conn)
+            upto = next((at for at, (_, command) in enumerate(commands) if at and _is_paged(command)), len(commands))
+            for worker, command in commands[:upto]:
+                worker.waiting -= 1
+                self._apply(worker, command, now_ms)
+            if upto < len(commands):
+                self.pages[conn] = commands[upto:]  # after all others
+            if time.monotonic() > until:
+                break
 
     def _apply(self, worker: Worker, command: Up, now_ms: int) -> None:
         """Apply one command, whatever comes of it: the others of its batch are other people's."""
@@ -325,6 +374,10 @@ def _signs_of_life(control: ControlSocket) -> Callable[[], None]:
             control.send(Beat(0))
 
     return alive
+
+
+def _is_paged(command: Up) -> bool:
+    return type(command) is Do and type(command.request) in PAGED
 
 
 def _note(what: str, person: Person, details: str) -> None:

@@ -38,7 +38,8 @@ PEOPLE_ON_JOIN: Final = 200
 PEOPLE_LISTED: Final = 1000
 ROOMS_LISTED: Final = 500
 TOPIC_LISTED: Final = 100  # characters of a topic in the list of rooms
-RESUME_PAGE: Final = 500  # messages in the answer to a join that resumes
+RESUME_BYTES: Final = 16 * 1024  # in a page for one who catches up: others wait for each, so it is made in 1 ms or so
+RESUME_PAGE: Final = 100  # messages in it
 REPLAY_EACH: Final = 2000  # messages of a room replayed to a worker that attaches; a dead broker leaves far fewer
 REPLAY_CHARS: Final = 4 * 1024 * 1024  # in all; what is more is resumed by the clients, page by page
 COME_BACK_S: Final = 0.5  # after which those may connect again who are sent away
@@ -375,7 +376,7 @@ class State:
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
         if resumes and request.after is not None:
-            page = pages.oldest(self.log.after(name, request.after, RESUME_PAGE), self.page_bytes)
+            page = pages.oldest(self.log.after(name, request.after, RESUME_PAGE), RESUME_BYTES)
             more = 0 < page.end < last
         else:
             page = pages.newest(self.log.newest(name, self.settings.backlog), self.page_bytes)
@@ -555,7 +556,7 @@ class State:
         if request.since is not None:
             after = self.log.seq_since(name, request.since)
         if after is not None:
-            page = pages.oldest(self.log.after(name, after, request.limit), self.page_bytes)
+            page = pages.oldest(self.log.after(name, after, min(request.limit, RESUME_PAGE)), RESUME_BYTES)
             more = 0 < page.end < self.log.last(name)
         else:
             if request.before is None:

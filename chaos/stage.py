@@ -244,6 +244,8 @@ class Stage:
             ready.seated = True
             ready._take_seats()
         ready.step()
+        while ready.pages and self._fallen is None:
+            ready.step()
         if self._fallen is None:
             return True
         self._rise()

@@ -428,16 +428,20 @@ def test_a_first_join_shows_the_newest_and_says_that_there_are_more(desk: Desk) 
 def test_a_long_gap_is_filled_a_page_at_a_time(desk: Desk) -> None:
     said(desk, 510)
     room = desk.ask(BOB, native.Join(room="#tea", after=0, epoch=desk.log.epoch), native.Room)
-    assert (room.messages[0].seq, room.messages[-1].seq, room.more) == (1, 500, True)
-    page = desk.ask(BOB, native.History(room="#tea", after=500), native.HistoryPage)
-    assert (page.messages[0].seq, page.messages[-1].seq, page.more) == (501, 510, False)
+    seqs, more = [msg.seq for msg in room.messages], room.more
+    while more:
+        page = desk.ask(BOB, native.History(room="#tea", after=seqs[-1], limit=500), native.HistoryPage)
+        assert 50 <= len(page.messages) <= 100 or not page.more
+        seqs += [msg.seq for msg in page.messages]
+        more = page.more
+    assert seqs == list(range(1, 511))
 
 
-def test_a_page_of_long_messages_is_shorter_than_the_send_queue(desk: Desk) -> None:
+def test_a_page_of_long_messages_is_short(desk: Desk) -> None:
     said(desk, 200, "x" * 3990)
     room = desk.ask(BOB, native.Join(room="#tea", after=0, epoch=desk.log.epoch), native.Room)
     assert room.more
-    assert [msg.seq for msg in room.messages] == list(range(1, 32))
+    assert [msg.seq for msg in room.messages] == list(range(1, 4))
     page = desk.ask(BOB, native.History(room="#tea", limit=200), native.HistoryPage)
     assert page.more
     assert [msg.seq for msg in page.messages] == list(range(170, 201))
