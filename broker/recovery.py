@@ -35,6 +35,11 @@ def check_wal(db: apsw.Connection, path: Path) -> None:
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     frames, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     with contextlib.suppress(FileNotFoundError), path.with_name(path.name + "-wal").open("rb") as file:
+        if not walfile.header_is_sound(file.read(walfile.HEADER.size)):
+            with path.open("rb") as main:
+                if walfile.holds_more(file, main, db.pragma("page_size")):
+                    raise Lost("its write-ahead log is damaged at its beginning, and all of it would be dropped")
+        file.seek(0)
         commits = walfile.commits_behind(file, max(0, frames))
         if commits > 1:
             raise Lost(f"its write-ahead log is damaged, and the {commits} last transactions of it would be dropped")

@@ -47,30 +47,79 @@ def checksum(seed: Sum, content: bytes, order: str) -> Sum:
 
 
 def commits_behind(file: BinaryIO, frames: int) -> int:
-    """Return how many transactions end behind frame number ``frames``, by the frames' heads, without their sums.
+    """Return how many transactions end behind frame number ``frames``; 0 when the header is damaged.
 
-    Each commit is synced before the next one begins, so after a crash or a power loss there is at most one.
+    Each commit is synced before the next one begins, so after a crash or a power loss there is at most one. A head that
+    a power loss left half written, over older bytes, is none: it tells nothing of pages and their number.
     """
     head = file.read(HEADER.size)
-    if len(head) < HEADER.size:
+    if len(head) < HEADER.size or not header_is_sound(head):
         return 0
     magic, _version, size, _checkpoint, *salts, one, two = HEADER.unpack(head)
-    if checksum((0, 0), head[:24], ">" if magic & 1 else "<") != (one, two):  # damaged
-        first = file.read(FRAME.size)
-        found = list(FRAME.unpack(first)[2:4]) if len(first) == FRAME.size else []
-        if not any(map(int.__eq__, found, salts)):
-            return 0  # frames of before a reset, which did not get beyond the header
-        salts = found
+    order = ">" if magic & 1 else "<"
     size += FRAME.size
-    if not 512 <= size <= 1 << 17:
-        return 0
+    if frames:
+        file.seek(HEADER.size + (frames - 1) * size)
+        *_, one, two = FRAME.unpack(file.read(FRAME.size))
     commits = 0
     file.seek(HEADER.size + frames * size)
-    while len(head := file.read(FRAME.size)) == FRAME.size:
-        _page, count, *found, _one, _two = FRAME.unpack(head)
-        commits += count > 0 and found == salts
-        file.seek(size - FRAME.size, 1)
+    while len(frame := file.read(size)) == size:
+        _page, count, *found, next_one, next_two = FRAME.unpack_from(frame)
+        if count and found == salts:
+            commits += _is_commit((one, two), frame, (next_one, next_two), order)
+        one, two = next_one, next_two
     return commits
+
+
+def _is_commit(seed: Sum, frame: bytes, stored: Sum, order: str) -> bool:
+    """Return whether a frame with a number of pages in its head ended a transaction, though it may be damaged.
+
+    ``seed``: the sum that stands in the frame before.
+    """
+    if checksum(seed, frame[:8] + frame[FRAME.size :], order) == stored:
+        return True
+    page, count = struct.unpack_from(">2I", frame)
+    if not 0 < page <= count < 1 << 24:
+        return False
+    # What the sum says the head was, going backwards. If that makes sense, the head is what is wrong, not the content.
+    page, count = _head_from_sum(seed, frame[FRAME.size :], stored, order)
+    return count > 0 or not 0 < page < 1 << 24
+
+
+def _head_from_sum(seed: Sum, content: bytes, stored: Sum, order: str) -> tuple[int, int]:
+    """Return the page number and commit size with which a frame's sum would be right."""
+    one, two = stored
+    words = reversed(struct.unpack(f"{order}{len(content) // 4}I", content))
+    for odd, even in zip(words, words, strict=True):
+        two = (two - odd - one) & _MASK
+        one = (one - even - two) & _MASK
+    odd = (two - seed[1] - one) & _MASK
+    even = (one - seed[0] - seed[1]) & _MASK
+    page, count = struct.unpack(">2I", struct.pack(f"{order}2I", even, odd))
+    return page, count
+
+
+def header_is_sound(head: bytes) -> bool:
+    """Return whether a write-ahead log that begins with ``head`` has nothing behind it, or its header is sound."""
+    if len(head) < HEADER.size:
+        return True
+    magic, *_, one, two = HEADER.unpack(head[: HEADER.size])
+    return magic & ~1 == MAGIC and checksum((0, 0), head[:24], ">" if magic & 1 else "<") == (one, two)
+
+
+def holds_more(file: BinaryIO, log: BinaryIO, page_bytes: int) -> bool:
+    """Return whether a write-ahead log with a damaged header has commits that are not in the main file ``log``.
+
+    Before the header is written anew, all behind it was written to the main file and synced. So a power loss that tore
+    the header has cost nothing, and a bit flipped in it has, unless the same is true.
+    """
+    found = scan(file, page_bytes)
+    for page, offset in found.pages.items():
+        file.seek(offset + FRAME.size)
+        log.seek((page - 1) * found.page_bytes)
+        if file.read(found.page_bytes) != log.read(found.page_bytes):
+            return True
+    return False
 
 
 def scan(file: BinaryIO, page_bytes: int) -> WalFile:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import apsw
 import pytest
 
 from broker.log import Log, LogError
@@ -50,3 +51,45 @@ def test_a_last_transaction_that_is_not_whole_was_never_acknowledged(left: Path)
     log = Log(left)
     assert log.last("#tea") == 19
     log.close()
+
+
+def test_a_head_that_a_power_loss_tore_is_no_transaction(left: Path) -> None:
+    side = left.with_name("moot.db-wal")
+    wal = bytearray(side.read_bytes())
+    ends = [at for at in range(32, len(wal), FRAME) if int.from_bytes(wal[at + 4 : at + 8], "big")]
+    torn = ends[-2] + FRAME  # the first frame of the last transaction: a sector ended behind its first eight bytes
+    wal[torn : torn + 8] = wal[ends[-2] : ends[-2] + 8]
+    side.write_bytes(wal)
+    log = Log(left)
+    assert log.last("#tea") == 19
+    log.close()
+
+
+def test_a_transaction_whose_end_is_damaged_counts_all_the_same(left: Path) -> None:
+    side = left.with_name("moot.db-wal")
+    wal = bytearray(side.read_bytes())
+    ends = [at for at in range(32, len(wal), FRAME) if int.from_bytes(wal[at + 4 : at + 8], "big")]
+    wal[ends[-2] + 2000] ^= 1
+    side.write_bytes(wal)
+    with pytest.raises(LogError, match="the 2 last transactions of it would be dropped"):
+        Log(left)
+
+
+@pytest.mark.parametrize("written", [18, 20, 28])
+def test_a_power_loss_while_the_write_ahead_log_is_begun_anew_costs_nothing(tmp_path: Path, written: int) -> None:
+    log = Log(tmp_path / "a.db")
+    for number in range(20):
+        log.append("#tea", b"u" * 16, f"c{number}", NOON, "ann", "text", f"message {number}")
+        log.commit()
+    log._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+    before = (tmp_path / "a.db-wal").read_bytes()
+    log.append("#tea", b"u" * 16, "c20", NOON, "ann", "text", "message 20")
+    shutil.copy(tmp_path / "a.db", tmp_path / "moot.db")
+    log.commit()
+    after = (tmp_path / "a.db-wal").read_bytes()
+    assert before[:32] != after[:32]
+    (tmp_path / "moot.db-wal").write_bytes(after[:written] + before[written:])  # a part of its header, no more
+    log.close()
+    again = Log(tmp_path / "moot.db")
+    assert again.last("#tea") == 20
+    again.close()
