@@ -29,6 +29,7 @@ log = logging.getLogger("moot.worker")
 PAGE: Final = 500  # messages; the broker cuts a page to what fits a send queue
 AT_ONCE: Final = 4  # pages asked for by one worker: they cost the broker time that everybody waits for
 RETRY_S: Final = 1.0
+OURS_FIRST_S: Final = 10.0
 
 
 class Lag:
@@ -65,7 +66,8 @@ class CatchUp:
             lag = conn.lag = Lag()
             log.info("%s lags behind: %s", conn.peer, reason)
             if conn.transport is not None:
-                tcp.allow_silence(conn.transport, self._worker.settings.lag_limit)
+                # Longer than we wait ourselves: the kernel would end it without a word in anybody's log.
+                tcp.allow_silence(conn.transport, self._worker.settings.lag_limit + OURS_FIRST_S)
         for name in conn.rooms or ():
             room = self._worker.rooms[name]
             if room.members.pop(conn.id, None) is not None:
