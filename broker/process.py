@@ -17,6 +17,7 @@ import msgspec
 from broker import checks
 from broker.attendance import Attendance
 from broker.log import Log, LogError, LogLost
+from broker.order import Order
 from broker.outbox import Outbox
 from broker.people import Person
 from broker.state import State
@@ -91,6 +92,7 @@ class Broker:
         self.upkeep = Upkeep(self.log)
         self.out = Outbox()
         self.state = State(settings, self.log, self.out, _note)
+        self.order = Order(self.state.may_retry)
         self.workers: dict[int, Worker] = {}
         self.awaited = set(workers)  # those that are to attach before the first request is served
         self.serve_at = time.monotonic() + ATTACH_WAIT_S
@@ -120,8 +122,8 @@ class Broker:
                 due = self.serve_at
                 continue
             if not self.seated:
-                self.seated = True
                 self._take_seats()
+                self.seated = True
             due = self.step()
 
     def _wait(self, due: float | None) -> list[tuple[Worker, Up]]:
@@ -190,6 +192,7 @@ class Broker:
             self.log.commit()
         except LogError as err:
             self._unstored(err)
+        self.order.committed()
         self.bereft = False
         for incarnation, frame in self.out.batches():
             self._put(incarnation, frame)
@@ -246,11 +249,14 @@ class Broker:
         command = verdict
         try:
             if isinstance(command, Do):
+                if (no := self.order.refusal(command, time.monotonic)) is not None:
+                    self._refuse(command, no)
+                    return
                 self.state.do(command, now_ms)
             elif isinstance(command, Gone):
                 self.state.gone(command, time.monotonic() + self.settings.linger)
             else:
-                self.state.attach(command, now_ms, time.monotonic() + self.settings.linger)
+                self.state.attach(command, now_ms, time.monotonic() + self.settings.linger, late=self.seated)
                 if lost:
                     self.state.worker_lost(own, time.monotonic() + self.settings.linger)
         except LogError as err:
@@ -259,6 +265,8 @@ class Broker:
             else:
                 self.upkeep.complain(err, time.monotonic())
             self._refuse(command, UNSTORED)
+            if isinstance(command, Do):
+                self.order.unstored({(command.conn, command.rid)}, UNSTORED, time.monotonic())
         except Exception:  # else a worker would send the same command to the next broker, and to the one after it
             log.exception("a command could not be carried out")
             self._refuse(command, INTERNAL)
@@ -276,7 +284,7 @@ class Broker:
         self.upkeep.complain(err, now)
         self.log.rollback()
         self.upkeep.mend(now)
-        self.out.refuse_unstored(self.state.last, UNSTORED)
+        self.order.unstored(self.out.refuse_unstored(self.state.last, UNSTORED), UNSTORED, now)
 
     def _refuse(self, command: Up, error: native.Error) -> None:
         if isinstance(command, Do):

@@ -5,7 +5,7 @@ state changes in place, for the broker is its only owner. Names arrive as people
 """
 
 import hashlib
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from itertools import islice
 from typing import Final
 
@@ -20,6 +20,7 @@ from broker.people import People, Person, Refusal
 from broker.rooms import Rooms
 from protocol import __version__, names, native
 from protocol.ipc import (
+    Announced,
     Answered,
     Attach,
     Closed,
@@ -101,7 +102,8 @@ class State:
                 raise Refusal("not-introduced", "say hello first: this connection has no nick yet")
             self._handlers[type(request)](person, do)
         except Refusal as no:
-            self._answer(do, native.Error(id=request.id, code=no.code, text=no.text, free=no.free))
+            error = native.Error(id=request.id, code=no.code, text=no.text, free=no.free, attempt=no.attempt)
+            self._answer(do, error)
         except names.BadName as no:
             of_nick = isinstance(request, native.Hello | native.Nick | native.Whois)
             of_nick = of_nick or (isinstance(request, native.Send | native.Fun) and request.to[:1] == "@")
@@ -122,9 +124,10 @@ class State:
             self._remove(person, gone.reason)
         self.out.tell(worker_of(gone.conn), Closed(gone.conn))
 
-    def attach(self, attach: Attach, now_ms: int, until: float = 0.0) -> None:
+    def attach(self, attach: Attach, now_ms: int, until: float = 0.0, *, late: bool = False) -> None:
         """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet.
 
+        ``late``: others were served before, so it has missed who came and went, and is told who is there.
         Connections that heard of another log, or are too far behind, are closed and asked to come back; their people
         keep the seats until ``until`` (monotonic seconds) if they can.
         """
@@ -160,6 +163,8 @@ class State:
                 continue
             for msg in unsent:
                 self.out.tell(attach.worker, Posted(0, msg))
+            if late:
+                self.out.tell(attach.worker, Announced(name, _listed(room.members, name)))
 
     def worker_lost(self, worker: int, until: float) -> None:
         """A worker died: its people stay in place until ``until`` (monotonic seconds), if they can come back."""
@@ -203,6 +208,11 @@ class State:
             if not person.returns and worker_of(person.conn) not in still_awaited:
                 self._remove(person, person.quit_reason)
 
+    def may_retry(self, conn: ConnId) -> bool:
+        """Tell whether whoever sits at ``conn`` has a program that says again what is refused for the moment."""
+        person = self.people.by_conn.get(conn)
+        return person is not None and person.returns
+
     def last(self, conn: ConnId, room: str) -> int:
         """Return the newest seq of ``room``, where `@` is the inbox of ``conn``."""
         if room != native.INBOX:
@@ -230,6 +240,9 @@ class State:
             raise Refusal("unsupported-version", f"this server speaks version {native.VERSION}, not {hello.v}")
         uid = _uid(hello.token or "")
         earlier = self.people.by_uid.get(uid)
+        if earlier is not None and earlier.connected and earlier.overtook(hello.attempt):
+            text = "this hello comes late: you connected again since; that connection stays"
+            raise Refusal("replaced", text, attempt=earlier.attempt)
         nick = self.people.free_nick(hello.nick, earlier)
         if earlier is None:
             if self.settings.limits:
@@ -248,6 +261,7 @@ class State:
             if hello.color not in (None, person.color):
                 person.color = hello.color
                 self._announce_change(person)
+        person.attempt = hello.attempt
         self.note("introduced", person, "again" if earlier else "")
         welcome = native.Welcome(
             id=hello.id,
@@ -273,11 +287,14 @@ class State:
         self._forget_restored(self.people.by_key.get(names.fold_nick(hello.nick)))
         earlier = self.people.by_uid.get(uid)
         if earlier is not None:  # came back through another worker: the newer connection is theirs
-            older = seat.conn if seat.since <= earlier.since else earlier.conn
+            late = earlier.overtook(hello.attempt)
+            if None in (hello.attempt, earlier.attempt):
+                late = seat.since <= earlier.since
+            older = seat.conn if late else earlier.conn
             if older == earlier.conn:
                 self.rooms.unseat(earlier)
                 self.people.move(earlier, seat.conn, seat.addr, seat.dialect)
-                earlier.since = seat.since
+                earlier.since, earlier.attempt = seat.since, hello.attempt
                 self.rooms.seat(earlier)
             self.out.tell(worker_of(older), Closed(older))
             return
@@ -289,7 +306,7 @@ class State:
         person = Person(
             seat.conn, uid, hello.nick, seat.addr, seat.dialect, hello.client, seat.since, hello.color, seat.away
         )
-        person.returns = seat.returns
+        person.returns, person.attempt = seat.returns, hello.attempt
         self.people.add(person)
         for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
             if name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms:
@@ -521,8 +538,7 @@ class State:
         else:
             room = self.rooms.of(person, request.room)
             there, name = room.members, room.name
-        listed = sorted((other.card for other in there.values()), key=lambda card: card.nick.lower())[:PEOPLE_LISTED]
-        self._answer(do, native.People(id=request.id, people=listed, count=len(there), room=name))
+        self._answer(do, msgspec.structs.replace(_listed(there, name), id=request.id))
 
     def _whois(self, person: Person, do: Do) -> None:
         request = do.request
@@ -583,6 +599,11 @@ class State:
 
     def _answer(self, do: Do, event: native.Event) -> None:
         self.out.tell(worker_of(do.conn), Answered(do.conn, do.rid, event))
+
+
+def _listed(there: Mapping[ConnId, Person], room: str | None) -> native.People:
+    listed = sorted((person.card for person in there.values()), key=lambda card: card.nick.lower())[:PEOPLE_LISTED]
+    return native.People(people=listed, count=len(there), room=room)
 
 
 def clipped(text: str, limit: int) -> str:

@@ -267,3 +267,15 @@ def test_a_sheet_does_not_grow_with_time() -> None:
         assert (entry.nick, entry.rooms, entry.away) == ("ann", ["#tea"], person.away)
     finally:
         os.close(fd)
+
+
+def test_a_worker_that_attaches_after_others_were_served_is_told_who_is_there() -> None:
+    desk = restarted("one")
+    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob", "#tea")], {"#tea": 1}), NOON)
+    desk.ask(BOB, native.Leave(room="#tea"), native.Ok)  # before eve's worker could hear of it
+    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}), NOON, late=True)
+    desk.state.attach(Attach(2, [], {"#tea": 0}), NOON, late=True)
+    desk.commit()
+    cards = [native.Person(nick, "#123456", "lunch") for nick in ("ann", "eve")]
+    told = [event.event if isinstance(event, Announced) else type(event) for event in desk.told[2]]
+    assert told == [Posted, native.People(people=cards, count=2, room="#tea")]
