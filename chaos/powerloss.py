@@ -4,7 +4,8 @@
 
 Each recording is a log that is created, taken over from the first format, or left by an earlier loss, and then written
 to (`chaos.workload`). At many moments of it the power goes (`chaos.disk`), and a real log is opened on what is left and
-compared with what it must hold then (`chaos.ledger`). Everything follows from the seed.
+compared with what it must hold then (`chaos.ledger`). The seed repeats all but the random numbers that SQLite puts into
+its files.
 """
 
 import sys
@@ -17,11 +18,12 @@ from typing import Final
 import click
 
 from broker.log import Log
-from chaos.disk import Disk, Image, Note, Op, write_image
+from chaos.disk import Disk, Image, Note, Op, Write, write_image
 from chaos.ledger import Held, Inspector, Ledger, OpenLog, Tally, Trying
 from chaos.workload import Workload, first_format
 
 LOSSES_EACH: Final = 50  # of one recording
+_WAL_HEADER_BYTES: Final = 32
 
 
 def campaign(count: int, seed: int, *, open_log: OpenLog = lambda path, vfs: Log(path, vfs=vfs)) -> Tally:
@@ -67,8 +69,9 @@ def _record_and_lose(
         while done < len(moments) and moments[done] == at:
             done += 1
             remains = platter.lose(rng)
+            goes_on = rng.random() < 0.1  # asked for first: chance must not depend on what is found
             found = inspector.inspect(remains, ledger, held, trying, f"{where}, op {at} of {len(disk.ops)}")
-            if found is not None and rng.random() < 0.1 and found:
+            if found and goes_on:
                 left = remains, ledger.at(found)
         if at < len(disk.ops):
             op = disk.ops[at]
@@ -81,10 +84,15 @@ def _record_and_lose(
 
 
 def _moments(ops: list[Op], rng: Random, losses: int) -> list[int]:
-    """Return when the power goes: anywhere, or right after an answer was sent. 0: before the first op."""
-    promised = [at + 1 for at, op in enumerate(ops) if isinstance(op, Note) and isinstance(op.what, Held)]
+    """Return after how many ops the power goes: anywhere, or where most can go wrong.
+
+    That is right after an answer was sent, and while the write-ahead log is begun anew, which is rare.
+    """
+    promised = [at for at, op in enumerate(ops, 1) if isinstance(op, Note) and isinstance(op.what, Held)]
+    anew = [at for at, op in enumerate(ops, 1) if isinstance(op, Write) and len(op.data) == _WAL_HEADER_BYTES]
     anywhere = range(len(ops) + 1)
-    return sorted(rng.choice(promised if rng.random() < 0.5 else anywhere) for _ in range(losses))
+    weights = [0.45, 0.45, 0.1 if anew else 0]
+    return sorted(rng.choice(rng.choices([promised, anywhere, anew], weights)[0]) for _ in range(losses))
 
 
 @click.command()
