@@ -11,7 +11,7 @@ import selectors
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import IO, Final, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ log = logging.getLogger("moot.supervisor")
 NAME: Final = "moot.sock"
 MAX_LINE: Final = 64 * 1024  # bytes
 MAX_CONNECTIONS: Final = 16
+FIRST_ANSWER_S: Final = 10.0  # a server that lives says something at once
 MAX_PATH: Final = 100  # bytes; systems have 104 to 108 for the address of a Unix socket
 
 
@@ -175,13 +176,23 @@ def ask(data: Path, question: Ask) -> Iterator[Answer]:
             raise Refused(text) from None
         with contextlib.suppress(OSError):
             sock.sendall(msgspec.json.encode(question) + b"\n")
+        sock.settimeout(FIRST_ANSWER_S)
         with contextlib.suppress(ConnectionError), sock.makefile("rb") as lines:
-            for line in lines:
+            while line := _next(lines, pid):
+                sock.settimeout(None)  # what is under way may take long
                 answer = _answer_decoder.decode(line)
                 yield answer
                 if answer.code is not None:
                     return
     raise Refused(f"the server (process {pid}) ended before it had answered; its log says why")
+
+
+def _next(lines: IO[bytes], pid: int) -> bytes:
+    try:
+        return lines.readline()
+    except TimeoutError:
+        text = f"the server (process {pid}) does not answer; if it was stopped, `kill -CONT {pid}` lets it go on"
+        raise Refused(text) from None
 
 
 @contextlib.contextmanager

@@ -4,12 +4,16 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from protocol.settings import Settings
 
 log = logging.getLogger("moot.supervisor")
+
+LOOKED_AT_S: Final = 0.5
 
 
 class StartError(Exception):
@@ -41,18 +45,47 @@ def prepare_directory(settings: Settings) -> Path:
 def locked(directory: Path) -> Iterator[None]:
     """Hold the data directory for this server alone; the lock goes with the process, however it ends.
 
-    Raises `StartError` when another server holds it.
+    Raises `StartError` when another server holds it, or a command that reads its log.
     """
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = directory / "lock"
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
-            text = f"another moot (pid {holder}) uses {directory}; stop it, or choose another directory with --data DIR"
-            raise StartError(text) from err
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)  # what a link names is not ours
+    except OSError as err:
+        raise StartError(f"cannot open {path}: {err.strerror}; it should be a file of moot's own, remove it") from err
+    try:
+        _lock(descriptor, directory)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    """Take the lock. Who only looks whether a server is there has it for a moment, and is waited for."""
+    until = time.monotonic() + LOOKED_AT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            if not _only_read(descriptor):
+                holder = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
+                text = f"another moot (pid {holder}) uses {directory}; stop it, or choose another directory with"
+                raise StartError(f"{text} --data DIR") from err
+            if time.monotonic() >= until:
+                text = (
+                    f"the log in {directory} is being read by moot check, backup or export; wait until that has ended"
+                )
+                raise StartError(text) from err
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _only_read(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True

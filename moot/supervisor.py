@@ -212,8 +212,9 @@ class Supervisor:
                 log.info("%s is ready (pid %s)%s", child.name, child.process.pid, text and f"; {text}")
             case Beat():
                 child.answered = time.monotonic()
-            case Relink(peer=peer) if child.may_relink(time.monotonic()):
-                for other in self.children:
+            case Relink(peer=peer):
+                wanted = self.children if child.may_relink(time.monotonic()) else []
+                for other in wanted:
                     if other.kind == peer and other.ready is not None and not other.retired:
                         _link(child, other)
             case Retired(people=people):

@@ -106,6 +106,7 @@ class Worker:
         self._heard: dict[str, LocalRoom] = {}  # rooms with something to hear
         self._tick: asyncio.TimerHandle | None = None
         self._held_until: asyncio.TimerHandle | None = None
+        self._relinking: asyncio.TimerHandle | None = None
         self._cpu = (time.process_time(), time.monotonic())
         self._busy = 0.0  # share of a core lately
         self._servers: list[asyncio.Server] = []
@@ -550,13 +551,15 @@ class Worker:
         log.warning("the broker is gone; waiting for a new one")
         self.broker = None
         self.farewell.note()
-        self.loop.call_later(RELINK_S, self._relink)
+        if self._relinking is None:
+            self._relinking = self.loop.call_later(RELINK_S, self._relink)
 
     def _relink(self) -> None:
         """A living broker may have lost only its link to us; the supervisor makes another."""
+        self._relinking = None
         if self.broker is None and not self.stopped.is_set():
             self.control.send(Relink("broker"))
-            self.loop.call_later(RELINK_S, self._relink)
+            self._relinking = self.loop.call_later(RELINK_S, self._relink)
 
     def accept_no_more(self) -> None:
         """Leave who comes now to the other workers that listen on the same port."""

@@ -1,10 +1,12 @@
 """The commands on the log, as people run them: beside a running server, after a crash, on damaged files."""
 
+import fcntl
 import json
 import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 
 from bench.bitflips import fill
 from broker.log import Log
+from moot.datadir import StartError, locked
+from moot.running import holder
 from protocol import native
 from tests.server import Peer, Server, serving
 
@@ -242,6 +246,25 @@ def test_no_server_starts_while_a_log_is_read(data: Path) -> None:
     assert reader.stdout.readline().startswith(b'{"line":"moot"')  # and it waits for us to read the rest
     refused = moot("serve", "--data", data, "--listen", "127.0.0.1:0")
     assert refused.returncode == 1
-    assert "another moot" in refused.stderr
+    assert "is being read by moot check, backup or export" in refused.stderr
     reader.communicate(timeout=30)
     assert reader.returncode == 0
+
+
+def test_a_server_is_told_who_reads_its_log_and_follows_no_link(data: Path, tmp_path: Path) -> None:
+    with locked(data):
+        pass
+    with (data / "lock").open("rb") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        with pytest.raises(StartError, match="being read by moot check"), locked(data):
+            pass
+        threading.Timer(0.1, fcntl.flock, (reader, fcntl.LOCK_UN)).start()
+        with locked(data):
+            assert holder(data) == os.getpid()
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (data / "lock").unlink()
+    (data / "lock").symlink_to(precious)
+    with pytest.raises(StartError, match="remove it"), locked(data):
+        pass
+    assert precious.read_text() == "kept"

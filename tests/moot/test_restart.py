@@ -15,6 +15,8 @@ import pytest
 
 from client.net import Chat, ChatError, connect
 from client.updates import Offline, Presence
+from moot.admin import Ask, ask
+from moot.running import Refused
 from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
@@ -252,6 +254,16 @@ def test_a_worker_that_dies_during_a_restart_is_replaced_and_the_restart_goes_on
         assert ann.ask(native.Send(cmid="c", to="#tea", text="served"), native.Ok).seq == 1
         ann.close()
         bob.close()
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.process is not None
+    monkeypatch.setattr("moot.admin.FIRST_ANSWER_S", 0.2)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    with pytest.raises(Refused, match="does not answer"):
+        list(ask(server.data, Ask("reload")))
+    os.kill(server.process.pid, signal.SIGCONT)
+    assert [answer.code for answer in ask(server.data, Ask("reload"))] == [0]
 
 
 def test_a_restart_needs_a_server_and_a_path_may_be_long(tmp_path: Path) -> None:

@@ -271,6 +271,24 @@ async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Fixture, mon
     await become(asked)
 
 
+async def test_however_often_the_link_is_lost_it_is_asked_for_at_the_same_pace(
+    bench: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.process.RELINK_S", 0.1)
+    bench.supervisor.setblocking(False)
+    begun = bench.worker.now()
+    for _ in range(5):
+        bench.worker._broker_lost()
+    heard: list[object] = []
+
+    def asked() -> bool:
+        heard.extend(message for message, _fds in bench.supervisor.recv())
+        return heard.count(Relink("broker")) >= 3
+
+    await become(asked)
+    assert bench.worker.now() - begun >= 0.3
+
+
 async def test_questions_of_one_who_is_gone_are_not_asked_again_but_what_was_said_is(bench: Fixture) -> None:
     ann, _conn = await bench.introduced("ann")
     ann.write(native.Rooms(id="q"), native.Send(id="s", cmid="c", to="#tea", text="hi"))
