@@ -24,14 +24,22 @@ class Outbox:
         except KeyError:
             self._events[worker] = [event]
 
-    def refuse_unstored(self, last: Callable[[ConnId, str], int], error: native.Error) -> None:
+    def refuse_unstored(self, last: Callable[[ConnId, str], int], error: native.Error) -> set[tuple[ConnId, int]]:
         """The transaction failed: take back whatever tells of its messages.
 
-        ``last`` gives the newest seq that is still stored of a room, or of a connection's own inbox `@`.
+        ``last`` gives the newest seq that is still stored of a room, or of a connection's own inbox `@`. Returns the
+        connections and numbers of the messages whose acknowledgement was taken back.
         """
+        refused: set[tuple[ConnId, int]] = set()
         for worker, events in self._events.items():
+            refused.update(
+                (event.conn, event.rid)
+                for event in events
+                if isinstance(event, Answered) and isinstance(event.event, native.Ok) and event.event.seq is not None
+            )
             kept = (_without_unstored(event, last, error) for event in events)
             self._events[worker] = [event for event in kept if event is not None]
+        return refused
 
     def batches(self) -> list[tuple[int, bytes]]:
         """Return and forget what was collected, encoded, a frame for each worker that has something to hear."""

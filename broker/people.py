@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 class Refusal(Exception):
     """A request that is answered with an error; raised while a request is carried out."""
 
-    def __init__(self, code: str, text: str, free: str | None = None) -> None:
+    def __init__(self, code: str, text: str, free: str | None = None, attempt: int | None = None) -> None:
         super().__init__(text)
-        self.code, self.text, self.free = code, text, free
+        self.code, self.text, self.free, self.attempt = code, text, free, attempt
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +36,7 @@ class Person:
     rooms: "dict[str, Room]" = field(default_factory=dict)
     lingers_until: float | None = None  # monotonic seconds; None: connected
     quit_reason: str = ""  # for those who linger
+    attempt: int | None = None  # number of this connection among those tried with the token; None: not told
     restored: bool = False  # known from the attendance sheet alone: no worker has told of them yet
 
     @property
@@ -45,6 +46,10 @@ class Person:
     @property
     def connected(self) -> bool:
         return self.lingers_until is None
+
+    def overtook(self, attempt: int | None) -> bool:
+        """Whether a connection that was tried as ``attempt`` comes too late: this one is newer, or the same again."""
+        return None not in (attempt, self.attempt) and (attempt or 0) <= (self.attempt or 0)
 
 
 class People:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -33,6 +34,7 @@ from protocol import native
 
 PING_S: Final = 20.0  # between pings; a connection silent for that long after one is dead
 CONNECT_S: Final = 10.0  # to open a connection
+HELLO_S: Final = 10.0  # from then on, for the server to let us in
 GOODBYE_S: Final = 2.0  # for the server's answer to `quit`
 BACKOFF_S: Final = 0.5, 1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0
 """The longest delays before the first attempt, the second …; all later ones have the last. A server that replaces a
@@ -388,7 +390,7 @@ class Chat:
         host, port = self.address
         try:
             async with asyncio.timeout(CONNECT_S):
-                reader, writer = await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+                reader, writer = await _open(host, port)
         except (OSError, TimeoutError) as error:
             self.session.disconnected(f"cannot connect to {self.address}: {_why(error)}")
             self.flush()
@@ -396,12 +398,14 @@ class Chat:
         self._writer = writer
         self._silent = self._paused = False
         pinger = asyncio.create_task(self._ping(writer))
+        hello = asyncio.get_running_loop().call_later(HELLO_S, self._check_hello, writer)
         try:
-            self.session.connected()
+            self.session.connected(time.time_ns() // 1_000_000)
             self.flush()
             self.session.disconnected(await self._read(reader))
         finally:
             pinger.cancel()
+            hello.cancel()
             self._writer = None
             writer.close()
             await asyncio.gather(pinger, writer.wait_closed(), return_exceptions=True)
@@ -414,8 +418,11 @@ class Chat:
                 data = await reader.read(_READ_BYTES)
             except OSError as error:
                 return _why(error)
+            if not data and self._silent:
+                return "the server no longer answers"
             if not data:
-                return "the server no longer answers" if self._silent else "the server closed the connection"
+                self.session.feed_eof()
+                return "the server closed the connection"
             self._heard += 1
             self.session.feed(data)
             self.flush()
@@ -428,6 +435,12 @@ class Chat:
 
     def _wake_reader(self) -> None:
         self._room_to_read.set()
+
+    def _check_hello(self, writer: asyncio.StreamWriter) -> None:
+        """Drop the connection when the server has not let us in by now: the hello, or its answer, is lost."""
+        if not self.session.online:
+            self._silent = True
+            writer.transport.abort()
 
     async def _ping(self, writer: asyncio.StreamWriter) -> None:
         """Drop the connection when nothing came since the last ping; ping."""
@@ -467,6 +480,12 @@ class Chat:
         self._change.set()
         self._updates.close()
         self._messages.close(error)
+
+
+async def _open(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        return await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+    return await asyncio.open_connection(host, port)  # uvloop tries one address after the other
 
 
 def _why(error: BaseException) -> str:

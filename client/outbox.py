@@ -17,7 +17,8 @@ Outgoing = native.Send | native.Fun | native.Topic
 class Outbox:
     """Messages by cmid, oldest first.
 
-    At most `MAX_IN_FLIGHT` are on the wire; only one when the server has asked for a pause.
+    At most `MAX_IN_FLIGHT` are on the wire. When the server has asked for a pause it is one, until what it had refused
+    is answered, then twice as many with each answer.
     """
 
     def __init__(self, requests: Iterable[Outgoing] = ()) -> None:
@@ -27,6 +28,7 @@ class Outbox:
         self._flying: set[str] = set()  # on the wire
         self._waiting: deque[str] = deque()  # not on the wire, in order
         self._window = MAX_IN_FLIGHT
+        self._refused: set[str] = set()  # put back, and not answered since
         for request in requests:
             self.add(request)
         self.unsure.update(list(self.requests)[:MAX_IN_FLIGHT])
@@ -50,22 +52,25 @@ class Outbox:
         """The server has taken or refused it for good."""
         self._landed(cmid)
         self.requests.pop(cmid, None)
-        if not self.requests:
-            self._window = MAX_IN_FLIGHT
+        self._refused.discard(cmid)
+        if not self._refused:
+            self._window = min(self._window * 2, MAX_IN_FLIGHT)
 
     def put_back(self, cmid: str) -> None:
         """The server refused it for now: it keeps its place."""
         self._landed(cmid)
+        self._refused.add(cmid)
         self._waiting = deque(cmid for cmid in self.requests if cmid not in self._flying)
 
     def slow_down(self) -> None:
-        """The server wants a pause. One at a time, until all are answered, keeps their order."""
+        """The server wants a pause. One at a time, until those it refused are answered, keeps their order."""
         self._window = 1
 
     def lost(self) -> None:
         """The connection broke: everything goes out again."""
         self.unsure |= self._flying
         self._flying.clear()
+        self._refused.clear()
         self._waiting = deque(self.requests)
         self._window = MAX_IN_FLIGHT
 

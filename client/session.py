@@ -6,15 +6,15 @@ the outbox of a session before it, it goes on where that one ended.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import msgspec
 from msgspec.structs import replace
 
+from client.incoming import Incoming, NotMoot
 from client.outbox import Outbox, Outgoing, addressed, queued, typed
-from client.sequence import Sequence as Sequencer
+from client.rooms import Rooms
 from client.updates import (
     Answer,
     Delayed,
@@ -41,7 +41,6 @@ __all__ = [
 ]  # fmt: skip
 
 PAGE: Final = 500  # messages asked for at once to fill a gap
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024  # a longer line comes from no server of ours
 MAX_DEFERRED: Final = 10_000  # events kept back until resent messages are answered
 DEFAULT_WAIT_S: Final = 1.0  # when a server says "later" without a time
 LATER: Final = frozenset({"flood", "offline", "busy", "storage", "fun-busy"})  # error codes worth another try
@@ -76,7 +75,8 @@ class Session:
         self._box = Outbox(pending)
         self.restored = frozenset(self._box.requests)  # cmids of ``pending``
         needed = [room for request in self._box.requests.values() if (room := addressed(request)) is not None]
-        self.rooms = {name: RoomView(name) for name in (*rooms, *needed, native.INBOX)}
+        self._rooms = Rooms((*rooms, *needed, native.INBOX), self._ask_page, lambda said: self._updates.append(said))
+        self.rooms = self._rooms.views
         """Those we are in or want to be in, those that ``pending`` speaks in, and "@"."""
         self.outbox: dict[str, Outgoing] = self._box.requests  # by cmid, oldest first: not yet acknowledged
         self.retry_after: float | None = None  # seconds after which the owner calls `retry`
@@ -86,16 +86,13 @@ class Session:
         self._any_nick = any_nick
         self._color = color
         self._client = client
+        self._attempt = 0  # number of the last connection attempt that had one; each is greater than those before
+        self._incoming = Incoming()
         self._out = bytearray()
-        self._rest = bytearray()  # the start of the next line
         self._updates: list[Update] = [queued(request) for request in self._box.requests.values()]
         self._next_id = 1
         self._asked: dict[int, _Asked] = {}  # by id, on this connection
-        self._seqs = {name: Sequencer() for name in self.rooms}
-        self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
-        self._filling: set[str] = set()  # rooms with a `History` of ours under way
         self._joining: set[str] = set()  # rooms we enter by ourselves, not yet answered
-        self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
         self._deferred: list[native.Event] = []  # what came while resent messages were not answered
         self._away: str | None = None  # what the application said last and the server took
         self._last_error: native.Error | None = None  # not an answer; explains a close
@@ -103,12 +100,18 @@ class Session:
 
     # --- the socket's side
 
-    def connected(self) -> None:
-        """A connection stands: `outgoing` has the hello."""
-        self._rest.clear()
+    def connected(self, now_ms: int | None = None) -> None:
+        """A connection stands: `outgoing` has the hello.
+
+        ``now_ms`` (milliseconds since 1970) numbers the attempt, so that the server can tell a hello that comes late
+        from a newer one, of an earlier run with this token too. A clock that goes back does no harm.
+        """
+        self._incoming = Incoming()
         self._out.clear()
         self.hang_up = False
         self._last_error = None
+        if now_ms is not None:
+            self._attempt = max(self._attempt + 1, now_ms)
         self._hello()
 
     def disconnected(self, reason: str) -> None:
@@ -123,19 +126,27 @@ class Session:
         self._lose(error.text if error else reason, final=self.quitting, error=error)
         self.hang_up = False
 
+    def feed_eof(self) -> None:
+        """The other side said its last. To be called before `disconnected`, and not for a connection that broke."""
+        try:
+            self._incoming.end()
+        except NotMoot as no:
+            self._strange(no)
+
     def feed(self, data: bytes) -> None:
         """Take what the socket had. Any cut of the stream gives the same updates."""
-        self._rest += data
-        if b"\n" in data:
-            *lines, rest = bytes(self._rest).split(b"\n")
-            self._rest = bytearray(rest)
-            for line in lines:
+        try:
+            for event in self._incoming.feed(data):
                 if self.hang_up:
                     return
-                if line.strip():
-                    self._line(line)
-        if len(self._rest) > MAX_LINE_BYTES and not self.hang_up:
-            self._lose("the server sent a line that does not end", final=True)
+                self._take(event)
+        except NotMoot as no:
+            self._strange(no)
+
+    def _strange(self, no: NotMoot) -> None:
+        """What answers is no server of ours. Final, unless one was there before."""
+        if not self.hang_up:
+            self._lose(str(no), final=self.quitting or self.welcome is None)
 
     def outgoing(self) -> bytes:
         """Return and forget what is to be written."""
@@ -157,7 +168,7 @@ class Session:
         for room in [name for name in self.rooms if name in self._joining and name not in under_way]:
             self._enter(room)
         for room in self.rooms:
-            self._fill(room)
+            self._rooms.fill(room)
         self._pump()
 
     # --- the application's side
@@ -193,29 +204,22 @@ class Session:
             )
             self._updates.append(Answer(number, request, error))
             return number
-        if isinstance(request, native.Join) and request.room in self._epochs:
-            request = replace(request, after=self.rooms[request.room].last, epoch=self._epochs[request.room])
+        if isinstance(request, native.Join):
+            after, epoch = self._rooms.place(request.room)
+            if epoch is not None:
+                request = replace(request, after=after, epoch=epoch)
         return self._ask(request, "app")
 
     def older(self, room: str, limit: int = 100) -> int:
         """Ask for messages older than the oldest seen in ``room``; they come as the `Answer` (a `HistoryPage`)."""
-        view = self.rooms.get(room)
-        before = None
-        if view is not None and (view.first or view.last):
-            before = view.first or view.last + 1
-        return self.request(native.History(room=room, before=before, limit=limit))
+        return self.request(native.History(room=room, before=self._rooms.before_first(room), limit=limit))
 
     def rewind(self, room: str, after: int) -> None:
         """Report all messages of ``room`` with a greater seq than ``after``, oldest first, and go on from there.
 
         For a room we are in; those reported before come again.
         """
-        view, seqs = self.rooms[room], self._seqs[room]
-        head = seqs.head
-        seqs.restart(min(after, head))
-        seqs.knows(head)
-        view.last, view.head, view.first = seqs.last, seqs.head, 0
-        self._fill(room)
+        self._rooms.rewind(room, after)
 
     # --- requests
 
@@ -231,20 +235,22 @@ class Session:
         return number
 
     def _hello(self) -> None:
-        self._ask(native.Hello(nick=self.nick, token=self.token, color=self._color, client=self._client), "session")
+        hello = native.Hello(
+            nick=self.nick, token=self.token, color=self._color, client=self._client, attempt=self._attempt or None
+        )
+        self._ask(hello, "session")
 
     def _enter(self, room: str) -> None:
         """Ask to enter ``room``, going on where we were."""
-        epoch = self._epochs.get(room)
-        after = None if epoch is None else self.rooms[room].last
+        after, epoch = self._rooms.place(room)
         self._ask(native.Join(room=room, after=after, epoch=epoch), "session")
 
-    def _fill(self, room: str) -> None:
-        """Ask for what is missing in ``room``, unless nothing is or that is under way."""
-        seqs = self._seqs[room]
-        if seqs.gap and self.rooms[room].here and room not in self._filling and self.retry_after is None:
-            self._filling.add(room)
-            self._ask(native.History(room=room, after=seqs.last, limit=PAGE), "session")
+    def _ask_page(self, room: str, after: int) -> bool:
+        """Ask for what comes after seq ``after`` in ``room``, unless the server wants a pause."""
+        if self.retry_after is not None:
+            return False
+        self._ask(native.History(room=room, after=after, limit=PAGE), "session")
+        return True
 
     def _pump(self) -> None:
         """Put as much of the outbox on the wire as may be there, oldest first."""
@@ -270,24 +276,12 @@ class Session:
         self._box.lost()
         self._deferred.clear()  # not applied, so asked for again
         self._joining.clear()
-        self._filling.clear()
-        for name, view in self.rooms.items():
-            view.here = False
-            self._seqs[name].let_go()
-            view.head = view.last
+        self._rooms.lost()
         self._updates.append(Offline(reason, retry, final, error))
 
     # --- what the server says
 
-    def _line(self, line: bytes) -> None:
-        try:
-            event = native.decode_event(line)
-        except msgspec.ValidationError:
-            return  # of a newer server; what we must understand is in `v`
-        except native.UNDECODABLE:
-            if not self.online:
-                self._lose("the other side does not speak moot's native protocol", final=True)
-            return
+    def _take(self, event: native.Event) -> None:
         if not self._box.unsure or not self.online:
             self._event(event)
         elif isinstance(event, native.Bye) or len(self._deferred) >= MAX_DEFERRED:
@@ -330,17 +324,20 @@ class Session:
     def _event(self, event: native.Event) -> None:
         match event:
             case native.Msg():
-                self._message(event)
+                self._rooms.message(event)
             case native.Joined() | native.Left() | native.Renamed() | native.Changed():
-                self._presence(event)
+                if isinstance(event, native.Renamed) and event.room in self.rooms and event.old == self.nick:
+                    self.nick = event.nick
+                self._rooms.presence(event, self.nick)
+                self._joining &= self.rooms.keys()
             case native.Notice():
                 self._updates.append(Said(event.text))
             case native.Error(id=None):
                 self._unasked_error(event)
             case native.HistoryPage(id=None):
-                self._replayed(event)
+                self._rooms.replayed(event)
             case native.People(id=None, room=str(room)):
-                self._resynced(room, event)
+                self._rooms.resynced(room, event)
             case native.Bye():
                 self._bye(event)
             case _:
@@ -370,7 +367,7 @@ class Session:
         elif isinstance(request, native.Join):
             self._join_answered(number, asked, event)
         elif isinstance(request, native.History) and asked.by == "session":
-            self._filled(request, event)
+            self._page_answered(request, event)
         elif isinstance(request, native.Whois) and asked.by == "session":
             self._taken_over(event)
         elif asked.by != "session":
@@ -389,10 +386,7 @@ class Session:
         elif isinstance(request, native.Away) and isinstance(event, native.Ok):
             self._away = request.text
         elif isinstance(request, native.History) and isinstance(event, native.HistoryPage):
-            view = self.rooms.get(event.room)
-            oldest = min([msg.seq for msg in event.messages[:1]] + [first for first, _ in event.gaps], default=0)
-            if view is not None and oldest and request.before in (view.first, view.last + 1):
-                view.first = min(oldest, view.first or oldest)
+            self._rooms.scrolled(request, event)
 
     # --- introduction
 
@@ -408,7 +402,7 @@ class Session:
         self.nick = event.nick
         self.welcome = event
         self._updates.append(Online(event))
-        self._open_inbox(event)
+        self._rooms.open_inbox(event)
         if first and event.resumed:
             self._away = event.away
         if self._away is not None and not (event.resumed and event.away == self._away):  # the server had let go of us
@@ -426,7 +420,7 @@ class Session:
         if isinstance(event, native.Profile):
             for room in event.rooms:
                 if room not in self.rooms:
-                    self.rooms[room], self._seqs[room] = RoomView(room), Sequencer()
+                    self._rooms.add(room)
                     self._joining.add(room)
                     self._enter(room)
 
@@ -437,25 +431,11 @@ class Session:
             self._hello()
         elif self._is_later(error) or (error.code == "nick-taken" and resuming):
             self._lose(error.text, retry=error.wait, error=error)
+        elif error.code == "replaced":  # a connection of ours said hello after this one did, or a clock went back
+            self._attempt = max(self._attempt, error.attempt or 0)
+            self._lose(error.text, error=error)
         else:
             self._lose(error.text, final=True, error=error)
-
-    def _open_inbox(self, welcome: native.Welcome) -> None:
-        view, seqs = self.rooms[native.INBOX], self._seqs[native.INBOX]
-        view.here = True
-        known = self._epochs.get(native.INBOX)
-        self._epochs[native.INBOX] = welcome.epoch
-        if known == welcome.epoch and welcome.inbox >= seqs.last:
-            seqs.knows(welcome.inbox)
-            view.head = seqs.head
-            self._fill(native.INBOX)
-            return
-        seqs.restart(welcome.inbox)
-        view.last = view.head = welcome.inbox
-        if known is not None:
-            view.first = 0
-            self._forget_mine(native.INBOX)
-            self._updates.append(Entered(native.INBOX, [], reset=True, more=welcome.inbox > 0))
 
     # --- rooms
 
@@ -468,154 +448,28 @@ class Session:
                 return
             self._updates.append(Answer(number, request, event))
             if asked.by == "session":
-                self._exit(request.room)
+                self._rooms.exit(request.room)
         elif isinstance(event, native.Room):
             if event.room != request.room and asked.by == "session":
-                self._forget(request.room)  # the server spells it otherwise
-            self._entered(event, request)
+                self._rooms.forget(request.room)  # the server spells it otherwise
+            assert self.welcome is not None
+            self._rooms.entered(event, request, self.welcome.epoch)
             if asked.by == "app":
                 self._updates.append(Answer(number, request, event))
         self._joining.discard(request.room)
         self._pump()
 
-    def _entered(self, event: native.Room, request: native.Join) -> None:
-        name = event.room
-        view = self.rooms.setdefault(name, RoomView(name))
-        if name not in self._seqs or (name not in self._epochs and request.after is not None):
-            self._seqs.setdefault(name, Sequencer()).restart(request.after or 0)
-        seqs = self._seqs[name]
-        assert self.welcome is not None
-        asked_twice = request.after is None and self._epochs.get(name) == self.welcome.epoch and not event.reset
-        self._epochs[name] = self.welcome.epoch
-        view.here = True
-        view.topic = event.topic
-        view.people = {person.nick: person for person in event.people}
-        view.count = event.count
-        more = event.more
-        oldest = min([msg.seq for msg in event.messages[:1]] + [first for first, _ in event.gaps], default=0)
-        if event.reset or (request.after is None and not asked_twice):
-            seqs.jump(oldest - 1 if oldest else event.seq)
-            view.first = 0
-        else:
-            more = (view.first or oldest or seqs.last + 1) > 1
-        found = (seqs.replay if asked_twice else seqs.page)(event.messages, event.gaps)
-        seqs.knows(event.seq)
-        self._report(view, found, Entered(name, [], event.reset, more))
-        self._fill(name)
-
     def _exit(self, room: str) -> None:
-        if room in self.rooms and room != native.INBOX:
-            self._forget(room)
-            self._updates.append(Exited(room))
-
-    def _forget(self, room: str) -> None:
-        self.rooms.pop(room, None)
-        self._seqs.pop(room, None)
-        self._epochs.pop(room, None)
-        self._filling.discard(room)
+        self._rooms.exit(room)
         self._joining.discard(room)
-        self._forget_mine(room)
 
-    def _forget_mine(self, room: str) -> None:
-        self._mine = {key: cmid for key, cmid in self._mine.items() if key[0] != room}
-
-    def _presence(self, event: native.Joined | native.Left | native.Renamed | native.Changed) -> None:
-        view = self.rooms.get(event.room)
-        if view is None:
-            return
-        match event:
-            case native.Joined():
-                view.count += event.who.nick not in view.people
-                view.people[event.who.nick] = event.who
-            case native.Left():
-                view.people.pop(event.nick, None)
-                view.count = max(view.count - 1, 0)
-            case native.Renamed():
-                person = view.people.pop(event.old, native.Person(event.old))
-                view.people[event.nick] = replace(person, nick=event.nick)
-                if event.old == self.nick:
-                    self.nick = event.nick
-            case native.Changed():
-                view.people[event.who.nick] = event.who
-        self._updates.append(Presence(event))
-        if isinstance(event, native.Left) and event.nick == self.nick and not event.quit:
-            self._exit(event.room)
-
-    # --- messages
-
-    def _message(self, msg: native.Msg) -> None:
-        view = self.rooms.get(msg.room)
-        if view is None:
-            return
-        seqs = self._seqs[msg.room]
-        if not view.here:  # taken over, and the answer to our join is still under way
-            seqs.hold(msg)
-            return
-        self._report(view, seqs.take(msg))
-        self._fill(msg.room)
-
-    def _report(self, view: RoomView, found: Sequence[native.Msg | native.Gap], entered: Entered | None = None) -> None:
-        """Report ``found``, inside ``entered`` as far as it can be: up to the first message of ours."""
-        if entered is not None:
-            self._updates.append(entered)
-        for item in found:
-            if not isinstance(item, native.Msg):
-                if entered is not None:
-                    entered.gaps.append(item)
-                else:
-                    self._updates.append(Lost(view.name, *item))
-                view.first = view.first or item[0]
-                continue
-            cmid = self._mine.pop((item.room, item.seq), None) if self._mine else None
-            if entered is not None and cmid is None:
-                entered.messages.append(item)
-            else:
-                entered = None
-                self._updates.append(Message(item, cmid))
-            view.first = view.first or item.seq
-            if item.kind == "topic":
-                view.topic = item.text
-        seqs = self._seqs[view.name]
-        view.last, view.head = seqs.last, seqs.head
-
-    def _filled(self, request: native.History, event: native.Event) -> None:
+    def _page_answered(self, request: native.History, event: native.Event) -> None:
         """A page for a gap came, or an error."""
-        room = request.room
-        self._filling.discard(room)
-        view = self.rooms.get(room)
-        if view is None:
-            return
-        seqs = self._seqs[room]
         if isinstance(event, native.Error) and self._is_later(event):
-            self._later(event)
+            if self._rooms.refused(request.room):
+                self._later(event)
             return
-        if (request.after or 0) <= seqs.last:  # else we went back meanwhile: the page is not the next one
-            before = seqs.last
-            if isinstance(event, native.HistoryPage):
-                self._report(view, seqs.page(event.messages, event.gaps))
-            if seqs.gap and seqs.last == before:
-                self._report(view, seqs.give_up())
-        self._fill(room)
-
-    def _replayed(self, page: native.HistoryPage) -> None:
-        """We read too slowly, and the server sends again what it had to leave out."""
-        view = self.rooms.get(page.room)
-        if view is None:
-            return
-        if not view.here:  # the answer to our join is still under way
-            for msg in page.messages:
-                self._seqs[page.room].hold(msg)
-            return
-        self._report(view, self._seqs[page.room].replay(page.messages, page.gaps))
-        self._fill(page.room)
-
-    def _resynced(self, room: str, event: native.People) -> None:
-        """Who is in a room, after joins and leaves that we did not hear of."""
-        view = self.rooms.get(room)
-        if view is not None and view.here:
-            view.people = {person.nick: person for person in event.people}
-            view.count = event.count
-            self._updates.append(Members(room))
+        self._rooms.filled(request, event)
 
     # --- outbox
 
@@ -631,8 +485,7 @@ class Session:
         if isinstance(event, native.Error):
             self._updates.append(Failed(cmid, typed(request), event))
         elif isinstance(event, native.Ok) and event.room is not None and event.seq is not None:
-            if event.room in self.rooms and event.seq > self._seqs[event.room].last:
-                self._mine[event.room, event.seq] = cmid
+            self._rooms.acknowledged(event.room, event.seq, cmid)
             self._updates.append(Sent(cmid, event.room, event.seq, event.time or 0))
         else:
             self._updates.append(Answer(number, request, event))

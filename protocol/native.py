@@ -37,6 +37,8 @@ class Hello(_Request, frozen=True):
     """A secret of the client's own making. The same token is the same person: it takes over the old connection."""
     color: str | None = None  # "#RRGGBB"
     client: Annotated[str, Meta(max_length=64)] = ""  # program and version, shown by whois
+    attempt: Seq | None = None
+    """Grows with each connection that is tried with this token. One that does not exceed the seated one's is late."""
 
 
 class Join(_Request, frozen=True):
@@ -223,6 +225,7 @@ class Error(_Answer, frozen=True):
     text: str
     free: str | None = None  # with nick-taken: a nick that is free
     wait: float | None = None  # seconds to wait before trying again
+    attempt: int | None = None  # with replaced, answering hello: that of the connection which is here
 
 
 class Msg(_Event, frozen=True):
@@ -268,7 +271,7 @@ class HistoryPage(_Answer, frozen=True, tag="history"):
 
 
 class People(_Answer, frozen=True):
-    """Answer to `who`. Without a request: who is in `room` now, for a client that read too slowly to hear of it."""
+    """Answer to `who`. Without a request: who is in `room` now, for a client that may not have heard of all of it."""
 
     people: list[Person]  # by nick; at most 1,000
     count: int  # of all

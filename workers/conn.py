@@ -9,11 +9,13 @@ whole lines, and nothing more is read from the client. Who leaves too much there
 """
 
 import asyncio
+import math
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
+from protocol.holds import SAID, Hold
 from protocol.ipc import ConnId
 from protocol.native import Request
 from workers import tcp
@@ -55,7 +57,9 @@ class Conn(asyncio.Protocol):
         "dialect",
         "ended",
         "full",
+        "greeted",
         "hello",
+        "hold",
         "host",
         "id",
         "inbox",
@@ -95,6 +99,8 @@ class Conn(asyncio.Protocol):
         self.asked: set[int] | None = None  # rids of the requests under way
         self.rendering = False
         self.paging = False  # a long answer is on its way; one at a time fits the send queue
+        self.greeted = False  # in prose, for it had said nothing; nor has it since
+        self.hold: Hold | None = None  # refuses what it says, until what was refused before comes again
         self.released = False  # the broker has forgotten it
         self.ended = False  # the client will send no more
         self.deaf = False  # what it sends is not heard any more, and it will be told that it must say it again
@@ -133,7 +139,8 @@ class Conn(asyncio.Protocol):
         for start in range(0, len(data), SLICE_BYTES):
             if self.closing or self.deaf:
                 return
-            if self.dialect is None:
+            if self.dialect is None or self.greeted:
+                self.greeted = False
                 self.dialect = self.worker.detect(data)
             self._take(self.dialect.feed(data[start : start + SLICE_BYTES]))
 
@@ -211,6 +218,10 @@ class Conn(asyncio.Protocol):
             return
         if self.todo is None:
             self.todo = deque()
+        if (no := self._out_of_order(checked, came=True)) is not None:
+            self.reply(no)
+            self._count_refusal()
+            return
         price = cost(checked, self._hellos)
         self._hellos += type(checked) is native.Hello
         settings = self.worker.settings
@@ -218,18 +229,45 @@ class Conn(asyncio.Protocol):
             wait = self._flood_bucket().wait(self.waiting_cost + price, self.worker.now())
             if wait > settings.flood_delay:
                 text = f"too fast: {settings.flood_rate:g} lines a second are allowed; try again in {wait:.0f} seconds"
-                self.reply(native.Error(id=checked.id, code="flood", text=text, wait=round(wait, 1)))
-                self._count_refusal()
+                self._refuse_flood(checked, text, round(wait, 1))
                 return
         size = _size(checked)
         if self.worker.requested + size > settings.held_total and (self.todo or self._held()):
             text = "the server holds back too much of what people send; try again in a few seconds"
-            self.reply(native.Error(id=checked.id, code="flood", text=text, wait=5.0))
-            self._count_refusal()
+            self._refuse_flood(checked, text, 5.0)
             return
         self.waiting_cost += price
         self.worker.requested += size
         self.todo.append((checked, price, size))
+
+    def _refuse_flood(self, request: Request, text: str, wait: float) -> None:
+        error = native.Error(id=request.id, code="flood", text=text, wait=wait)
+        self.reply(error)
+        self.refused(request, error, math.inf)
+        self._count_refusal()
+
+    def refused(self, request: Request, error: native.Error, after: float | None = None) -> None:
+        """``request`` was answered with ``error``: if it may come again, what was said after it must wait for it.
+
+        ``after``: its number, if it had one; infinity: it did not get so far as to wait in `todo`, where others that
+        came before it may still be.
+        """
+        if self.returns and error.wait is not None and type(request) in SAID:
+            cmid, now = getattr(request, "cmid", ""), self.worker.now()
+            after = self.worker.newest_rid if after is None else after
+            if self.hold is None or not self.hold.precedes(cmid, now, after):
+                self.hold = Hold(cmid, error, now, after)
+
+    def _out_of_order(self, request: Request, *, came: bool) -> native.Error | None:
+        """Return the answer to what must wait for a message refused before it. ``came``: just now, not from `todo`."""
+        hold = self.hold
+        if hold is None or type(request) not in SAID or came != (hold.after == math.inf):
+            return None
+        now = self.worker.now()
+        if not hold.ends(request, now):
+            return hold.refusal(request, now)
+        self.hold = None
+        return None
 
     def _count_refusal(self) -> None:
         """Rest from reading one who sends on and on in spite of refusals, so that the worker has time for others."""
@@ -253,9 +291,10 @@ class Conn(asyncio.Protocol):
         settings = self.worker.settings
         while self.todo and not self._held():
             request, price, size = self.todo[0]
-            if self._must_wait(request):
+            no = None if self.hold is None else self._out_of_order(request, came=False)
+            if no is None and self._must_wait(request):
                 break
-            if settings.limits and price:
+            if no is None and settings.limits and price:
                 bucket, now = self._flood_bucket(), self.worker.now()
                 wait = bucket.wait(price, now)
                 if wait > 0:
@@ -265,7 +304,10 @@ class Conn(asyncio.Protocol):
             self.waiting_cost -= price
             self.worker.requested -= size
             self.todo.popleft()
-            if type(request) is native.Hello and self.hello is not None:
+            if no is not None:
+                self.reply(no)
+                self._count_refusal()
+            elif type(request) is native.Hello and self.hello is not None:
                 text = "already introduced; use nick to take another one"
                 self.reply(native.Error(id=request.id, code="bad-request", text=text))
             else:

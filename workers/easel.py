@@ -18,6 +18,7 @@ from workers.link import PipeLink
 log = logging.getLogger("moot.worker")
 
 CATALOGUE_S: Final = 2.0  # a sandbox that takes longer to say what it can is not waited for
+GONE_S: Final = 30.0  # without a sandbox: fun commands are refused for good instead of for the moment
 LIMIT_S: Final = 2.0  # the sandbox keeps its own, far shorter limit; this is for when it is gone
 
 _encoder = msgspec.msgpack.Encoder()
@@ -33,6 +34,7 @@ class Easel:
         self._loop = loop
         self._drawn = drawn
         self._link: PipeLink | None = None
+        self._lost_at = loop.time()  # when there was a sandbox last
         self._waiting: dict[int, tuple[Conn, native.Fun, float]] = {}  # by rid, with the time to give up
         self._rid = 0
         self._rng = random.SystemRandom()
@@ -60,14 +62,24 @@ class Easel:
             text = "say hello first: this connection has no nick yet"
             conn.reply(native.Error(id=request.id, code="not-introduced", text=text))
         elif self._link is None:
-            text = "fun commands are being restarted; try again in a second"
-            conn.reply(native.Error(id=request.id, code="fun-busy", text=text, wait=1.0))
+            self._refuse(conn, request)
         else:
             self._rid += 1
             conn.rendering = True
             self._waiting[self._rid] = (conn, request, self._loop.time() + LIMIT_S)
             render = Render(self._rid, request.line, self._rng.getrandbits(48), conn.hello.nick)
             self._link.put(_encoder.encode([render]))
+
+    def _refuse(self, conn: Conn, request: native.Fun) -> None:
+        """There is no sandbox. Another one comes soon; who has waited for it for long need not try again."""
+        if self._loop.time() - self._lost_at > GONE_S:
+            text = "fun commands do not work here at the moment; the server's host can see why in its log"
+            conn.reply(native.Error(id=request.id, code="fun-failed", text=text))
+            return
+        text = "fun commands are being restarted; try again in a second"
+        error = native.Error(id=request.id, code="fun-busy", text=text, wait=1.0)
+        conn.reply(error)
+        conn.refused(request, error)
 
     def expire(self, now: float) -> None:
         """Give up on what the sandbox did not answer."""
@@ -87,6 +99,7 @@ class Easel:
 
     def _lost(self) -> None:
         self._link = None
+        self._lost_at = self._loop.time()
         for rid in list(self._waiting):
             self._finish(Rendered(rid, error="the fun command was interrupted; try again in a second"))
 

@@ -16,6 +16,7 @@ import msgspec
 
 from protocol import logs, native
 from protocol.control import ControlSocket
+from protocol.holds import SAID
 from protocol.ipc import (
     Announced,
     Answered,
@@ -61,7 +62,6 @@ TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker slee
 LOOK_S: Final = 0.5  # between looks at who is stalled
 RELIEVED: Final = 0.75  # of the total that may wait for slow readers: so much may, after the largest were freed
 RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
-SAID: Final = frozenset({native.Send, native.Fun, native.Topic})
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
 BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
 
@@ -224,6 +224,11 @@ class Worker:
         do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect, returns)
         self._raise(do)
 
+    @property
+    def newest_rid(self) -> int:
+        """The number of the request that was handed on last."""
+        return self._rid
+
     def ask(self, conn: Conn, request: native.Request) -> int:
         """Ask on behalf of ``conn``, which gets no answer by itself; return the request's number."""
         self._rid += 1
@@ -281,6 +286,9 @@ class Worker:
             case native.Ok():
                 self.hear_all()
                 _follow(conn, do.request, answer)
+            case native.Error():
+                self.hear_all()
+                conn.refused(do.request, answer, event.rid)
             case _:
                 self.hear_all()
         conn.reply(answer)
@@ -494,7 +502,7 @@ class Worker:
         settings = self.settings
         if due is Due.GREET:
             if conn.dialect is None:
-                conn.dialect = self._plain()
+                conn.dialect, conn.greeted = self._plain(), True  # until it says otherwise
                 conn.send(conn.dialect.greet())
         elif not settings.limits:
             return
@@ -535,6 +543,7 @@ class Worker:
         if self.broker is not None:
             self.broker.close()
         self.hear_all()
+        self._refuse_behind_holds()
         link = self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
         seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
         seats += [_seat(conn) for conn, _gone in self.leaving.values() if conn.hello is not None]
@@ -546,6 +555,16 @@ class Worker:
         self._up.clear()
         for frame in encode_frames(again, _msgpack):
             link.put(frame)
+
+    def _refuse_behind_holds(self) -> None:
+        """What was said after something that was refused, the last broker would have refused too; another would not."""
+        for do in list(self.pending.values()):
+            conn = self.leaving[do.conn][0] if do.conn in self.leaving else self.conns.get(do.conn)
+            hold = conn.hold if conn is not None else None
+            if hold is None or do.rid <= hold.after or type(do.request) not in SAID:
+                continue
+            if not hold.ends(do.request, now := self.now()):
+                self._answered(Answered(do.conn, do.rid, hold.refusal(do.request, now)))
 
     def _broker_lost(self) -> None:
         log.warning("the broker is gone; waiting for a new one")

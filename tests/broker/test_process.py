@@ -173,7 +173,7 @@ def test_a_failed_commit_acknowledges_nothing_and_the_next_one_goes_on_densely(b
     assert [code(got[rid]) for rid in (4, 11)] == ["storage", "storage"]
     assert isinstance(got[5], native.Pong)
     db.pragma("max_page_count", 1_000_000)
-    one.put(say(ANN, "next", 8), say(BOB, "psst", 12, "@ann"))
+    one.put(say(ANN, "next", 4), say(BOB, "psst", 11, "@ann"))
     two.told()
     bench.turn()
     assert posts(two.told()) == [(2, "next")]

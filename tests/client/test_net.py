@@ -297,3 +297,29 @@ async def test_drained_ends_with_the_chat() -> None:
                 writer.write(native.encode(native.Error(code="replaced", text="You are elsewhere.")))
             with pytest.raises(ChatError, match="You are elsewhere"):
                 await chat.drained()
+
+
+async def test_a_hello_without_an_answer_is_said_again_on_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.net.HELLO_S", 0.05)
+    async with fake_server() as server:
+        server.mute = True
+        async with quick(server) as chat:
+            offline = await next_of(chat, Offline)
+            server.mute = False
+            assert offline == Offline("the server no longer answers")
+            await next_of(chat, Online)
+        first, *_, last = [request.attempt for request in server.seen if isinstance(request, native.Hello)]
+        assert first is not None
+        assert last is not None
+        assert first < last
+
+
+def test_a_chat_lives_on_uvloop() -> None:
+    uvloop = pytest.importorskip("uvloop", reason="there is no uvloop for this platform")
+
+    async def talk() -> str:
+        async with fake_server() as server, connect("localhost", server.port, rooms=["#tea"]) as chat:
+            return (await chat.send("#tea", "hi")).room
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(talk()) == "#tea"

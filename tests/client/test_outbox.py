@@ -38,7 +38,24 @@ def test_what_is_refused_for_now_keeps_its_place() -> None:
     assert sent(outbox) == ["c2"]
 
 
-def test_after_a_pause_the_pace_comes_back_when_all_are_answered() -> None:
+def test_after_a_pause_the_pace_comes_back_when_what_was_refused_is_answered() -> None:
+    outbox = box(40)
+    assert len(sent(outbox)) == 16
+    for n in range(16):
+        outbox.put_back(f"c{n}") if n > 12 else outbox.answered(f"c{n}")
+    outbox.slow_down()
+    for n in range(13, 16):
+        assert sent(outbox) == [f"c{n}"]
+        outbox.answered(f"c{n}")
+    assert sent(outbox) == ["c16", "c17"]
+    outbox.answered("c16")
+    assert sent(outbox) == ["c18", "c19", "c20"]
+    for n in range(17, 20):
+        outbox.answered(f"c{n}")
+    assert len(sent(outbox)) == 15  # with the one that was there
+
+
+def test_a_pause_for_something_else_slows_down_until_the_next_answer() -> None:
     outbox = box(1)
     sent(outbox)
     outbox.slow_down()

@@ -455,11 +455,87 @@ def test_the_topic_follows_its_message() -> None:
     assert s.rooms["#tea"].topic == "Oolong"
 
 
-def test_a_server_that_speaks_something_else_is_left_for_good() -> None:
+STRANGE = "the other side does not speak moot's native protocol"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b":irc.example NOTICE * :Looking up your hostname\r\n" * 11,
+        b"x" * 4097,
+        b"x" * 3000 + b"\n" + b"y" * 1097 + b"\n",
+    ],
+)
+def test_a_server_that_speaks_something_else_is_left_for_good(words: bytes) -> None:
+    s = session()
+    s.connected()
+    s.feed(words)
+    assert s.updates() == [Offline(STRANGE, None, True)]
+
+
+def test_a_server_that_said_nothing_we_know_and_closed_is_left_for_good() -> None:
     s = session()
     s.connected()
     s.feed(b":irc.example NOTICE * :Looking up your hostname\r\n")
-    assert s.updates() == [Offline("the other side does not speak moot's native protocol", None, True)]
+    assert s.updates() == []
+    s.feed_eof()
+    s.disconnected("closed")
+    assert s.updates() == [Offline(STRANGE, None, True)]
+
+
+def test_a_server_that_took_us_for_a_person_is_our_server() -> None:
+    s = session()
+    s.connected()
+    s.feed(b"Welcome to moot, a chat.\nWhat is your nick?\n" + encode(WELCOME))
+    assert s.updates() == [Online(WELCOME)]
+    s.feed_eof()
+    s.disconnected("closed")
+    assert s.updates() == [Offline("closed")]
+
+
+def test_a_server_that_closed_without_a_word_or_broke_off_is_tried_again() -> None:
+    s = session()
+    s.connected()
+    s.feed_eof()
+    s.disconnected("closed")
+    s.connected()
+    s.feed(b"Welcome to moot, a chat.\n")
+    s.disconnected("broken")
+    assert s.updates() == [Offline("closed"), Offline("broken")]
+
+
+def test_who_was_online_comes_back_whatever_answers_meanwhile() -> None:
+    s = in_tea()
+    s.disconnected("cut")
+    s.updates()
+    s.connected()
+    s.feed(b"HTTP/1.1 502 Bad Gateway\r\n")
+    assert s.updates() == [Offline(STRANGE, None, False)]
+
+
+# --- whose connection it is
+
+
+def test_attempts_are_numbered_by_the_clock_and_grow_even_when_it_goes_back() -> None:
+    s, attempts = session(), []
+    for now_ms in (1000, 1000, 10, 2000):
+        s.connected(now_ms)
+        attempts.append(wrote(s)[0]["attempt"])
+        s.disconnected("cut")
+    assert attempts == [1000, 1001, 1002, 2000]
+
+
+def test_a_hello_that_another_of_ours_overtook_is_said_again_with_a_greater_number() -> None:
+    s = session()
+    s.connected(1000)
+    s.outgoing()
+    error = Error(id=1, code="replaced", text="A newer connection is here.", attempt=5000)
+    assert told(s, error) == [Offline("A newer connection is here.", None, False, error)]
+    s.disconnected("closed")
+    s.connected(1001)
+    assert wrote(s)[0]["attempt"] == 5001
 
 
 def test_events_and_fields_of_a_newer_server_are_ignored() -> None:

@@ -1,0 +1,247 @@
+"""A client's rooms and its inbox: what of each it has seen, in order, what is missing, and who is there. Sans-IO.
+
+Knows no connection, no outbox and no requests but those for a page of a gap, which it has others ask for it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from client.sequence import Sequence as Sequencer
+from client.updates import Entered, Exited, Lost, Members, Message, Presence, RoomView, Update
+from protocol import native
+
+
+class Rooms:
+    """Fed with what the server says of rooms; `views` is what to show, ``tell`` hears what happened."""
+
+    def __init__(
+        self, names: Iterable[str], ask_page: Callable[[str, int], bool], tell: Callable[[Update], None]
+    ) -> None:
+        """``ask_page(room, after)`` asks for what follows seq ``after`` and says whether it did; False: not now."""
+        self.views = {name: RoomView(name) for name in names}
+        self._ask_page = ask_page
+        self._tell = tell
+        self._seqs = {name: Sequencer() for name in self.views}
+        self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
+        self._filling: set[str] = set()  # a page is under way
+        self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
+
+    def place(self, room: str) -> tuple[int | None, str | None]:
+        """Return the newest seq seen of ``room`` and the log it is of; Nones for a room never entered."""
+        epoch = self._epochs.get(room)
+        return (None, None) if epoch is None else (self.views[room].last, epoch)
+
+    def add(self, room: str) -> None:
+        """Want to be in ``room``, of which nothing is known yet."""
+        self.views[room], self._seqs[room] = RoomView(room), Sequencer()
+
+    def lost(self) -> None:
+        """The connection is gone, and with it everything that was under way."""
+        self._filling.clear()
+        for name, view in self.views.items():
+            view.here = False
+            self._seqs[name].let_go()
+            view.head = view.last
+
+    # --- gaps
+
+    def fill(self, room: str) -> None:
+        """Ask for what is missing in ``room``, unless nothing is or that is under way."""
+        seqs = self._seqs[room]
+        if seqs.gap and self.views[room].here and room not in self._filling and self._ask_page(room, seqs.last):
+            self._filling.add(room)
+
+    def refused(self, room: str) -> bool:
+        """The page asked for does not come now; return whether ``room`` is still of interest."""
+        self._filling.discard(room)
+        return room in self.views
+
+    def rewind(self, room: str, after: int) -> None:
+        """Begin again after seq ``after``."""
+        view, seqs = self.views[room], self._seqs[room]
+        head = seqs.head
+        seqs.restart(min(after, head))
+        seqs.knows(head)
+        view.last, view.head, view.first = seqs.last, seqs.head, 0
+        self.fill(room)
+
+    def before_first(self, room: str) -> int | None:
+        """Return the seq before which nothing was seen; None when nothing was."""
+        view = self.views.get(room)
+        return None if view is None or not (view.first or view.last) else view.first or view.last + 1
+
+    def scrolled(self, request: native.History, page: native.HistoryPage) -> None:
+        """The application got ``page`` for its ``request``."""
+        view = self.views.get(page.room)
+        oldest = _oldest(page)
+        if view is not None and oldest and request.before in (view.first, view.last + 1):
+            view.first = min(oldest, view.first or oldest)
+
+    # --- coming and going
+
+    def open_inbox(self, welcome: native.Welcome) -> None:
+        """The server has let us in: the inbox is open, and may have more than we saw."""
+        view, seqs = self.views[native.INBOX], self._seqs[native.INBOX]
+        view.here = True
+        known = self._epochs.get(native.INBOX)
+        self._epochs[native.INBOX] = welcome.epoch
+        if known == welcome.epoch and welcome.inbox >= seqs.last:
+            seqs.knows(welcome.inbox)
+            view.head = seqs.head
+            self.fill(native.INBOX)
+            return
+        seqs.restart(welcome.inbox)
+        view.last = view.head = welcome.inbox
+        if known is not None:
+            view.first = 0
+            self._forget_mine(native.INBOX)
+            self._tell(Entered(native.INBOX, [], reset=True, more=welcome.inbox > 0))
+
+    def entered(self, event: native.Room, request: native.Join, epoch: str) -> None:
+        """``event`` answers ``request``; the server's log is ``epoch``."""
+        name = event.room
+        view = self.views.setdefault(name, RoomView(name))
+        if name not in self._seqs or (name not in self._epochs and request.after is not None):
+            self._seqs.setdefault(name, Sequencer()).restart(request.after or 0)
+        seqs = self._seqs[name]
+        asked_twice = request.after is None and self._epochs.get(name) == epoch and not event.reset
+        self._epochs[name] = epoch
+        view.here = True
+        view.topic = event.topic
+        view.people = {person.nick: person for person in event.people}
+        view.count = event.count
+        more = event.more
+        oldest = _oldest(event)
+        if event.reset or (request.after is None and not asked_twice):
+            seqs.jump(oldest - 1 if oldest else event.seq)
+            view.first = 0
+        else:
+            more = (view.first or oldest or seqs.last + 1) > 1
+        found = (seqs.replay if asked_twice else seqs.page)(event.messages, event.gaps)
+        seqs.knows(event.seq)
+        self._report(view, found, Entered(name, [], event.reset, more))
+        self.fill(name)
+
+    def exit(self, room: str) -> None:
+        """We are in ``room`` no more. The inbox is never left."""
+        if room in self.views and room != native.INBOX:
+            self.forget(room)
+            self._tell(Exited(room))
+
+    def forget(self, room: str) -> None:
+        self.views.pop(room, None)
+        self._seqs.pop(room, None)
+        self._epochs.pop(room, None)
+        self._filling.discard(room)
+        self._forget_mine(room)
+
+    def _forget_mine(self, room: str) -> None:
+        self._mine = {key: cmid for key, cmid in self._mine.items() if key[0] != room}
+
+    # --- people
+
+    def presence(self, event: native.Joined | native.Left | native.Renamed | native.Changed, me: str) -> None:
+        """Somebody came, went or changed; ``me`` is our own nick."""
+        view = self.views.get(event.room)
+        if view is None:
+            return
+        match event:
+            case native.Joined():
+                view.count += event.who.nick not in view.people
+                view.people[event.who.nick] = event.who
+            case native.Left():
+                view.people.pop(event.nick, None)
+                view.count = max(view.count - 1, 0)
+            case native.Renamed():
+                person = view.people.pop(event.old, native.Person(event.old))
+                view.people[event.nick] = replace(person, nick=event.nick)
+            case native.Changed():
+                view.people[event.who.nick] = event.who
+        self._tell(Presence(event))
+        if isinstance(event, native.Left) and event.nick == me and not event.quit:
+            self.exit(event.room)
+
+    def resynced(self, room: str, event: native.People) -> None:
+        """Who is in a room, after joins and leaves that we did not hear of."""
+        view = self.views.get(room)
+        if view is not None and view.here:
+            view.people = {person.nick: person for person in event.people}
+            view.count = event.count
+            self._tell(Members(room))
+
+    # --- messages
+
+    def acknowledged(self, room: str, seq: int, cmid: str) -> None:
+        """``seq`` of ``room`` is ours; the message itself may still be to come."""
+        if room in self.views and seq > self._seqs[room].last:
+            self._mine[room, seq] = cmid
+
+    def message(self, msg: native.Msg) -> None:
+        """A live message."""
+        view = self.views.get(msg.room)
+        if view is None:
+            return
+        seqs = self._seqs[msg.room]
+        if not view.here:  # taken over, and the answer to our join is still under way
+            seqs.hold(msg)
+            return
+        self._report(view, seqs.take(msg))
+        self.fill(msg.room)
+
+    def filled(self, request: native.History, event: native.Event) -> None:
+        """A page for a gap came, or an error that trying again does not help."""
+        room = request.room
+        self._filling.discard(room)
+        view = self.views.get(room)
+        if view is None:
+            return
+        seqs = self._seqs[room]
+        if (request.after or 0) <= seqs.last:  # else we went back meanwhile: the page is not the next one
+            before = seqs.last
+            if isinstance(event, native.HistoryPage):
+                self._report(view, seqs.page(event.messages, event.gaps))
+            if seqs.gap and seqs.last == before:
+                self._report(view, seqs.give_up())
+        self.fill(room)
+
+    def replayed(self, page: native.HistoryPage) -> None:
+        """We read too slowly, and the server sends again what it had to leave out."""
+        view = self.views.get(page.room)
+        if view is None:
+            return
+        if not view.here:  # the answer to our join is still under way
+            for msg in page.messages:
+                self._seqs[page.room].hold(msg)
+            return
+        self._report(view, self._seqs[page.room].replay(page.messages, page.gaps))
+        self.fill(page.room)
+
+    def _report(self, view: RoomView, found: Sequence[native.Msg | native.Gap], entered: Entered | None = None) -> None:
+        """Report ``found``, inside ``entered`` as far as it can be: up to the first message of ours."""
+        if entered is not None:
+            self._tell(entered)
+        for item in found:
+            if not isinstance(item, native.Msg):
+                if entered is not None:
+                    entered.gaps.append(item)
+                else:
+                    self._tell(Lost(view.name, *item))
+                view.first = view.first or item[0]
+                continue
+            cmid = self._mine.pop((item.room, item.seq), None) if self._mine else None
+            if entered is not None and cmid is None:
+                entered.messages.append(item)
+            else:
+                entered = None
+                self._tell(Message(item, cmid))
+            view.first = view.first or item.seq
+            if item.kind == "topic":
+                view.topic = item.text
+        seqs = self._seqs[view.name]
+        view.last, view.head = seqs.last, seqs.head
+
+
+def _oldest(page: native.Room | native.HistoryPage) -> int:
+    """Return the first seq that ``page`` tells of; 0: none."""
+    return min([msg.seq for msg in page.messages[:1]] + [first for first, _ in page.gaps], default=0)
