@@ -16,7 +16,7 @@ import apsw
 from broker import chain
 from broker.audit import Audit, AuditError, connect
 from broker.chain import Columns
-from broker.log import Log
+from broker.log import Log, LogError
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -57,8 +57,12 @@ def placed(path: Path, *, replace: bool, source: Path | None = None) -> Iterator
         sync(path.parent)
     except OSError as error:
         raise NewLogError(f"cannot write {path}: {error.strerror or error}") from error
+    except apsw.FullError as error:  # whose text may be "not an error"
+        raise NewLogError(f"cannot write {path}: the disk is full") from error
     except apsw.Error as error:
         raise NewLogError(f"cannot write {path}: {error}") from error
+    except LogError as error:
+        raise NewLogError(f"cannot write {path}: {error.__cause__ or error}") from error
     finally:
         for side in ("", *SIDE_FILES) if made is not None else ():
             Path(f"{made}{side}").unlink(missing_ok=True)

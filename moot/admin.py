@@ -11,7 +11,7 @@ import selectors
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Annotated, Final, Literal
 
 import msgspec
 
@@ -30,7 +30,7 @@ class Ask(msgspec.Struct, omit_defaults=True):
     """What is asked for."""
 
     do: Literal["restart", "reload"]
-    spread: float | None = None  # seconds; for restart
+    spread: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None  # seconds; for restart
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -80,7 +80,10 @@ class Admin:
         with contextlib.suppress(OSError):
             sock, _ = self._sock.accept()
             if len(self._connections) >= MAX_CONNECTIONS:
-                sock.close()
+                with sock:
+                    sock.send(
+                        _line("too many are asking this server already; try again when they have their answers", 1)
+                    )
                 return
             sock.setblocking(False)
             connection = _Connection(sock, self._handle, self._forget)
@@ -144,7 +147,7 @@ class _Connection:
         if self._closed:
             return
         try:
-            self.sock.sendall(msgspec.json.encode(Answer(text, code)) + b"\n")
+            self.sock.sendall(_line(text, code))
         except OSError:  # gone, or does not read
             self._close()
             return
@@ -155,6 +158,10 @@ class _Connection:
         if not self._closed:
             self._closed = True
             self._forget(self)
+
+
+def _line(text: str, code: int | None) -> bytes:
+    return msgspec.json.encode(Answer(text, code)) + b"\n"
 
 
 def ask(data: Path, question: Ask) -> Iterator[Answer]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 import msgspec
@@ -175,7 +175,7 @@ class Child:
         self.log = data / LOG_NAME
         try:
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self.log.open("ab") as log:
+            with _private(self.log) as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "moot", "hosted"],
                     stdin=subprocess.PIPE,
@@ -235,6 +235,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _private(path: Path) -> BinaryIO:
+    """Open a file to add to it, which only its owner may read, and no link to one elsewhere."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600), "ab")
 
 
 def stop_server(data: Path) -> int:

@@ -58,6 +58,7 @@ def hosting(tmp_path: Path) -> Iterator[Hosting]:
 
 
 def test_when_the_host_leaves_alone_the_server_stops(hosting: Hosting) -> None:
+    assert {path.stat().st_mode & 0o077 for path in hosting.data.iterdir()} == {0}
     hosting.terminal.send("/quit\r")
     hosting.terminal.expect(pexpect.EOF)
     hosting.terminal.wait()

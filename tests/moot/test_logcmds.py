@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from bench.bitflips import fill
-from broker.log import Log
+from broker.log import Log, LogError
+from broker.newlog import NewLogError, placed
 from moot.datadir import StartError, locked
 from moot.running import holder
 from protocol import native
@@ -268,3 +269,12 @@ def test_a_server_is_told_who_reads_its_log_and_follows_no_link(data: Path, tmp_
     with pytest.raises(StartError, match="remove it"), locked(data):
         pass
     assert precious.read_text() == "kept"
+
+
+@pytest.mark.parametrize("error", [apsw.FullError("not an error"), LogError("cannot open the log .x.db: no space")])
+def test_a_file_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path, error: Exception) -> None:
+    error.__cause__ = None if isinstance(error, apsw.Error) else apsw.FullError("no space")
+    why = r"cannot write .*/x\.db: (the disk is full|no space)$"
+    with pytest.raises(NewLogError, match=why), placed(tmp_path / "x.db", replace=False):
+        raise error
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ import pytest
 
 from client.net import Chat, ChatError, connect
 from client.updates import Offline, Presence
-from moot.admin import Ask, ask
+from moot.admin import MAX_CONNECTIONS, Ask, ask
 from moot.running import Refused
 from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
@@ -254,6 +254,17 @@ def test_a_worker_that_dies_during_a_restart_is_replaced_and_the_restart_goes_on
         assert ann.ask(native.Send(cmid="c", to="#tea", text="served"), native.Ok).seq == 1
         ann.close()
         bob.close()
+
+
+def test_who_asks_when_too_many_do_is_told_so(server: Server) -> None:
+    with contextlib.ExitStack() as closing:
+        for _ in range(MAX_CONNECTIONS):
+            sock = closing.enter_context(socket.socket(socket.AF_UNIX))
+            sock.connect(str(server.data / "moot.sock"))
+        (answer,) = ask(server.data, Ask("reload"))
+        assert answer.code == 1
+        assert "too many are asking" in answer.text
+    until(lambda: list(ask(server.data, Ask("reload")))[-1].code == 0, "them to be forgotten")
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
