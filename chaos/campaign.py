@@ -125,7 +125,6 @@ def _target(plan: Plan, place: Path, disk: Disk | None, net: Network | None) -> 
         place / "data" if disk is None else disk.path / "data",
         place / "server.log",
         *("--no-limits", "--workers", str(plan.workers)),
-        *("--greet-after", "10"),  # the load itself may stand still between connecting and introducing itself
         hosts=("127.0.0.1",) if net is None else net.hosts,
         prefix=() if net is None else net.prefix,
         env=env,

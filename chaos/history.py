@@ -29,7 +29,6 @@ class Operation:
     status: Status = "open"
     seq: int = 0  # acknowledged; 0: not
     ended: float = 0.0  # when the answer came
-    ordered: bool = True  # among the others of its client in this room
 
 
 @dataclass(slots=True)
@@ -79,11 +78,11 @@ class History:
 
     # --- senders
 
-    def invoke(self, client: str, room: str, cmid: str, at: float = 0.0, *, ordered: bool = True) -> None:
+    def invoke(self, client: str, room: str, cmid: str, at: float = 0.0) -> None:
         """``client`` is about to send ``cmid`` to ``room``. Raises ValueError for a cmid used before."""
         if cmid in self.operations:
             raise ValueError(f"cmid {cmid!r} was used before")
-        self.operations[cmid] = Operation(client, room, cmid, at, ordered=ordered)
+        self.operations[cmid] = Operation(client, room, cmid, at)
 
     def ok(self, cmid: str, room: str, seq: int, at: float = 0.0) -> None:
         """The server said that ``cmid`` is stored as ``seq`` of ``room``."""
@@ -113,10 +112,6 @@ class History:
             self._noted.append(Violation("answers-differ", text))
             return
         one.status, one.ended = status, at
-
-    def delayed(self, cmid: str) -> None:
-        """The server refused ``cmid`` for now: it is said again, behind what was under way after it."""
-        self.operations[cmid].ordered = False
 
     # --- readers
 
@@ -237,7 +232,7 @@ def _operations(
             yield Violation(
                 "refused", f"{one.client} was told that {cmid} is refused, and it is {here[1]} of {here[0]}"
             )
-        if here is None or not one.ordered:
+        if here is None:
             continue
         before = newest.get((one.client, one.room))
         newest[one.client, one.room] = one

@@ -15,7 +15,7 @@ from typing import Any, Final
 from chaos.history import History, Violation
 from client.address import Address
 from client.net import PING_S, Chat
-from client.session import Delayed, Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
+from client.session import Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
 from protocol import native
 
 TICK_S: Final = 0.005  # the schedule's grain
@@ -206,8 +206,7 @@ class Native:
         self._count += 1
         cmid = f"m{self.number}-{self._count}"
         to = self.rooms[0]
-        # When its sandbox dies, a fun command is said again, behind what was on the wire after it.
-        self.load.history.invoke(self.name, to, cmid, self.load.now(), ordered=not fun)
+        self.load.history.invoke(self.name, to, cmid, self.load.now())
         text = f"{cmid} {_FILLER[: self.load.rng.randrange(len(_FILLER))]}"
         request = native.Send(cmid=cmid, to=to, text=text)
         self.chat.session.submit(native.Fun(cmid=cmid, to=to, line=f"/cowsay {cmid}") if fun else request)
@@ -242,8 +241,6 @@ class Native:
                 self.load.acknowledged = max(self.load.acknowledged, history.operations[cmid].invoked)
             case Failed(cmid=cmid, error=error):
                 (history.unknown if error.code in UNSURE else history.fail)(cmid, now)
-            case Delayed(cmid=cmid):
-                history.delayed(cmid)
             case Online():
                 self.link.back.append(now)
                 self._port = self.chat.local_port

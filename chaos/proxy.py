@@ -25,6 +25,8 @@ _RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds
 class Proxy:
     """Listens on a port of its own and forwards to ``upstream()``. Each connection gets a fault, or none, by dice.
 
+    A hello goes on to the server even when its client has given the connection up meanwhile, as on a real network.
+
     `counts` says how often each fault was inflicted. After `heal` new connections get none, and those that stand are
     forwarded faithfully, but for half-open ones, which are closed.
     """
@@ -70,13 +72,11 @@ class Proxy:
         upstream: list[asyncio.StreamWriter] = []
         try:
             first = await reader.readline()
-            if fault == "duplicate":  # the same hello twice: the second takes the first one's seat over
+            if fault == "duplicate":  # the same hello twice: the second may come long after the first
                 other, twin = await self._connect(upstream)
                 twin.write(first)
                 await other.readline()
                 self.counts[fault] += 1
-            if reader.at_eof():
-                return  # the client has given this connection up, and may have another by now
             up_reader, up_writer = await self._connect(upstream)
             up_writer.write(first)
             forward = _Forward(fault, self._rng, self._healed, self.counts)

@@ -181,6 +181,68 @@ def test_a_failed_commit_acknowledges_nothing_and_the_next_one_goes_on_densely(b
     assert [event.event.seq for event in told if isinstance(event, Told)] == [1, 1]  # type: ignore[union-attr]
 
 
+def full(bench: Bench) -> None:
+    """Let the disk be full for anything of more than a few bytes."""
+    db = bench.broker.log._db
+    db.pragma("max_page_count", db.pragma("page_count"))
+
+
+def roomy(bench: Bench) -> None:
+    bench.broker.log._db.pragma("max_page_count", 1_000_000)
+
+
+def turn(bench: Bench, worker: FakeWorker, *commands: Up) -> dict[int, str]:
+    """Have ``commands`` applied in one step; return what each was answered with: "ok" or the code of an error."""
+    worker.put(*commands)
+    bench.turn()
+    got = answers(worker.told())
+    return {rid: event.code if isinstance(event, native.Error) else "ok" for rid, event in got.items()}
+
+
+def retry(who: int, rid: int, of: int, text: str) -> Do:
+    return Do(who, rid, native.Send(id=rid, cmid=f"c{of}", to="#tea", text=text))
+
+
+def test_what_was_said_behind_a_message_that_could_not_be_stored_waits_until_it_comes_again(bench: Bench) -> None:
+    one = bench.worker(1)
+    turn(bench, one, hello(ANN, "ann"), join(ANN, "#tea"), hello(BOB, "bob", 10), join(BOB, "#tea", 11))
+    turn(bench, one, say(ANN, "kept", 3), say(BOB, "kept", 12))
+    full(bench)
+    big = "x" * 60_000
+    assert turn(bench, one, say(ANN, big, 4), say(ANN, "b", 5)) == {4: "storage", 5: "storage"}
+    roomy(bench)
+    assert turn(bench, one, say(ANN, "c", 6), say(BOB, "other", 13)) == {6: "storage", 13: "ok"}
+    assert turn(bench, one, Do(ANN, 7, native.Ping(id=7))) == {7: "ok"}
+    again = [retry(ANN, 8, 4, big), retry(ANN, 9, 5, "b"), retry(ANN, 20, 6, "c")]
+    assert turn(bench, one, *again) == {8: "ok", 9: "ok", 20: "ok"}
+    assert [msg.text for msg in bench.broker.log.after("#tea", 3, 9).messages] == [big, "b", "c"]
+
+
+def test_who_cannot_say_it_again_is_not_held_up_nor_is_a_new_connection(bench: Bench) -> None:
+    one = bench.worker(1)
+    bob = Do(BOB, 10, native.Hello(nick="bob", token=token("bob")), None, "127.0.0.1", "plain", False)
+    turn(bench, one, hello(ANN, "ann"), join(ANN, "#tea"), bob, join(BOB, "#tea", 11), say(ANN, "kept", 3))
+    full(bench)
+    big = "x" * 60_000
+    assert turn(bench, one, say(ANN, big, 4), say(BOB, big, 12)) == {4: "storage", 12: "storage"}
+    roomy(bench)
+    elsewhere = conn(1, 7)
+    came = [hello(elsewhere, "ann", 20), join(elsewhere, "#tea", 21), say(elsewhere, "anew", 22)]
+    assert turn(bench, one, *came, say(BOB, "on", 13)) == {20: "ok", 21: "ok", 22: "ok", 13: "ok"}
+
+
+def test_a_message_that_never_comes_again_holds_nobody_up_for_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocol.holds.UNDER_WAY_S", -1.0)
+    one = bench.worker(1)
+    turn(bench, one, hello(ANN, "ann"), join(ANN, "#tea"), say(ANN, "kept", 3))
+    full(bench)
+    assert turn(bench, one, say(ANN, "x" * 60_000, 4)) == {4: "storage"}
+    roomy(bench)
+    assert turn(bench, one, say(ANN, "on", 5)) == {5: "ok"}
+
+
 def test_requests_behind_one_that_found_the_disk_full_are_carried_out(bench: Bench) -> None:
     one = bench.worker(1)
     one.put(hello(ANN, "ann"), join(ANN, "#tea"), say(ANN, "kept", 3))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from protocol import native
-from protocol.ipc import Announced, Answered, Art, Closed, Entered, Parted, Posted
+from protocol.ipc import Announced, Answered, Art, Attach, Closed, Entered, Parted, Posted, Seat
 from protocol.settings import DEFAULTS, Settings
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, token
 
@@ -85,6 +85,51 @@ def test_people_of_one_address_are_limited_but_not_on_loopback() -> None:
 
 
 # --- one person, two connections
+
+
+def try_hello(desk: Desk, who: int, attempt: int | None) -> native.Event:
+    return desk.do(who, native.Hello(nick="ann", token=token("ann"), attempt=attempt))
+
+
+@pytest.mark.parametrize("late", [4, 5])
+def test_a_hello_that_comes_late_or_twice_is_refused_and_disturbs_nobody(desk: Desk, late: int) -> None:
+    assert isinstance(try_hello(desk, ANN, 5), native.Welcome)
+    refused = try_hello(desk, EVE, late)
+    assert isinstance(refused, native.Error)
+    assert (refused.code, refused.attempt) == ("replaced", 5)
+    assert "late" in refused.text
+    assert desk.told_to(ANN) == []
+    assert isinstance(desk.do(ANN, native.Ping()), native.Pong)
+    assert desk.refused(EVE, native.Ping()) == "not-introduced"
+
+
+@pytest.mark.parametrize(("seated", "new"), [(5, 6), (None, 1), (5, None), (None, None)])
+def test_a_greater_attempt_takes_over_and_so_does_one_that_cannot_be_compared(
+    desk: Desk, seated: int | None, new: int | None
+) -> None:
+    try_hello(desk, ANN, seated)
+    assert isinstance(try_hello(desk, EVE, new), native.Welcome)
+    assert isinstance(desk.do(EVE, native.Ping()), native.Pong)
+    assert desk.refused(ANN, native.Ping()) == "not-introduced"
+
+
+def test_a_seat_without_a_connection_is_open_to_any_attempt(desk: Desk) -> None:
+    try_hello(desk, ANN, 5)
+    desk.state.worker_lost(1, 30.0)
+    desk.commit()
+    assert isinstance(try_hello(desk, EVE, 3), native.Welcome)
+
+
+def test_attempts_are_known_to_the_next_broker(desk: Desk) -> None:
+    first, second = (native.Hello(nick="ann", token=token("ann"), attempt=number) for number in (5, 6))
+    desk.state.attach(Attach(2, [Seat(EVE, second, ["#tea"], "192.0.2.7", "native", NOON - 9000)], {}), NOON)
+    desk.state.attach(Attach(1, [Seat(ANN, first, ["#tea"], "192.0.2.7", "native", NOON)], {}), NOON)
+    desk.commit()
+    assert Closed(ANN) in desk.told[1]
+    assert isinstance(desk.do(EVE, native.Ping()), native.Pong)
+    refused = try_hello(desk, conn(1, 9), 6)
+    assert isinstance(refused, native.Error)
+    assert refused.code == "replaced"
 
 
 def test_the_same_token_takes_the_seat_over_and_nobody_hears_of_it(desk: Desk) -> None:

@@ -235,13 +235,6 @@ def test_own_words_are_not_missed_by_who_gets_no_echo() -> None:
     assert check(history, logs) == []
 
 
-def test_what_has_no_order_may_be_anywhere() -> None:
-    history, logs = tea()
-    history.invoke("ann", "#tea", "a4", ordered=False)
-    logs["#tea"].messages[:0] = [(0, "a4")]
-    assert "sender-order" not in kinds(history, logs)
-
-
 def test_a_cmid_is_invoked_once() -> None:
     history, _logs = tea()
     with pytest.raises(ValueError, match="used before"):

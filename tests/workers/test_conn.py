@@ -163,6 +163,42 @@ def test_a_flood_is_delayed_then_refused_and_the_connection_stays(meet: MakePeer
     assert refused[0].id in ("n29", "n30", "n31")
 
 
+def test_who_is_refused_for_flooding_keeps_the_order_of_what_was_said(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1", "--flood-rate", "20", "--flood-delay", "0.5") as server:
+        ann = Peer(server.port)
+        ann.write(native.Hello(id="hello", nick="ann", token="a token of ann, long"))
+        ann.next(native.Welcome)
+        ann.ask(native.Join(room="#f"), native.Room)
+        sends = [native.Send(id=f"s{n}", cmid=f"c{n}", to="#f", text="x") for n in range(40)]
+        for send in sends:
+            ann.write(send)
+        first = ann.next(native.Error)
+        number = int(str(first.id)[1:])
+        rest = [ann.next(native.Error) for _ in range(39 - number)]
+        assert [error.id for error in rest] == [f"s{n}" for n in range(number + 1, 40)]
+        assert {error.code for error in (first, *rest)} == {"flood"}
+
+        def comes_again() -> bool:
+            """There is more and more room, but a later message does not take it."""
+            late = ann.ask(native.Send(cmid="late", to="#f", text="x"), native.Error)
+            assert (late.code, late.wait is not None) == ("flood", True)
+            again = ann.ask(sends[number], object)
+            return isinstance(again, native.Ok) and again.seq == number + 1
+
+        until(comes_again, "what was refused first to be taken first")
+        ann.close()
+
+
+def test_a_hello_that_comes_after_the_greeting_is_a_program_s(meet: MakePeer) -> None:
+    ann = meet()
+    words = b""
+    while words.count(b"\n") < 2:
+        words += ann.sock.recv(1 << 16)
+    assert words.startswith(b"Welcome to moot")
+    assert ann.enter("late1", "#late").nick == "late1"
+    assert ann.ask(native.Whois(nick="late1"), native.Profile).dialect == "native"
+
+
 def test_a_flood_of_nonsense_is_cut_off_and_others_do_not_wait(meet: MakePeer) -> None:
     ann, eve = meet("ann10"), meet("eve10")
     eve.sock.sendall(b"{\n" * 2000)

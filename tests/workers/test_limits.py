@@ -109,6 +109,22 @@ def test_silence_is_greeted_and_then_closed(shared: Server) -> None:
     assert words.endswith("! no nick within 2 seconds; connect again when you are ready\n")
 
 
+def test_half_a_hello_after_the_greeting_is_closed_like_one_before_it(shared: Server) -> None:
+    with raw(shared) as sock:
+        assert sock.recv(1 << 16).startswith(b"Welcome to moot")
+        sock.sendall(b'{"op":"hel')
+        words = rest_of(sock)
+    assert b"no hello within 1 seconds" in words.splitlines()[-1]
+    assert words.splitlines()[-1].startswith(b'{"ev":"error"')
+
+
+def test_who_is_greeted_and_types_a_nick_is_a_person(shared: Server) -> None:
+    with raw(shared) as sock:
+        assert sock.recv(1 << 16).startswith(b"Welcome to moot")
+        sock.sendall(b"greeted\n/quit\n")
+        assert b"* Hello greeted, this is moot" in rest_of(sock)
+
+
 def test_half_a_line_and_silence_is_no_hello(shared: Server) -> None:
     with raw(shared) as sock:
         sock.sendall(b'{"op":"hel')

@@ -298,3 +298,72 @@ async def test_questions_of_one_who_is_gone_are_not_asked_again_but_what_was_sai
     kept = [type(do.request) for do in bench.worker.pending.values()]
     assert native.Rooms not in kept
     assert native.Send in kept
+
+
+# --- the order of what somebody says
+
+
+def full(do: Up) -> Answered:
+    """The broker could not store what ``do`` says."""
+    assert isinstance(do, Do)
+    return Answered(do.conn, do.rid, native.Error(id=do.request.id, code="storage", text="The disk is full.", wait=1.0))
+
+
+def said(number: int) -> native.Send:
+    return native.Send(id=number, cmid=f"c{number}", to="#tea", text="x")
+
+
+async def refusals(client: Client, count: int) -> list[tuple[native.Id, str]]:
+    errors = [await client.next() for _ in range(count)]
+    return [(error.id, error.code) for error in errors if isinstance(error, native.Error) and error.wait is not None]
+
+
+async def test_what_is_said_after_a_refusal_goes_up_only_after_what_was_refused(bench: Fixture) -> None:
+    ann, _conn = await bench.introduced("ann")
+    ann.write(said(1), said(2))
+    one, two = await bench.heard(2)
+    bench.tell(full(one))
+    assert await refusals(ann, 1) == [(1, "storage")]
+    ann.write(said(3), native.Ping(id="p"))
+    (ping,) = await bench.heard(1)
+    assert isinstance(ping, Do)
+    assert isinstance(ping.request, native.Ping)
+    assert await refusals(ann, 1) == [(3, "storage")]
+    bench.tell(full(two))
+    assert await refusals(ann, 1) == [(2, "storage")]
+    ann.write(said(1), said(2), said(3))
+    again = await bench.heard(3)
+    assert [do.request.id for do in again if isinstance(do, Do)] == [1, 2, 3]
+
+
+async def test_a_new_broker_does_not_hear_what_was_said_after_a_refusal(bench: Fixture) -> None:
+    ann, _conn = await bench.introduced("ann")
+    ann.write(said(1), said(2), native.Ping(id=3))
+    one, _two, ping = await bench.heard(3)
+    bench.tell(full(one))
+    assert await refusals(ann, 1) == [(1, "storage")]
+    bench.new_broker()
+    _seats, _seqs, again = await bench.heard(3)
+    assert again == ping
+    assert await refusals(ann, 1) == [(2, "storage")]
+    ann.write(said(1))
+    (again,) = await bench.heard(1)
+    assert isinstance(again, Do)
+    assert again.request == said(1)
+
+
+async def test_a_fun_command_that_must_wait_for_the_sandbox_keeps_its_place(
+    bench: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _conn = await bench.introduced("ann")
+    fun = native.Fun(id="fun", cmid="f", to="#tea", line="/cowsay moo")
+    ann.write(fun, said(1))
+    assert await refusals(ann, 2) == [("fun", "fun-busy"), (1, "fun-busy")]
+    monkeypatch.setattr("workers.easel.GONE_S", -1.0)  # it does not come back
+    ann.write(fun, said(1))
+    refused = await ann.next()
+    assert isinstance(refused, native.Error)
+    assert (refused.id, refused.code, refused.wait) == ("fun", "fun-failed", None)
+    (do,) = await bench.heard(1)
+    assert isinstance(do, Do)
+    assert do.request == said(1)
