@@ -65,6 +65,7 @@ def read(db: apsw.Connection) -> tuple[dict[str, Head], list[Head]]:
     """
     rooms: dict[str, Head] = {}
     mended: list[Head] = []
+    suspicious = False
     names = dict(_fetched(db, _NAMES))
     entries = _fetched(db, _ENTRIES)
     for id_ in names.keys() - {entry[0] for entry in entries}:
@@ -84,15 +85,16 @@ def read(db: apsw.Connection) -> tuple[dict[str, Head], list[Head]]:
         pruned, base, last, head, _sum = numbers
         if sound:
             room = Head(id_, name, topic or "", pruned, base, last, head)
-            if not _ends_well(room, newest or pruned, newest_sum):
-                _check_structure(db)
+            suspicious |= not _ends_well(room, newest or pruned, newest_sum)
         else:
             ((oldest,),) = _fetched(db, _OLDEST, (id_, newest))
             room = _mended(id_, name, numbers, oldest, newest, newest_sum)
             mended.append(room)
-            _check_structure(db)
+            suspicious = True
             log.error("room %s goes on behind seq %d; its topic is looked for in its messages", name, room.last)
         rooms[name] = room
+    if suspicious:
+        _check_structure(db)
     return rooms, mended
 
 

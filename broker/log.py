@@ -40,6 +40,7 @@ _PRAGMAS: Final = {
     "cache_size": -32768,  # KiB
     "wal_autocheckpoint": 4000,  # pages
 }
+ALIVE_STEPS: Final = 100_000  # of SQLite's machine between two signs of life: some milliseconds
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
 
@@ -82,9 +83,9 @@ class Log:
         """Open or create the log; ``":memory:"`` keeps it in memory. Raises `LogError`.
 
         ``vfs``: the name of the file system layer SQLite uses, None for its own. ``alive`` is called again and again
-        while an older log is migrated, which may take a while.
+        while something takes a while: an older log is migrated, a damaged one looked through.
         """
-        self._path, self._vfs = str(path), vfs
+        self._path, self._vfs, self._alive = str(path), vfs, alive
         try:
             self._db = self._connect()
             if vfs is None:
@@ -127,6 +128,7 @@ class Log:
         self._mended = {room.name for room in mended}  # to be written with the next transaction
         for room in mended:
             room.topic = self._newest_topic(room)
+        self._db.set_progress_handler(None)
         try:
             # A broker that was killed may have left a transaction in the write-ahead log that was never synced. It
             # counts from here on, people are told of it: so it must be on the disk first.
@@ -135,11 +137,17 @@ class Log:
             self.suspect = str(err) or "disk I/O error"
 
     def _connect(self) -> apsw.Connection:
+        """Return a connection that gives signs of life, until it has been looked at."""
         db = apsw.Connection(self._path, vfs=self._vfs, statementcachesize=100)
+        db.set_progress_handler(self._go_on, ALIVE_STEPS)
         db.set_busy_timeout(2000)
         for name, value in _PRAGMAS.items():
             db.pragma(name, value)
         return db
+
+    def _go_on(self) -> bool:
+        self._alive()
+        return False
 
     def recover(self) -> None:
         """Go on after an I/O error, with a new connection, once the disk and what is on it have proven sound.
@@ -158,6 +166,7 @@ class Log:
             recovery.prove(db)
             recovery.compare(db, self._rooms, doubtful, self._reader)
             db.set_busy_timeout(2000)
+            db.set_progress_handler(None)
         except (apsw.Error, recovery.Lost) as err:
             if db is not None:
                 db.close(True)

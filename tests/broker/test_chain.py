@@ -346,3 +346,24 @@ def test_a_damaged_epoch_is_another_epoch(copy: Path) -> None:
 @pytest.fixture(autouse=True)
 def _all_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+
+
+def test_looking_through_a_damaged_log_gives_signs_of_life(tmp_path: Path) -> None:
+    log = Log(tmp_path / "moot.db")
+    for number in range(20_000):
+        log.append("#tea", ANN, None, number, "ann", "text", f"message {number}")
+    log.commit()
+    log.close()
+    signs: list[int] = []
+    Log(tmp_path / "moot.db", alive=lambda: signs.append(1)).close()
+    assert len(signs) < 3
+    change = apsw.Connection(str(tmp_path / "moot.db"))
+    change.execute("UPDATE rooms SET last = last - 1").fetchall()
+    change.close()
+    signs.clear()
+    log = Log(tmp_path / "moot.db", alive=lambda: signs.append(1))
+    assert len(signs) >= 3
+    signs.clear()
+    log.after("#tea", 0, 20_000)
+    assert signs == []  # a broker that hangs later is to be found out
+    log.close()
