@@ -9,7 +9,7 @@ from protocol import native
 
 MAX_IN_FLIGHT: Final = 16
 """Unacknowledged messages on the wire. Half of what a server takes, and few enough that at its usual flood limits it
-delays them instead of refusing some, which could change their order."""
+delays them instead of refusing some."""
 
 Outgoing = native.Send | native.Fun | native.Topic
 

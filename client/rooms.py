@@ -27,10 +27,10 @@ class Rooms:
         self._filling: set[str] = set()  # a page is under way
         self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
 
-    def place(self, room: str) -> tuple[int | None, str | None]:
-        """Return the newest seq seen of ``room`` and the log it is of; Nones for a room never entered."""
-        epoch = self._epochs.get(room)
-        return (None, None) if epoch is None else (self.views[room].last, epoch)
+    def resumed(self, join: native.Join) -> native.Join:
+        """Return ``join`` going on where we were in that room, if we ever were."""
+        epoch = self._epochs.get(join.room)
+        return join if epoch is None else replace(join, after=self.views[join.room].last, epoch=epoch)
 
     def add(self, room: str) -> None:
         """Want to be in ``room``, of which nothing is known yet."""

@@ -205,9 +205,7 @@ class Session:
             self._updates.append(Answer(number, request, error))
             return number
         if isinstance(request, native.Join):
-            after, epoch = self._rooms.place(request.room)
-            if epoch is not None:
-                request = replace(request, after=after, epoch=epoch)
+            request = self._rooms.resumed(request)
         return self._ask(request, "app")
 
     def older(self, room: str, limit: int = 100) -> int:
@@ -242,8 +240,7 @@ class Session:
 
     def _enter(self, room: str) -> None:
         """Ask to enter ``room``, going on where we were."""
-        after, epoch = self._rooms.place(room)
-        self._ask(native.Join(room=room, after=after, epoch=epoch), "session")
+        self._ask(self._rooms.resumed(native.Join(room=room)), "session")
 
     def _ask_page(self, room: str, after: int) -> bool:
         """Ask for what comes after seq ``after`` in ``room``, unless the server wants a pause."""

@@ -218,7 +218,7 @@ class Conn(asyncio.Protocol):
             return
         if self.todo is None:
             self.todo = deque()
-        if (no := self._out_of_order(checked, came=True)) is not None:
+        if self.hold is not None and (no := self._out_of_order(checked, came=True)) is not None:
             self.reply(no)
             self._count_refusal()
             return

@@ -104,6 +104,16 @@ async def test_a_duplicate_connection_introduces_itself_twice_and_is_heard_once(
         assert echo.heard[2:] == [b"more\n"]
 
 
+async def test_a_hello_reaches_the_server_though_its_client_has_gone() -> None:
+    async with between("duplicate") as (echo, proxy), connected(proxy) as (_reader, writer):
+        writer.write(b"ann\n")
+        writer.close()
+        await writer.wait_closed()
+        while len(echo.heard) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert echo.heard == [b"ann\n", b"ann\n"]
+
+
 async def test_a_healed_proxy_does_no_more_harm() -> None:
     async with between("reset") as (_echo, proxy):
         proxy.heal()

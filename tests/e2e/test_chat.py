@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from protocol import native
@@ -194,6 +195,22 @@ def test_away_and_colour_and_nick_are_told_to_the_room(peer: MakePeer) -> None:
     assert (renamed.old, renamed.nick) == ("ann", "anna")
     refused = ann.ask(native.Color(color="red; DROP"), native.Error)
     assert refused.code == "bad-request"
+
+
+def test_a_hello_that_comes_late_does_not_disturb_the_newer_connection(peer: MakePeer, server: Server) -> None:
+    ann, late, eve = peer(), peer(), peer("eve", "#tea")
+    hello = native.Hello(nick="ann", token="a token of ann, long", attempt=1000)
+    ann.ask(hello, native.Welcome)
+    ann.ask(native.Join(room="#tea"), native.Room)
+    refused = late.ask(hello, native.Error)
+    assert (refused.code, refused.attempt) == ("replaced", 1000)
+    server.kill("broker")
+    assert ann.ask(native.Send(cmid="c1", to="#tea", text="still here"), native.Ok).seq == 1
+    assert eve.next(native.Msg).text == "still here"
+    assert late.ask(hello, native.Error).code == "replaced"
+    newer = msgspec.structs.replace(hello, attempt=1001)
+    assert late.ask(newer, native.Welcome).resumed
+    assert ann.ended()
 
 
 def test_too_fast_is_delayed_then_refused_with_the_time_to_wait(peer: MakePeer) -> None:
