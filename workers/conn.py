@@ -218,7 +218,7 @@ class Conn(asyncio.Protocol):
             return
         if self.todo is None:
             self.todo = deque()
-        if self.hold is not None and (no := self._out_of_order(checked, came=True)) is not None:
+        if self.hold is not None and (no := self.out_of_order(checked, came=True)) is not None:
             self.reply(no)
             self._count_refusal()
             return
@@ -258,7 +258,7 @@ class Conn(asyncio.Protocol):
             if self.hold is None or not self.hold.precedes(cmid, now, after):
                 self.hold = Hold(cmid, error, now, after)
 
-    def _out_of_order(self, request: Request, *, came: bool) -> native.Error | None:
+    def out_of_order(self, request: Request, *, came: bool) -> native.Error | None:
         """Return the answer to what must wait for a message refused before it. ``came``: just now, not from `todo`."""
         hold = self.hold
         if hold is None or type(request) not in SAID or came != (hold.after == math.inf):
@@ -291,7 +291,7 @@ class Conn(asyncio.Protocol):
         settings = self.worker.settings
         while self.todo and not self._held():
             request, price, size = self.todo[0]
-            no = None if self.hold is None else self._out_of_order(request, came=False)
+            no = None if self.hold is None else self.out_of_order(request, came=False)
             if no is None and self._must_wait(request):
                 break
             if no is None and settings.limits and price:

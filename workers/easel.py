@@ -116,6 +116,8 @@ class Easel:
             conn.reply(native.Error(id=request.id, code="fun-failed", text=message.error))
         elif art.private:
             conn.reply(native.Shown(id=request.id, text=art.text))
+        elif (no := conn.out_of_order(request, came=False)) is not None:  # something before it was refused meanwhile
+            conn.reply(no)
         else:
             self._drawn(conn, request, art)
         conn.pump()

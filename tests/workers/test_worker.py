@@ -14,6 +14,7 @@ from protocol.control import ControlSocket
 from protocol.ipc import (
     Announced,
     Answered,
+    Art,
     Attach,
     Closed,
     Do,
@@ -23,6 +24,7 @@ from protocol.ipc import (
     Link,
     Posted,
     Relink,
+    Rendered,
     Told,
     Up,
 )
@@ -367,3 +369,24 @@ async def test_a_fun_command_that_must_wait_for_the_sandbox_keeps_its_place(
     (do,) = await bench.heard(1)
     assert isinstance(do, Do)
     assert do.request == said(1)
+
+
+async def test_a_fun_command_is_not_said_when_something_before_it_was_refused_while_it_was_drawn(
+    bench: Fixture,
+) -> None:
+    to_sandbox, from_worker = os.pipe()
+    from_sandbox, to_worker = os.pipe()
+    sandbox = PipeWriter(to_worker)
+    bench.ends += [PipeReader(to_sandbox), sandbox]
+    bench.supervisor.send(Link("sandbox", 3), (from_sandbox, from_worker))
+    os.close(from_sandbox)
+    os.close(from_worker)
+    bench.worker.obey()
+    ann, _conn = await bench.introduced("ann")
+    ann.write(said(1), native.Fun(id="fun", cmid="f", to="#tea", line="/cowsay moo"))
+    (one,) = await bench.heard(1)
+    await become(lambda: bench.worker.easel.busy)
+    bench.tell(full(one))
+    assert await refusals(ann, 1) == [(1, "storage")]
+    sandbox.put(msgspec.msgpack.encode([Rendered(1, Art("moo"))]))
+    assert await refusals(ann, 1) == [("fun", "storage")]
