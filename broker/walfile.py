@@ -60,7 +60,10 @@ def commits_behind(file: BinaryIO, frames: int) -> int:
     size += FRAME.size
     if frames:
         file.seek(HEADER.size + (frames - 1) * size)
-        *_, one, two = FRAME.unpack(file.read(FRAME.size))
+        last = file.read(FRAME.size)
+        if len(last) < FRAME.size:  # SQLite may still count what a new beginning has cut off
+            return 0
+        *_, one, two = FRAME.unpack(last)
     commits = 0
     file.seek(HEADER.size + frames * size)
     while len(frame := file.read(size)) == size:

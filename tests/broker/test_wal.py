@@ -7,6 +7,7 @@ import apsw
 import pytest
 
 from broker.log import Log, LogError
+from broker.walfile import HEADER, commits_behind
 from tests.broker.desk import NOON
 
 FRAME = 24 + 4096
@@ -93,3 +94,10 @@ def test_a_power_loss_while_the_write_ahead_log_is_begun_anew_costs_nothing(tmp_
     again = Log(tmp_path / "moot.db")
     assert again.last("#tea") == 20
     again.close()
+
+
+def test_a_header_alone_has_no_transactions_however_many_frames_are_said_to_count(left: Path) -> None:
+    side = left.with_name("moot.db-wal")
+    side.write_bytes(side.read_bytes()[: HEADER.size])
+    with side.open("rb") as file:
+        assert commits_behind(file, 9) == 0
