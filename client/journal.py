@@ -111,7 +111,9 @@ class Journal:
 
     def _open(self, path: Path, wait_ms: int) -> None:
         """Open and lock ``path``, made if it is not there. Raises `apsw.BusyError` when somebody has it, `Damaged`."""
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # O_EXCL: closing a handle of a file that is there would drop every POSIX lock that this process has on it.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             db.set_busy_timeout(wait_ms)

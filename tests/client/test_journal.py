@@ -139,6 +139,30 @@ def test_a_sender_takes_over_what_was_for_its_room_and_a_chat_everything(tmp_pat
     assert nicks(Desk("chat", Address("third", 1), "zoe")) == []
 
 
+HOLDER = """
+import sys, pathlib
+from client.address import Address
+from client.journal import Desk, leftovers, open_journal
+journal = open_journal(Desk("chat", Address("example.org", 6668), "ann"), pathlib.Path(sys.argv[1]))
+leftovers(journal.desk, pathlib.Path(sys.argv[1]))
+print(journal.token, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_client_that_has_looked_for_leftovers_still_has_its_own_journal(tmp_path: Path) -> None:
+    """Of two processes: POSIX locks end when any handle of the file is closed, which one process cannot see."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdin is not None and one.stdout is not None
+        token = one.stdout.readline().strip()
+        two = open_journal(ANN, tmp_path)
+        assert two.token != token
+        two.close()
+        one.stdin.close()
+    assert reopened(two, tmp_path).token == token
+
+
 PROGRAM = """
 import os, sys, pathlib
 from client.address import Address
