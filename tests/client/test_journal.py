@@ -154,7 +154,8 @@ def test_a_client_that_has_looked_for_leftovers_still_has_its_own_journal(tmp_pa
     """Of two processes: POSIX locks end when any handle of the file is closed, which one process cannot see."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
-        assert one.stdin is not None and one.stdout is not None
+        assert one.stdin is not None
+        assert one.stdout is not None
         token = one.stdout.readline().strip()
         two = open_journal(ANN, tmp_path)
         assert two.token != token
