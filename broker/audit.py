@@ -164,7 +164,10 @@ class Audit:
         yield from self.verifier.finish()
         if self.version() != VERSION:
             if not self.messages:
-                raise AuditError(f"the log {self.path} has format {self.version()}; this moot knows {VERSION}")
+                raise AuditError(
+                    f"{self.path} is no log of moot, or nothing of it can be read: its format should be {VERSION} and is "
+                    f"said to be {self.version()}"
+                )
             self._general.append(Damage(f"its header says format {self.version()}, but it has format {VERSION}"))
 
     def _rows_of(self, tree: Tree) -> Iterator[Row]:

@@ -278,3 +278,12 @@ def test_a_file_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path, err
     with pytest.raises(NewLogError, match=why), placed(tmp_path / "x.db", replace=False):
         raise error
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_log_is_called_so(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("milk, eggs, tea. " * 50)
+    for words in (("check", other), ("export", other)):
+        done = moot(*words)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"moot: {other} is no log of moot, or nothing of it can be read")
