@@ -165,8 +165,8 @@ class Audit:
         if self.version() != VERSION:
             if not self.messages:
                 raise AuditError(
-                    f"{self.path} is no log of moot, or nothing of it can be read: its format should be {VERSION} and is "
-                    f"said to be {self.version()}"
+                    f"{self.path} is no log of moot, or nothing of it can be read: its format should be {VERSION} "
+                    f"and is said to be {self.version()}"
                 )
             self._general.append(Damage(f"its header says format {self.version()}, but it has format {VERSION}"))
 
