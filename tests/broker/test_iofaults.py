@@ -274,7 +274,7 @@ def test_senders_are_told_while_the_disk_fails_and_heard_when_it_is_well(bench: 
         assert (refused.code, refused.wait) == ("storage", 1.0)
     disk.failing.clear()
     broker.broker.upkeep._mend_at = 0.0
-    one.put(say(ANN_CONN, "next", 6))
+    one.put(say(ANN_CONN, "next", 4))
     broker.turn()
     told = one.told()
     assert posts(told) == [(2, "next")]

@@ -231,16 +231,14 @@ def test_who_cannot_say_it_again_is_not_held_up_nor_is_a_new_connection(bench: B
     assert turn(bench, one, *came, say(BOB, "on", 13)) == {20: "ok", 21: "ok", 22: "ok", 13: "ok"}
 
 
-def test_a_message_that_never_comes_again_holds_nobody_up_for_long(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("protocol.holds.UNDER_WAY_S", -1.0)
+def test_a_message_that_never_comes_again_is_not_waited_for(bench: Bench) -> None:
     one = bench.worker(1)
     turn(bench, one, hello(ANN, "ann"), join(ANN, "#tea"), say(ANN, "kept", 3))
     full(bench)
     assert turn(bench, one, say(ANN, "x" * 60_000, 4)) == {4: "storage"}
     roomy(bench)
-    assert turn(bench, one, say(ANN, "on", 5)) == {5: "ok"}
+    assert turn(bench, one, say(ANN, "on", 5)) == {5: "storage"}
+    assert turn(bench, one, retry(ANN, 6, 5, "on"), say(ANN, "and on", 7)) == {6: "ok", 7: "ok"}
 
 
 def test_requests_behind_one_that_found_the_disk_full_are_carried_out(bench: Bench) -> None:

@@ -180,7 +180,7 @@ def test_who_is_refused_for_flooding_keeps_the_order_of_what_was_said(tmp_path: 
 
         def comes_again() -> bool:
             """There is more and more room, but a later message does not take it."""
-            late = ann.ask(native.Send(cmid="late", to="#f", text="x"), native.Error)
+            late = ann.ask(native.Send(cmid=f"late{ann.ids}", to="#f", text="x"), native.Error)
             assert (late.code, late.wait is not None) == ("flood", True)
             again = ann.ask(sends[number], object)
             return isinstance(again, native.Ok) and again.seq == number + 1
