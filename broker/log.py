@@ -87,6 +87,8 @@ class Log:
         """
         self._path, self._vfs, self._alive = str(path), vfs, alive
         try:
+            if vfs is None:
+                recovery.check_wal_header(Path(path))
             self._db = self._connect()
             if vfs is None:
                 recovery.check_wal(self._db, Path(path))

@@ -18,13 +18,26 @@ from pathlib import Path
 
 import apsw
 
-from broker import heads, pages, walfile
+from broker import btree, heads, pages, walfile
 from broker.heads import CACHED, Head
 from broker.reading import Reader
 
 
 class Lost(Exception):
     """What was acknowledged is not in the log any more; the text names it."""
+
+
+def check_wal_header(path: Path) -> None:
+    """Raises `Lost` when the beginning of the write-ahead log is damaged and something in it is nowhere else.
+
+    Must come before SQLite opens the log: closing a handle of a file drops every POSIX lock this process has on it, and
+    without them the next `moot check` would take itself for the last user and delete the write-ahead log.
+    """
+    with contextlib.suppress(FileNotFoundError), path.with_name(path.name + "-wal").open("rb") as file:
+        if not walfile.header_is_sound(file.read(walfile.HEADER.size)):
+            with path.open("rb") as main:
+                if walfile.holds_more(file, main, btree.page_bytes(main.read(100))):
+                    raise Lost("its write-ahead log is damaged at its beginning, and all of it would be dropped")
 
 
 def check_wal(db: apsw.Connection, path: Path) -> None:
@@ -35,11 +48,6 @@ def check_wal(db: apsw.Connection, path: Path) -> None:
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     frames, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     with contextlib.suppress(FileNotFoundError), path.with_name(path.name + "-wal").open("rb") as file:
-        if not walfile.header_is_sound(file.read(walfile.HEADER.size)):
-            with path.open("rb") as main:
-                if walfile.holds_more(file, main, db.pragma("page_size")):
-                    raise Lost("its write-ahead log is damaged at its beginning, and all of it would be dropped")
-        file.seek(0)
         commits = walfile.commits_behind(file, max(0, frames))
         if commits > 1:
             raise Lost(f"its write-ahead log is damaged, and the {commits} last transactions of it would be dropped")

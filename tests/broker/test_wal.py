@@ -1,6 +1,8 @@
 """What a new broker finds in the write-ahead log that the last one left."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -93,6 +95,9 @@ def test_a_power_loss_while_the_write_ahead_log_is_begun_anew_costs_nothing(tmp_
     log.close()
     again = Log(tmp_path / "moot.db")
     assert again.last("#tea") == 20
+    look = "import apsw, sys; apsw.Connection(sys.argv[1]).execute('SELECT * FROM meta').fetchall()"
+    subprocess.run([sys.executable, "-c", look, tmp_path / "moot.db"], check=True)
+    assert (tmp_path / "moot.db-wal").exists()  # who comes and goes is not the last user: our locks are still there
     again.close()
 
 
