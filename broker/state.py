@@ -5,13 +5,13 @@ state changes in place, for the broker is its only owner. Names arrive as people
 """
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from itertools import islice
 from typing import Final
 
 import msgspec
 
-from broker import pages
+from broker import pages, queries
 from broker.attendance import Entry
 from broker.checks import is_sound
 from broker.log import Damaged, Extra, Log, Stored, inbox_name
@@ -36,11 +36,6 @@ from protocol.ipc import (
 from protocol.settings import Settings
 
 PEOPLE_ON_JOIN: Final = 200
-PEOPLE_LISTED: Final = 1000
-ROOMS_LISTED: Final = 500
-TOPIC_LISTED: Final = 100  # characters of a topic in the list of rooms
-RESUME_BYTES: Final = 16 * 1024  # in a page for one who catches up: others wait for each, so it is made in 1 ms or so
-RESUME_PAGE: Final = 100  # messages in it
 REPLAY_EACH: Final = 2000  # messages of a room replayed to a worker that attaches; a dead broker leaves far fewer
 REPLAY_CHARS: Final = 4 * 1024 * 1024  # in all; what is more is resumed by the clients, page by page
 COME_BACK_S: Final = 0.5  # after which those may connect again who are sent away
@@ -164,7 +159,7 @@ class State:
             for msg in unsent:
                 self.out.tell(attach.worker, Posted(0, msg))
             if late:
-                self.out.tell(attach.worker, Announced(name, _listed(room.members, name)))
+                self.out.tell(attach.worker, Announced(name, queries.listed(room.members, name)))
 
     def worker_lost(self, worker: int, until: float) -> None:
         """A worker died: its people stay in place until ``until`` (monotonic seconds), if they can come back."""
@@ -362,7 +357,7 @@ class State:
         if not last - REPLAY_EACH <= seq <= last:
             return None
         messages: list[native.Msg] = []
-        while (page := self.log.after(name, seq, RESUME_PAGE)).end:
+        while (page := self.log.after(name, seq, queries.RESUME_PAGE)).end:
             self._replay_left -= sum(100 + len(msg.text) for msg in page.messages)
             if self._replay_left < 0:
                 return None
@@ -393,7 +388,7 @@ class State:
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
         if resumes and request.after is not None:
-            page = pages.oldest(self.log.after(name, request.after, RESUME_PAGE), RESUME_BYTES)
+            page = queries.following(self.log, name, request.after, queries.RESUME_PAGE)
             more = 0 < page.end < last
         else:
             page = pages.newest(self.log.newest(name, self.settings.backlog), self.page_bytes)
@@ -531,59 +526,20 @@ class State:
             self.rooms.announce(room, native.Changed(room=room.name, who=person.card))
 
     def _who(self, person: Person, do: Do) -> None:
-        request = do.request
-        assert isinstance(request, native.Who)
-        if request.room is None:
-            there, name = self.people.by_conn, None
-        else:
-            room = self.rooms.of(person, request.room)
-            there, name = room.members, room.name
-        self._answer(do, msgspec.structs.replace(_listed(there, name), id=request.id))
+        assert isinstance(do.request, native.Who)
+        self._answer(do, queries.who(self.people, self.rooms, person, do.request))
 
     def _whois(self, person: Person, do: Do) -> None:
-        request = do.request
-        assert isinstance(request, native.Whois)
-        other = self.people.called(request.nick)
-        profile = native.Profile(
-            id=request.id,
-            nick=other.nick,
-            rooms=sorted(other.rooms.keys() & person.rooms.keys()),
-            since=other.since,
-            idle=max(0, self.now - (other.spoke or other.since)) // 1000,
-            client=other.client,
-            dialect=other.dialect,
-            color=other.color,
-            away=other.away,
-        )
-        self._answer(do, profile)
+        assert isinstance(do.request, native.Whois)
+        self._answer(do, queries.whois(self.people, person, do.request, self.now))
 
-    def _rooms(self, person: Person, do: Do) -> None:
-        topics, used = dict(self.log.names()), self.rooms.by_name
-        people = {name: len(used[name].members) if name in used else 0 for name in used.keys() | topics.keys()}
-        fullest = sorted(people, key=lambda name: (-people[name], name))[:ROOMS_LISTED]
-        lines = [native.RoomLine(name, people[name], clipped(topics.get(name, ""), TOPIC_LISTED)) for name in fullest]
-        self._answer(do, native.RoomList(id=do.request.id, rooms=lines, count=len(people)))
+    def _rooms(self, _person: Person, do: Do) -> None:
+        assert isinstance(do.request, native.Rooms)
+        self._answer(do, queries.room_list(self.log, self.rooms, do.request))
 
     def _history(self, person: Person, do: Do) -> None:
-        request = do.request
-        assert isinstance(request, native.History)
-        name = inbox_name(person.uid) if request.room == native.INBOX else self.rooms.of(person, request.room).name
-        after = request.after
-        if request.since is not None:
-            after = self.log.seq_since(name, request.since)
-        if after is not None:
-            page = pages.oldest(self.log.after(name, after, min(request.limit, RESUME_PAGE)), RESUME_BYTES)
-            more = 0 < page.end < self.log.last(name)
-        else:
-            if request.before is None:
-                page = self.log.newest(name, request.limit)
-            else:
-                page = self.log.before(name, request.before, request.limit)
-            page = pages.newest(page, self.page_bytes)
-            more = page.begin > 1
-        shown = native.INBOX if request.room == native.INBOX else name
-        answer = native.HistoryPage(id=request.id, room=shown, messages=page.messages, more=more, gaps=page.gaps)
-        self._answer(do, answer)
+        assert isinstance(do.request, native.History)
+        self._answer(do, queries.history(self.log, self.rooms, person, do.request, self.page_bytes))
 
     def _ping(self, person: Person, do: Do) -> None:
         self._answer(do, native.Pong(id=do.request.id, time=self.now))
@@ -599,15 +555,6 @@ class State:
 
     def _answer(self, do: Do, event: native.Event) -> None:
         self.out.tell(worker_of(do.conn), Answered(do.conn, do.rid, event))
-
-
-def _listed(there: Mapping[ConnId, Person], room: str | None) -> native.People:
-    listed = sorted((person.card for person in there.values()), key=lambda card: card.nick.lower())[:PEOPLE_LISTED]
-    return native.People(people=listed, count=len(there), room=room)
-
-
-def clipped(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _uid(token: str) -> bytes:

@@ -1,0 +1,86 @@
+"""What people ask for without changing anything: who is here, which rooms there are, what was said. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from broker import pages
+from broker.log import Log, inbox_name
+from broker.pages import Page
+from broker.people import People, Person
+from broker.rooms import Rooms
+from protocol import native
+from protocol.ipc import ConnId
+
+PEOPLE_LISTED: Final = 1000
+ROOMS_LISTED: Final = 500
+TOPIC_LISTED: Final = 100  # characters of a topic in the list of rooms
+RESUME_BYTES: Final = 16 * 1024  # in a page for one who catches up: others wait for each, so it is made in 1 ms or so
+RESUME_PAGE: Final = 100  # messages in it
+
+
+def who(people: People, rooms: Rooms, asker: Person, request: native.Who) -> native.People:
+    """Raises `Refusal`, `names.BadName`, as `Rooms.of`."""
+    if request.room is None:
+        return listed(people.by_conn, None, request.id)
+    room = rooms.of(asker, request.room)
+    return listed(room.members, room.name, request.id)
+
+
+def listed(there: Mapping[ConnId, Person], room: str | None, id_: native.Id = None) -> native.People:
+    """Return the first `PEOPLE_LISTED` of ``there`` by nick."""
+    cards = sorted((person.card for person in there.values()), key=lambda card: card.nick.lower())
+    return native.People(id=id_, people=cards[:PEOPLE_LISTED], count=len(there), room=room)
+
+
+def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> native.Profile:
+    """Raises `Refusal`, `names.BadName`, as `People.called`."""
+    other = people.called(request.nick)
+    return native.Profile(
+        id=request.id,
+        nick=other.nick,
+        rooms=sorted(other.rooms.keys() & asker.rooms.keys()),
+        since=other.since,
+        idle=max(0, now_ms - (other.spoke or other.since)) // 1000,
+        client=other.client,
+        dialect=other.dialect,
+        color=other.color,
+        away=other.away,
+    )
+
+
+def room_list(log: Log, rooms: Rooms, request: native.Rooms) -> native.RoomList:
+    """Fullest first; rooms that have messages are there when nobody is in them."""
+    topics, used = dict(log.names()), rooms.by_name
+    people = {name: len(used[name].members) if name in used else 0 for name in used.keys() | topics.keys()}
+    fullest = sorted(people, key=lambda name: (-people[name], name))[:ROOMS_LISTED]
+    lines = [native.RoomLine(name, people[name], clipped(topics.get(name, ""), TOPIC_LISTED)) for name in fullest]
+    return native.RoomList(id=request.id, rooms=lines, count=len(people))
+
+
+def history(log: Log, rooms: Rooms, asker: Person, request: native.History, max_bytes: int) -> native.HistoryPage:
+    """``max_bytes``: of a page read backwards, about. Raises `Refusal`, `names.BadName`, `LogError`."""
+    of_inbox = request.room == native.INBOX
+    name = inbox_name(asker.uid) if of_inbox else rooms.of(asker, request.room).name
+    after = request.after if request.since is None else log.seq_since(name, request.since)
+    if after is not None:
+        page = following(log, name, after, request.limit)
+        more = 0 < page.end < log.last(name)
+    else:
+        found = (
+            log.newest(name, request.limit)
+            if request.before is None
+            else log.before(name, request.before, request.limit)
+        )
+        page = pages.newest(found, max_bytes)
+        more = page.begin > 1
+    shown = native.INBOX if of_inbox else name
+    return native.HistoryPage(id=request.id, room=shown, messages=page.messages, more=more, gaps=page.gaps)
+
+
+def following(log: Log, room: str, seq: int, limit: int) -> Page:
+    """Return a short page of what comes after ``seq``. Raises `LogError`."""
+    return pages.oldest(log.after(room, seq, min(limit, RESUME_PAGE)), RESUME_BYTES)
+
+
+def clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
