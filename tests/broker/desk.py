@@ -54,7 +54,14 @@ class Desk:
         for worker, frame in self.out.batches():
             self.told.setdefault(worker, []).extend(_decoder.decode(frame))
 
-    def post(self, who: ConnId, request: native.Request, art: Art | None = None, addr: str = "192.0.2.7", returns: bool = True) -> int:
+    def post(
+        self,
+        who: ConnId,
+        request: native.Request,
+        art: Art | None = None,
+        addr: str = "192.0.2.7",
+        returns: bool = True,
+    ) -> int:
         """Carry out a request within the step; return its rid."""
         self.rid += 1
         self.now += 1000
