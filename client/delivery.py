@@ -45,7 +45,7 @@ def farewell(session: Session, journal: Journal) -> str:
     if not left:
         return ""
     several = len(left) > 1
-    which = f"{len(left)} messages are" if several else f"1 message is ({typed(left[0])[:60]!r})"
+    which = f"{len(left)} messages are" if several else f"your message {typed(left[0])[:60]!r} is"
     if journal.problem:
         return f"{which} not acknowledged, and could not be kept"
     where = journal.desk.server

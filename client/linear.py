@@ -154,8 +154,8 @@ class Linear:
         reason = lines.one_line(update.reason)
         if update.final:
             return [] if self.session.quitting else [f"The end: {reason}"]
-        if self._trouble == reason:
-            return []
+        if self._trouble == reason or (update.retry == 0 and not self._trouble):
+            return []  # 0: a worker is being renewed, and we are back in half a second
         first, self._trouble = not self._trouble, reason
         return [
             f"Connection lost: {reason}. Trying again; what you type is kept."

@@ -106,8 +106,10 @@ class Rolling:
         staying = sum(old.stays or 0 for old in retired if not old.ended)
         if staying:
             minutes = self._family.settings.restart_keep / 60
-            text = f"{staying} connections cannot be sent over; their old workers stay until they end, at most "
-            self._say(f"{text}{minutes:.3g} minutes")
+            which = "1 connection" if staying == 1 else f"{staying} connections"
+            self._say(
+                f"{which} cannot be sent over; kept by the old workers until they end, at most {minutes:.3g} minutes"
+            )
 
     def _renew_sandbox(self) -> Iterator[None]:
         """A sandbox that cannot be renewed costs cows at the most: that is no failure."""

@@ -140,6 +140,14 @@ def test_losing_the_connection_is_said_once() -> None:
     assert mind.show(Offline("You came in from elsewhere.", final=True)) == ["The end: You came in from elsewhere."]
 
 
+def test_being_sent_over_to_a_renewed_worker_is_no_news_unless_it_takes_long() -> None:
+    mind = online()
+    assert mind.show(Offline("the server is being renewed", retry=0.0)) == []
+    assert mind.show(Online(WELCOME)) == []
+    assert mind.show(Offline("the server is being renewed", retry=0.0)) == []
+    assert mind.show(Offline("refused")) == ["Connection lost: refused. Trying again; what you type is kept."]
+
+
 def test_coming_back_prints_only_what_was_missed() -> None:
     mind = online()
     assert mind.show(Entered("#tea", [msg("new")])) == ["22:13 bob: new"]
