@@ -54,7 +54,7 @@ OFFENCES_LOGGED: Final = 10  # of each worker
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
 
 UNSTORED: Final = native.Error(
-    code="storage", text="the server could not store this; it was not said. Try again in a moment", wait=1.0
+    code="storage", text="the server cannot store anything at the moment, so this was not said", wait=1.0
 )
 INTERNAL: Final = native.Error(code="internal", text="internal error; the server's log has more")
 

@@ -225,7 +225,7 @@ class Linear:
         if update.error.code == "flood" or self._delayed == update.error.code:
             return []
         self._delayed = update.error.code
-        return [f"Not said yet: {lines.one_line(update.error.text)} It is tried again by itself."]
+        return [f"Not said yet: {lines.one_line(update.error.text).removesuffix('.')}. It is tried again by itself."]
 
     def _sent(self, update: Sent) -> list[str]:
         was, self._delayed = self._delayed, ""

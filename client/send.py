@@ -183,6 +183,8 @@ async def _watch(chat: Chat, limit: asyncio.Timeout, tally: Tally) -> None:
                     if not told and loop.time() - unstored >= STORAGE_S:
                         told = True
                         complain("the server cannot store messages at the moment; trying again")
+                case Offline(final=False, retry=0):
+                    pass  # a worker is being renewed, and we are back in half a second
                 case Offline(final=False, reason=reason) if limit.when() is None:
                     complain(f"{reason}; trying again")
                     give_up(loop.time() + GIVE_UP_S)

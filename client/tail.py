@@ -31,7 +31,7 @@ from client.lines import clock, message, missing
 from client.net import Chat, ChatError, connect
 from client.nick import login_nick
 from client.sequence import in_order
-from client.session import Entered, Lost, Message, Offline, Update
+from client.session import Entered, Lost, Message, Offline, Online, Update
 from protocol import native
 
 Write = Callable[[list[native.Msg]], None]
@@ -133,6 +133,7 @@ async def tail(host: str, room: str, since: Since, follow: bool, nick: str, writ
         chat.flush()
         sieve = Sieve(joined.room, min(after, joined.seq), since.seq or 0)
         end = joined.seq
+        trouble = ""  # why there is no connection, as it was said last
         while follow or (sieve.last or 0) < end:
             batch = await updates.batch()
             if not batch:
@@ -147,11 +148,15 @@ async def tail(host: str, room: str, since: Since, follow: bool, nick: str, writ
                 if isinstance(update, Entered) and update.reset and update.room == joined.room:
                     end = chat.session.rooms[joined.room].head
                     complain(f"{joined.room}: the server no longer has some messages")
-                if isinstance(update, Offline):
+                if isinstance(update, Online):
+                    trouble = ""
+                elif isinstance(update, Offline):
                     if update.final:
                         code = update.error.code if update.error is not None else "offline"
                         raise ChatError(code, update.reason)
-                    complain(f"{update.reason}; trying again")
+                    if update.retry != 0 and update.reason != trouble:  # 0: a worker is renewed, we are back at once
+                        trouble = update.reason
+                        complain(f"{trouble}; trying again")
 
 
 async def _start(chat: Chat, joined: native.Room, since: Since) -> int:
