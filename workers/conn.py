@@ -357,7 +357,7 @@ class Conn(asyncio.Protocol):
             if self.full:
                 self._hold(lines, logged)
                 return
-            self.worker.touch(self)
+            self.worker.output.touch(self)
         self.out.append(lines)
 
     def flush(self) -> None:
@@ -385,7 +385,7 @@ class Conn(asyncio.Protocol):
         self.worker.queued += len(lines)
         settings = self.worker.settings
         if self.counted > settings.sendq_hard or self.worker.queued > settings.sendq_total:
-            self.worker.swell(self)
+            self.worker.output.swell(self)
 
     # --- a client that does not read
 

@@ -80,7 +80,7 @@ class Farewell:
         for conn in worker.conns.values():
             conn.deaf = True
         await self._settle(lambda: not worker.pending or worker.broker is None, answer_s)
-        worker.hear_all()
+        worker.output.hear_all()
         for conn in list(worker.conns.values()):
             later = None if retry is None else round(retry * self._rng.uniform(1, 2), 1)  # not all at once
             self._part(conn, native.Bye(reason=text, retry=later))
@@ -114,7 +114,7 @@ class Farewell:
         await asyncio.sleep(delay)
         conn.deaf = True  # what it says from now on it says again to the successor
         await self._settle(lambda: conn.closing or not (conn.unanswered or conn.todo or conn.rendering), ANSWER_S)
-        self._worker.hear_all()
+        self._worker.output.hear_all()
         conn.invited = True
         self._part(conn, native.Bye(reason=text, retry=0.0))
         await self._settle(lambda: conn.id not in self._worker.conns, CLOSE_S)

@@ -5,6 +5,7 @@ new broker gets them again. Nothing in fan-out awaits: one slow client must not 
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -51,24 +52,21 @@ from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
 from workers.door import Door, Due
 from workers.easel import Easel
-from workers.fanout import Encoder, LocalRoom
+from workers.fanout import LocalRoom
 from workers.farewell import Farewell
 from workers.link import PipeLink
+from workers.output import Output
 from workers.sendq import Logged
 
 log = logging.getLogger("moot.worker")
 
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
 LOOK_S: Final = 0.5  # between looks at who is stalled
-RELIEVED: Final = 0.75  # of the total that may wait for slow readers: so much may, after the largest were freed
 RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
-BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
 _msgpack = msgspec.msgpack.Encoder()
-
-ENCODERS: Final[dict[str, Encoder]] = {"native": native_dialect.encode, "plain": plain_dialect.encode}
 
 
 class Worker:
@@ -90,25 +88,19 @@ class Worker:
         self.pending: dict[int, Do] = {}  # by rid: unanswered
         self.easel = Easel(loop, self._do)
         self.catchup = CatchUp(self)
+        self.output = Output(self)
         self.stalled: set[Conn] = set()  # their sockets are full
         self.queued = 0  # bytes that wait for them
         self.requested = 0  # bytes of requests that are held back
         self.stopped = asyncio.Event()
         self._door = Door()
-        self._swollen: dict[Conn, None] = {}  # more waits for them than may
         self._look_at = 0.0  # when to look at who is stalled, monotonic seconds
         self._counter = 0
         self._rid = 0
         self._up: list[Up] = []
         self._up_scheduled = False
-        self._flush_scheduled = False
-        self._dirty: list[Conn] = []  # have output of this turn
-        self._heard: dict[str, LocalRoom] = {}  # rooms with something to hear
         self._tick: asyncio.TimerHandle | None = None
-        self._held_until: asyncio.TimerHandle | None = None
         self._relinking: asyncio.TimerHandle | None = None
-        self._cpu = (time.process_time(), time.monotonic())
-        self._busy = 0.0  # share of a core lately
         self._servers: list[asyncio.Server] = []
         self.farewell = Farewell(self)
 
@@ -259,7 +251,7 @@ class Worker:
                 self._down[type(event)](self, event)
             except Exception:  # the other events are other people's
                 log.exception("an event could not be handed out")
-        self._flush()
+        self.output.flush()
 
     def _answered(self, event: Answered) -> None:
         do = self.pending.pop(event.rid, None)
@@ -284,13 +276,13 @@ class Worker:
             case native.Welcome():
                 answer = self._welcomed(conn, do, answer)
             case native.Ok():
-                self.hear_all()
+                self.output.hear_all()
                 _follow(conn, do.request, answer)
             case native.Error():
-                self.hear_all()
+                self.output.hear_all()
                 conn.refused(do.request, answer, event.rid)
             case _:
-                self.hear_all()
+                self.output.hear_all()
         conn.reply(answer)
         if conn.todo:
             conn.pump()
@@ -310,7 +302,7 @@ class Worker:
         conn = self.conns.get(event.conn)
         if conn is None:
             return
-        self.hear_all()
+        self.output.hear_all()
         message = event.event
         if isinstance(message, native.Msg):
             logged, conn.inbox = Logged(native.INBOX, conn.inbox), message.seq
@@ -329,13 +321,13 @@ class Worker:
         room = self.rooms.get(event.msg.room)
         if room is not None:
             room.hear(event)
-            self._heard[room.name] = room
+            self.output.note(room)
 
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
         if room is not None:
             room.hear(event)
-            self._heard[room.name] = room
+            self.output.note(room)
             if isinstance(event.event, native.Renamed):
                 self._note_rename(room, event.event)
 
@@ -348,7 +340,7 @@ class Worker:
         conn = self.conns.get(event.conn)
         if conn is None:
             return
-        self._hear(event.room)
+        self.output.hear(event.room)
         room = self.rooms.get(event.room)
         if room is None:
             room = self.rooms[event.room] = LocalRoom(event.room)
@@ -360,7 +352,7 @@ class Worker:
 
     def hears_again(self, conn: Conn, name: str) -> None:
         """``conn`` lags no more in a room: from here on it hears what is live."""
-        self._hear(name)
+        self.output.hear(name)
         room = self.rooms[name]
         room.lagging.pop(conn.id, None)
         room.members[conn.id] = conn
@@ -373,7 +365,7 @@ class Worker:
             self.catchup.parted(conn, event.room)
 
     def _drop_member(self, conn: Conn, name: str) -> None:
-        self._hear(name)
+        self.output.hear(name)
         room = self.rooms.get(name)
         if room is not None:
             room.members.pop(conn.id, None)
@@ -386,7 +378,7 @@ class Worker:
         self.farewell.note()
         conn = self.conns.get(event.conn)
         if conn is not None:
-            self.hear_all()
+            self.output.hear_all()
             conn.released = True
             conn.finish()
 
@@ -399,83 +391,6 @@ class Worker:
         Parted: _parted,
         Closed: _closed,
     }
-
-    # --- output
-
-    def _hear(self, name: str) -> None:
-        room = self._heard.pop(name, None)
-        if room is not None:
-            room.flush(ENCODERS)
-
-    def hear_all(self) -> None:
-        for room in self._heard.values():
-            room.flush(ENCODERS)
-        self._heard.clear()
-
-    def _flush(self) -> None:
-        """End of a turn: write everything, or hold the rooms' messages a little when very busy."""
-        if self._heard and self._held_until is None:
-            if self.settings.coalesce and self._is_busy():
-                self._held_until = self.loop.call_later(self.settings.coalesce / 1000, self._release)
-            else:
-                self.hear_all()
-        self._write()
-
-    def _release(self) -> None:
-        self._held_until = None
-        self.hear_all()
-        self._write()
-
-    def _write(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for conn in dirty:
-            conn.flush()
-        if self._swollen:
-            self._relieve()
-
-    def swell(self, conn: Conn) -> None:
-        """More waits for ``conn``, or for all, than may. Seen to at the end of this turn, when no room is told."""
-        self._swollen[conn] = None
-        self._flush_soon()
-
-    def _relieve(self) -> None:
-        swollen, self._swollen = self._swollen, {}
-        for conn in swollen:
-            conn.check_size()
-        total = self.settings.sendq_total
-        if self.queued <= total:
-            return
-        for conn in self.stalled:
-            conn.count()  # much may have been sent since it was counted last
-        reason = f"{total >> 20} MiB were waiting for slow readers in all"
-        for relieve in (Conn.relieve, Conn.drop):
-            for conn in sorted(self.stalled, key=lambda conn: conn.counted, reverse=True):
-                if self.queued <= total * RELIEVED:
-                    return
-                relieve(conn, reason)
-
-    def touch(self, conn: Conn) -> None:
-        """``conn`` has something to be written at the end of this turn."""
-        self._dirty.append(conn)
-        self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        if not self._flush_scheduled:
-            self._flush_scheduled = True
-            self.loop.call_soon(self._flush_scheduled_now)
-
-    def _flush_scheduled_now(self) -> None:
-        self._flush_scheduled = False
-        self._flush()
-
-    def _is_busy(self) -> bool:
-        """Whether this process used much of a core in the last tens of milliseconds."""
-        cpu, wall = time.process_time(), time.monotonic()
-        elapsed = wall - self._cpu[1]
-        if elapsed > 0.02:
-            self._busy = (cpu - self._cpu[0]) / elapsed
-            self._cpu = (cpu, wall)
-        return self._busy > BUSY_SHARE
 
     # --- time
 
@@ -494,7 +409,7 @@ class Worker:
             for conn in list(self.stalled):
                 conn.check_progress(now)
         self.easel.expire(now)
-        self._flush()
+        self.output.flush()
         if self._door.waits or self.stalled or self.easel.busy:
             self.need_tick()
 
@@ -542,7 +457,7 @@ class Worker:
         """Attach to a broker: first who sits here, then everything that no broker has answered."""
         if self.broker is not None:
             self.broker.close()
-        self.hear_all()
+        self.output.hear_all()
         self._refuse_behind_holds()
         link = self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
         seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
@@ -577,7 +492,8 @@ class Worker:
         """A living broker may have lost only its link to us; the supervisor makes another."""
         self._relinking = None
         if self.broker is None and not self.stopped.is_set():
-            self.control.send(Relink("broker"))
+            with contextlib.suppress(OSError):  # the supervisor is gone: its end is told by the control socket too
+                self.control.send(Relink("broker"))
             self._relinking = self.loop.call_later(RELINK_S, self._relink)
 
     def accept_no_more(self) -> None:
