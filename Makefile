@@ -43,11 +43,18 @@ fmt: setup ## put the code into its form
 	@.venv/bin/ruff check --quiet --fix-only .
 	@.venv/bin/ruff format --quiet .
 
-bench: setup ## deliveries per second, latency, memory; takes minutes
+bench: setup ## deliveries and stored messages per second, latency, memory, slow and hostile clients; some 20 minutes
 	@$(PY) -m bench.fanout $(ARGS)
 	@$(PY) -m bench.idle
 	@$(PY) -m bench.startup
 	@$(PY) -m bench.fun
+	@$(PY) -m bench.durable
+	@$(PY) -m bench.resume
+	@$(PY) -m bench.slowreaders
+	@$(PY) -m bench.slowloris
+	@$(PY) -m bench.bitflips
+	@$(PY) -m bench.kills broker --count 20
+	@$(PY) -m bench.kills worker --count 20
 
 soak: setup ## the long proof: kills, faults, power losses, an hour of churn; takes hours, see docs/reliability.md
 	@$(PY) -m chaos.soak $(ARGS)
