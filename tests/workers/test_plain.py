@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -316,6 +317,25 @@ def test_an_answer_is_a_sentence(line: str, answer: native.Event, text: str) -> 
     plain = inside()
     plain.feed(line.encode() + b"\n")
     assert plain.receive(answer).decode() == text
+
+
+def test_messages_that_are_lost_are_named_where_they_were() -> None:
+    plain = inside()
+    plain.feed(b"/join #tea\n")
+    found = [msgspec.structs.replace(msg(str(seq), room="#tea"), seq=seq) for seq in (5, 8)]
+    gaps = [(9, 9), (1, 4), (6, 7)]
+    tea = native.Room(id=3, room="#tea", seq=9, people=[native.Person("ann")], count=1, messages=found, gaps=gaps)
+    lines = plain.receive(tea).decode().splitlines()
+    assert lines[:5] == [
+        "--- 2023-11-15",
+        "13:00 #tea bob: 5",
+        "* messages 6 to 7 of #tea are no longer kept",
+        "13:00 #tea bob: 8",
+        "* message 9 of #tea is no longer kept",
+    ]
+    plain.feed(b"/history\n")
+    page = native.HistoryPage(id=4, room="#tea", messages=found, gaps=gaps)
+    assert plain.receive(page).decode().splitlines()[0] == "* messages 1 to 4 of #tea are no longer kept"
 
 
 def test_a_new_nick_is_known_from_then_on() -> None:

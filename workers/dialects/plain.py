@@ -242,7 +242,8 @@ class Plain:
         match event:
             case native.HistoryPage():
                 found = [msg for msg in event.messages if self.wants(msg)]
-                return prose.messages(found, self._offset_s, self._nick) or ["Nothing has been said there yet."]
+                lines = prose.messages(found, self._offset_s, self._nick, event.gaps, event.room)
+                return lines or ["Nothing has been said there yet."]
             case native.People():
                 return prose.people(event)
             case native.Profile():

@@ -70,17 +70,28 @@ def message(msg: Msg, offset_s: int | None = None, me: str = "") -> list[str]:
     ]
 
 
-def messages(found: Iterable[Msg], offset_s: int | None = None, me: str = "") -> list[str]:
-    """Return earlier messages as lines, the day before each day's first."""
+def messages(
+    found: Iterable[Msg], offset_s: int | None = None, me: str = "", gaps: Iterable[native.Gap] = (), place: str = ""
+) -> list[str]:
+    """Return earlier messages as lines, the day before each day's first. ``gaps``: those of ``place`` that are lost."""
     lines: list[str] = []
+    lost = sorted(gaps, reverse=True)
     day = ""
     for msg in found:
+        while lost and lost[-1][0] < msg.seq:
+            lines.append(_lost(place, *lost.pop()))
         on = f"{_local(msg.time, offset_s):%Y-%m-%d}"
         if on != day:
             day = on
             lines.append(f"--- {day}")
         lines += message(msg, offset_s, me)
-    return lines
+    return lines + [_lost(place, *gap) for gap in reversed(lost)]
+
+
+def _lost(place: str, first: int, last: int) -> str:
+    where = "of your direct messages" if place == native.INBOX else f"of {place}"
+    which = f"message {first:,} {where} is" if first == last else f"messages {first:,} to {last:,} {where} are"
+    return f"* {which} no longer kept"
 
 
 def people(found: native.People) -> list[str]:
@@ -91,7 +102,9 @@ def people(found: native.People) -> list[str]:
 
 def room(entered: native.Room, offset_s: int | None = None, me: str = "") -> list[str]:
     """Return what one is told on entering a room: what was said, who is there."""
-    lines = messages(entered.messages, offset_s, me)
+    begin = entered.messages[0].seq if entered.messages else 0
+    within = [gap for gap in entered.gaps if gap[0] > begin]  # what was said before these is nobody's question
+    lines = messages(entered.messages, offset_s, me, within, entered.room)
     lines.append(f"* You are in {entered.room}, {_count(entered.count, 'person', 'people')}: "
                  f"{_names(entered.people, entered.count)}")  # fmt: skip
     if entered.topic:
