@@ -176,6 +176,7 @@ async def _prompt(chat: Chat, mind: Linear) -> None:
         complete_style=CompleteStyle.READLINE_LIKE,
         reserve_space_for_menu=0,
         key_bindings=key_bindings(),
+        enable_suspend=True,
     )
     # Between two prompts too: else the terminal would make the Enter of somebody who types ahead a Ctrl+J.
     with prompt.app.input.raw_mode():
