@@ -5,6 +5,7 @@ rooms are there, inboxes too (`~` and the uid in hex), with what makes a repeate
 `cmid`). Checksums are not: they are made anew. docs/operating.md describes the fields.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Annotated, Final
@@ -89,10 +90,12 @@ def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
 
     ``wanted``: tells from a room's name whether it is exported. Raises `OSError`, `AuditError`.
     """
+    items = audit.rows()
+    first = list(itertools.islice(items, 1))  # nothing is yielded of what turns out to be no log
     yield _encoder.encode(Header(format=FORMAT, epoch=audit.epoch())) + b"\n"
     count_rooms = count = 0
     current: Room | None = None
-    for item in audit.rows():
+    for item in itertools.chain(first, items):
         room = item.room if isinstance(item, Row) else item
         if not wanted(room.name):
             continue

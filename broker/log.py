@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import apsw
 
-from broker import chain, heads, pages, recovery, rows, schema
+from broker import chain, heads, pages, placing, recovery, rows, schema
 from broker.heads import CACHED, Head
 from broker.pages import Page
 from broker.reading import Reader
@@ -88,6 +88,7 @@ class Log:
         self._path, self._vfs, self._alive = str(path), vfs, alive
         try:
             if vfs is None:
+                placing.prepare(Path(path))
                 recovery.check_wal_header(Path(path))
             self._db = self._connect()
             if vfs is None:
@@ -102,7 +103,7 @@ class Log:
                 f"cannot open the log {path}: {err}. Nothing was changed; write what is sound into a new log with"
                 " `moot check --repair NEW`, and put that in its place with `moot restore NEW`"
             ) from err
-        except schema.TooNew as err:
+        except (schema.TooNew, placing.Absent) as err:
             raise LogError(f"cannot open the log {path}: {err}") from err
         except heads.Astray as err:
             raise LogError(

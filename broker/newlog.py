@@ -17,8 +17,7 @@ from broker import chain
 from broker.audit import Audit, AuditError, connect
 from broker.chain import Columns
 from broker.log import Log, LogError
-
-SIDE_FILES = ("-wal", "-shm", "-journal")
+from broker.placing import SIDE_FILES, finish, kept_name, ready_name, sync
 
 
 class NewLogError(Exception):
@@ -66,15 +65,6 @@ def placed(path: Path, *, replace: bool, source: Path | None = None) -> Iterator
     finally:
         for side in ("", *SIDE_FILES) if made is not None else ():
             Path(f"{made}{side}").unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or directory is on the disk. Raises `OSError`."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def verified(path: Path, origin: str) -> int:
@@ -195,22 +185,25 @@ class Writer:
         self._db.close()
 
 
-def restored(source: Path, log: Path, aside: Path) -> int:
-    """Put a copy of ``source`` in the place of ``log``, which is kept as ``aside``; return its number of messages.
+def restored(source: Path, log: Path) -> tuple[int, Path]:
+    """Put a copy of ``source`` in the place of ``log``; return its number of messages, and as what the old log is kept.
 
-    No server may have either open. Raises `NewLogError`, `AuditError`.
+    Killed at any moment, it leaves the old log, or the new one for whoever opens it next: see `broker.placing`. No
+    server may have either open. Raises `NewLogError`, `AuditError`.
     """
     if source.exists() and log.exists() and source.samefile(log):
         raise NewLogError(f"{source} is the log that is to be replaced; name a backup")
-    with placed(log, replace=True) as made:
+    ready = ready_name(log)
+    with placed(ready, replace=False) as made:
         messages = copy(source, made, live=False, verify=True)
         assert messages is not None
-        sync(made)
-        for side in ("", "-wal"):  # what the old log's write-ahead log has belongs to it, and to it alone
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{log}{side}", f"{aside}{side}")
-        Path(f"{log}-shm").unlink(missing_ok=True)
-    return messages
+    try:
+        finish(log)
+    except OSError as error:
+        why = error.strerror or error
+        text = f"cannot put {ready} in the place of {log}: {why}; nothing is lost, and the next start goes on with it"
+        raise NewLogError(text) from error
+    return messages, kept_name(ready)
 
 
-__all__ = ["AuditError", "Conflict", "NewLogError", "Writer", "copy", "placed", "restored", "verified"]
+__all__ = ["SIDE_FILES", "AuditError", "Conflict", "NewLogError", "Writer", "copy", "placed", "restored", "verified"]

@@ -15,6 +15,7 @@ from typing import Any, Final
 import apsw
 
 from broker import chain, rows
+from broker.placing import sync
 
 log = logging.getLogger("moot.broker")
 
@@ -102,13 +103,13 @@ def back_up(db: apsw.Connection, to: Path, vfs: str | None, alive: Callable[[], 
                     alive()
         finally:
             copy.close()
-        _sync(part)
+        sync(part)
         os.replace(part, to)
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
-    _sync(to.parent)
+    sync(to.parent)
     return to
 
 
@@ -118,14 +119,6 @@ def _never_stop(alive: Callable[[], None]) -> Callable[[], bool]:
         return False
 
     return handler
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _from_1(db: apsw.Connection) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import selectors
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Final, Literal
@@ -23,6 +24,7 @@ NAME: Final = "moot.sock"
 MAX_LINE: Final = 64 * 1024  # bytes
 MAX_CONNECTIONS: Final = 16
 FIRST_ANSWER_S: Final = 10.0  # a server that lives says something at once
+ASK_S: Final = 10.0  # longest wait for a question; few may wait, and each takes the place of another
 MAX_PATH: Final = 100  # bytes; systems have 104 to 108 for the address of a Unix socket
 
 
@@ -95,6 +97,11 @@ class Admin:
         self._selector.unregister(connection.sock)
         connection.sock.close()
 
+    def tick(self, now: float) -> None:
+        """Close the connections of those who ask nothing. ``now``: monotonic seconds; to be called now and then."""
+        for connection in list(self._connections):
+            connection.expire(now)
+
     def close(self) -> None:
         for connection in list(self._connections):
             self._forget(connection)
@@ -117,6 +124,7 @@ class _Connection:
         self._forget = forget
         self._rest = b""
         self._asked = False
+        self._until = time.monotonic() + ASK_S
         self._closed = False
 
     def readable(self) -> None:
@@ -134,6 +142,10 @@ class _Connection:
         elif b"\n" in self._rest and not self._asked:
             self._asked = True
             self._ask(self._rest.partition(b"\n")[0])
+
+    def expire(self, now: float) -> None:
+        if not self._asked and now > self._until:
+            self.tell(f"nothing was asked within {ASK_S:g} s", 1)
 
     def _ask(self, line: bytes) -> None:
         try:

@@ -93,6 +93,7 @@ class Child:
     ended: bool = False
     relinked: float = 0.0
     retired: bool = False  # it has a successor, or will have one, and finishes
+    retired_by: int = 0  # a worker: number of the restart that did that; greater for a later one
     kill_at: float | None = None
     fatal: str = ""  # why it cannot do its work, said before its end
     stays: int | None = None  # a retired worker's connections that could not be sent over; None: not said yet

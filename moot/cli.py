@@ -91,6 +91,16 @@ class RoomName(click.ParamType[str]):
         return str(name)
 
 
+class Spread(click.FloatRange):
+    """A number within bounds; `nan`, which no bound stops, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if number != number:
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return number
+
+
 nick_option = click.option(
     "--nick",
     metavar="NAME",
@@ -199,7 +209,7 @@ def stop(flags: dict[str, Any], config: Path | None) -> int:
 
 
 @program.command(cls=ServerCommand)
-@click.option("--spread", type=click.FloatRange(0, 3600), metavar="SECONDS", help="Send clients over within that time.")
+@click.option("--spread", type=Spread(0, 3600), metavar="SECONDS", help="Send clients over within that time.")
 def restart(flags: dict[str, Any], config: Path | None, spread: float | None) -> int:
     """Renew the processes of the server that runs here, while people talk on.
 

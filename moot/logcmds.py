@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -194,9 +193,8 @@ def restore(file: Path, data: str | None) -> int:
     from broker.newlog import restored
 
     with _failing(), _alone(data) as path:
-        aside = path.with_name(f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}.old")
         had = path.exists()
-        messages = restored(file, path, aside)
+        messages, aside = restored(file, path)
         kept = f"; what was there is kept as {aside}" if had else ""
         click.echo(f"{path}: {messages:,} messages, verified{kept}")
     return 0
@@ -300,11 +298,15 @@ def _reading(file: Path | None, data: str | None) -> Iterator[tuple[Path, bool]]
     """Yield the path of a log to read, and whether a server has it open; no server starts on it meanwhile."""
     import fcntl
 
+    from broker.placing import waiting
     from moot.running import holder
 
     if file is not None and data is not None:
         raise click.UsageError("name either a FILE or --data DIR")
     path = file if file is not None and not file.is_dir() else (file or _directory(data)) / LOG_FILE
+    if path.name == LOG_FILE and waiting(path) and holder(path.parent) is None:
+        text = f"a restore of {path} was interrupted; start the server, which finishes it, or restore again"
+        raise Failed(text)
     if not path.exists():
         raise Failed(f"there is no log {path}; name the data directory with --data DIR, or a file")
     with contextlib.ExitStack() as closing:
@@ -330,6 +332,7 @@ def _opened(file: Path | None, data: str | None) -> Iterator["Audit"]:
 @contextlib.contextmanager
 def _alone(data: str | None) -> Iterator[Path]:
     """Yield the path of the log of a data directory that is ours alone until the block ends."""
+    from broker.placing import finish
     from moot.datadir import locked, prepare_directory
 
     os.umask(0o077)
@@ -337,6 +340,11 @@ def _alone(data: str | None) -> Iterator[Path]:
     if (owner := directory.stat().st_uid) != os.geteuid():  # the server could not open what we make
         raise Failed(f"{directory} belongs to another user; do this as that user: sudo -u '#{owner}' moot …")
     with locked(directory):
+        try:
+            finish(directory / LOG_FILE)
+        except OSError as error:
+            text = f"a restore was interrupted, and cannot be finished: {error.strerror} ({error.filename})"
+            raise Failed(text) from error
         yield directory / LOG_FILE
 
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("moot.supervisor")
 
 SENT_OVER_S: Final = 15.0  # a retired worker has said after this, beside the spread, that its clients are sent over
+KEPT_GENERATIONS: Final = 2  # of workers that were renewed and still have people: each process costs some 30 MB
 TEXT: Final = "the server is being renewed; you are taken over at once"
+OUTLIVED: Final = (
+    "the server was renewed once more and this connection could not be taken along; connect again, nothing is lost"
+)
 
 
 class Failed(Exception):
@@ -68,9 +72,12 @@ class Rolling:
         retired = [old for place, successor in started if (old := self._family.promote(place, successor)) is not None]
         keep = self._family.settings.restart_keep
         for old in retired:
+            old.retired_by = self._newest
             self._family.retire(old, Retire(TEXT, self._spread), self._spread + keep)
         if retired:
-            self._say(f"{len(retired)} new workers serve; clients are sent over within {self._spread:g} s")
+            which = "1 new worker serves" if len(retired) == 1 else f"{len(retired)} new workers serve"
+            self._say(f"{which}; clients are sent over within {self._spread:g} s")
+            self._dismiss()
         yield from self._sent_over(retired)
         if failure is not None:
             raise failure
@@ -97,6 +104,15 @@ class Rolling:
             yield
         self._say(f"{successor.name} is ready to succeed {old.name}")
         return [(place, successor)]
+
+    def _dismiss(self) -> None:
+        """End the workers of restarts long ago, which wait for people that cannot be sent over."""
+        waiting = [child for child in self._family.children if child.kind == "worker" and child.retired]
+        newest = sorted({child.retired_by for child in waiting})[-KEPT_GENERATIONS:]
+        for child in waiting:
+            if child.retired_by not in newest:
+                self._say(f"{child.name}, renewed before, ends; whoever it still has is told to connect again")
+                self._family.dismiss(child, OUTLIVED)
 
     def _sent_over(self, retired: list[Child]) -> Iterator[None]:
         until = time.monotonic() + self._spread + SENT_OVER_S

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -87,8 +87,11 @@ class Supervisor:
         return next(place for place in self.places if place.kind == kind)
 
     def run(self) -> int:
-        """Serve until a signal or a failure; return the exit status. Raises `StartError`."""
-        restore = self._catch_signals()
+        """Serve until a signal or a failure; return the exit status. Raises `StartError`.
+
+        Those signals are ignored from then on: the process is to end, and a further Ctrl+C must not make it a failure.
+        """
+        self._catch_signals()
         try:
             for place in self.places:
                 self.start(place)
@@ -101,31 +104,29 @@ class Supervisor:
                     next_beat = now + BEAT_EVERY_S
             self._stop()
         finally:
+            self._ignore_signals()
             self._kill_all()
-            restore()
         if self.failure is not None:
             raise StartError(self.failure)
         return 0
 
     # --- signals
 
-    def _catch_signals(self) -> Callable[[], None]:
+    def _catch_signals(self) -> None:
         def caught(number: int, _frame: object) -> None:
             if number in ENDS or self._operator.hung_up():
                 self.signals.append(number)
             else:
                 self._hung_up = True
 
-        numbers = (*ENDS, signal.SIGHUP)
-        before: list[Any] = [signal.signal(number, caught) for number in numbers]
-        wakeup = signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
+        for number in (*ENDS, signal.SIGHUP):
+            signal.signal(number, caught)
+        signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
 
-        def restore() -> None:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-
-        return restore
+    def _ignore_signals(self) -> None:
+        # Blocked, for the interpreter gives its handlers back before it ends, and then they would kill.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*ENDS, signal.SIGHUP))
+        signal.set_wakeup_fd(-1)
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -172,6 +173,11 @@ class Supervisor:
         child.retired = True
         child.kill_at = time.monotonic() + REST_STOP_S
         child.send(Stop("renewed", 0.0))
+
+    def dismiss(self, child: Child, text: str) -> None:
+        """Have a worker tell whoever it still has ``text``, and end."""
+        child.kill_at = time.monotonic() + WORKERS_STOP_S
+        child.send(Stop(text))
 
     def _link_all(self, child: Child) -> None:
         for other in self.children:
@@ -298,6 +304,7 @@ class Supervisor:
         """
         self._beat_number += 1
         now = time.monotonic()
+        self._admin.tick(now)
         for child in self.children:
             if late:
                 child.answered = now

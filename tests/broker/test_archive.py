@@ -12,7 +12,7 @@ from bench.bitflips import fill
 from broker.archive import Importer, ImportFailed, exported, rewrite
 from broker.audit import Audit
 from broker.log import Extra, Log, inbox_name
-from broker.newlog import NewLogError, Writer, copy, placed, restored, verified
+from broker.newlog import NewLogError, Writer, copy, placed, verified
 from protocol.native import Anim
 
 ANN, BOB = b"a" * 16, b"b" * 16
@@ -256,23 +256,3 @@ def test_a_file_takes_its_place_only_when_it_is_whole(tmp_path: Path) -> None:
         raise AssertionError
     with pytest.raises(NewLogError, match="No such file or directory"), placed(tmp_path / "no" / "x", replace=True):
         raise AssertionError
-
-
-def test_a_restored_log_takes_the_place_of_the_old_one_and_nothing_of_it(path: Path, tmp_path: Path) -> None:
-    current, aside = tmp_path / "moot.db", tmp_path / "moot.db.old"
-    log = Log(current)
-    log.append("#tea", ANN, "only here", 1, "ann", "text", "only here")
-    log.commit()
-    raw = current.read_bytes(), (tmp_path / "moot.db-wal").read_bytes()
-    log.close()
-    current.write_bytes(raw[0])  # as after a crash: the message is in the write-ahead log alone
-    (tmp_path / "moot.db-wal").write_bytes(raw[1])
-    assert restored(path, current, aside) == 302
-    assert not (tmp_path / "moot.db-wal").exists()
-    for file, kept in ((current, 302), (aside, 1)):
-        log = Log(file)
-        assert (log.find(ANN, "only here") is not None) == (file == aside)
-        log.close()
-        assert verified(file, "it") == kept
-    with pytest.raises(NewLogError, match="is the log that is to be replaced"):
-        restored(current, current, aside)

@@ -182,7 +182,7 @@ def test_no_room_for_the_copy_leaves_it_as_it_was(path: Path, monkeypatch: pytes
     def full(part: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(schema, "_sync", full)
+    monkeypatch.setattr(schema, "sync", full)
     with pytest.raises(LogError, match="No space left"):
         Log(path)
     monkeypatch.undo()

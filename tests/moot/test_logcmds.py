@@ -285,5 +285,29 @@ def test_a_file_that_is_no_log_is_called_so(tmp_path: Path) -> None:
     other.write_text("milk, eggs, tea. " * 50)
     for words in (("check", other), ("export", other)):
         done = moot(*words)
-        assert done.returncode == 1
+        assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"moot: {other} is no log of moot, or nothing of it can be read")
+
+
+def test_an_interrupted_restore_is_named_by_readers_and_finished_by_the_next_start(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        ann = Peer(server.port)
+        ann.enter("ann", "#tea", "#lost")
+        say(ann, 5)
+        assert moot("backup", tmp_path / "copy.db", "--data", server.data).returncode == 0
+        say(ann, 1, "#lost")
+        ann.close()
+        server.stop()
+        (tmp_path / "copy.db").rename(server.data / "moot.db.20260101-120000.restoring")
+        for command in ("check", "export"):
+            done = moot(command, "--data", server.data)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "was interrupted; start the server, which finishes it, or restore again" in done.stderr
+        server.start()
+        assert "moot.db: sound; 5 messages" in moot("check", "--data", server.data).stdout
+        assert ": sound; 6 messages" in moot("check", server.data / "moot.db.20260101-120000.old").stdout
+        server.stop()
+        (server.data / "moot.db").unlink()
+        with pytest.raises(AssertionError, match="which a restore kept"):
+            server.start()
+        assert not (server.data / "moot.db").exists()

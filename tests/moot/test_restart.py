@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 
 from client.net import Chat, ChatError, connect
 from client.updates import Offline, Presence
-from moot.admin import MAX_CONNECTIONS, Ask, ask
+from moot.admin import MAX_CONNECTIONS, Admin, Ask, ask
 from moot.running import Refused
 from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
@@ -166,13 +168,40 @@ def test_people_with_nc_are_told_when_their_time_is_over(tmp_path: Path) -> None
         again.close()
 
 
+def test_of_workers_that_people_with_nc_keep_alive_only_the_newest_two_generations_stay(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        people = []
+        for number in range(4):
+            people.append(Nc(server.port, f"p{number}"))
+            done = moot("restart", server, "--spread", "0")
+            assert done.returncode == 0, done.stderr
+            assert "1 new worker serves" in done.stdout
+            assert ("ends; whoever it still has is told to connect again" in done.stdout) == (number > 1)
+        for outlived in people[:2]:
+            outlived.expect("the server was renewed once more and this connection could not be taken along")
+            assert outlived.lines.read() == ""
+        until(lambda: len(alive(server, "worker")) == 3, "the oldest workers to end")
+        people[2].say("still here")
+        people[3].expect("p2: still here")
+        assert "is killed" not in server.log
+        for one in people:
+            one.close()
+
+
+@pytest.mark.parametrize("spread", ["nan", "inf", "-1"])
+def test_a_spread_that_is_no_time_is_refused(spread: str) -> None:
+    done = moot("restart", Server(Path("nowhere")), "--spread", spread)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--spread" in done.stderr
+
+
 def test_a_second_restart_meanwhile_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
         ann = Peer(server.port)
         ann.ask(native.Hello(nick="ann", token="a token of ann, long"), native.Welcome)
         words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "1"]
         first = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        until(lambda: "1 new workers serve" in server.log, "the restart to be under way")
+        until(lambda: "1 new worker serves" in server.log, "the restart to be under way")
         second = moot("restart", server)
         assert (second.returncode, second.stdout) == (1, "")
         assert second.stderr == "moot: a restart is under way already; wait until it is done\n"
@@ -244,7 +273,7 @@ def test_a_worker_that_dies_during_a_restart_is_replaced_and_the_restart_goes_on
         bob = Nc(server.port, "bob")  # keeps the old worker alive
         words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "1"]
         restart = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        until(lambda: "1 new workers serve" in server.log, "the restart to be under way")
+        until(lambda: "1 new worker serves" in server.log, "the restart to be under way")
         old, new = server.pids("worker")
         os.kill(old if which == "old" else new, signal.SIGKILL)
         assert restart.wait(LIMIT_S) == 0
@@ -292,3 +321,32 @@ def test_a_restart_needs_a_server_and_a_path_may_be_long(tmp_path: Path) -> None
         assert moot("restart", server, "--spread", "0").returncode == 0
         assert server.stop() == 0
     assert not (deep / "moot.sock").exists()
+
+
+def test_who_asks_nothing_is_sent_away(tmp_path: Path) -> None:
+    selector = selectors.DefaultSelector()
+    admin = Admin(selector, tmp_path, lambda question, tell: None)
+
+    def turn() -> None:
+        for key, _ in selector.select(LIMIT_S):
+            key.data()
+
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as asking:
+        for sock in (silent, asking):
+            sock.connect(str(tmp_path / "moot.sock"))
+            turn()
+        silent.sendall(b"{")
+        turn()
+        asking.sendall(b'{"do":"reload"}\n')
+        turn()
+        admin.tick(time.monotonic() + 9)
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.recv(1)
+        admin.tick(time.monotonic() + 11)
+        assert silent.makefile("rb").read() == b'{"text":"nothing was asked within 10 s","code":1}\n'
+        asking.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            asking.recv(1)
+        admin.close()
+    selector.close()

@@ -328,6 +328,16 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         again.close()
 
 
+def test_who_keeps_pressing_ctrl_c_gets_the_usual_status_and_no_traceback(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        assert server.process is not None
+        while server.process.poll() is None:
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(0.0005)
+        assert server.process.returncode == 0
+        assert "Traceback" not in server.log
+
+
 def test_when_the_supervisor_is_killed_a_stopped_broker_and_sandbox_end_too(server: Server) -> None:
     assert server.process is not None
     family = psutil.Process(server.process.pid).children(recursive=True)
