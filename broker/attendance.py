@@ -3,9 +3,12 @@
 A new broker learns from the workers who sits with them. What no worker can tell it stands here: those who linger, for
 their worker died or sent them over, and those whose worker died together with the broker. Without it they would come
 back as strangers, or stay as ghosts in everybody's list. It is a file in memory that the supervisor holds: nothing of
-it is on disk, and it goes with the server. Entries are appended; the last one of a person counts.
+it is on disk, and it goes with the server. Entries are appended; the last one of a person counts. When too many are
+outdated, those that count are written anew, behind the others or before them, and only then does the head of the file
+say that the sheet begins there: whenever a broker is killed, one whole sheet stands.
 """
 
+import errno
 import logging
 import os
 import struct
@@ -19,6 +22,9 @@ from broker.people import Person
 log = logging.getLogger("moot.broker")
 
 _LENGTH: Final = struct.Struct("!I")
+_HEAD: Final = struct.Struct("!4sQ")  # where the entries begin; missing until they were written anew: at 0
+_MAGIC: Final = b"moot"  # as the length of an entry it would be too much
+_END: Final = _LENGTH.pack(0)  # no entry: what follows is outdated
 _SPARE: Final = 1 << 20  # bytes of outdated entries that are kept at least before the sheet is written anew
 
 
@@ -48,7 +54,8 @@ class Attendance:
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
-        self._size = 0
+        self._begin = 0
+        self._end = 0
         self._live: dict[bytes, int] = {}  # uid -> bytes of the entry that counts
         self._live_bytes = 0
 
@@ -58,47 +65,65 @@ class Attendance:
             return []
         content = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
         here: dict[bytes, Entry] = {}
-        while len(content) - self._size >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(content, self._size)
-            end = self._size + _LENGTH.size + length
+        if content.startswith(_MAGIC) and len(content) >= _HEAD.size:
+            _magic, self._begin = _HEAD.unpack_from(content)
+            self._end = self._begin
+        while len(content) - self._end >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(content, self._end)
+            end = self._end + _LENGTH.size + length
             if end > len(content):
                 break
             try:
-                entry = _decoder.decode(content[self._size + _LENGTH.size : end])
-            except msgspec.DecodeError:  # a broker of another version wrote it
+                entry = _decoder.decode(content[self._end + _LENGTH.size : end])
+            except msgspec.DecodeError:  # the end, or a broker of another version wrote it
                 break
             here.pop(entry.uid, None)
             if entry.rooms is not None:
                 here[entry.uid] = entry
-            self._count(entry.uid, end - self._size if entry.rooms is not None else 0)
-            self._size = end
-        os.ftruncate(self._fd, self._size)
+            self._count(entry.uid, end - self._end if entry.rooms is not None else 0)
+            self._end = end
+        os.ftruncate(self._fd, self._end)
         return list(here.values())
 
     def write(self, changed: dict[bytes, Person | None], everybody: Iterable[Person]) -> None:
         """Note those who changed, by uid (None: gone). ``everybody`` is asked for when the sheet is written anew."""
         if self._fd is None or not changed:
             return
-        self._put(changed.items())
-        if self._fd is not None and self._size > self._live_bytes * 4 + _SPARE:
-            os.ftruncate(self._fd, 0)
-            self._size = self._live_bytes = 0
-            self._live.clear()
-            self._put((person.uid, person) for person in everybody)
+        try:
+            self._put(self._entries(changed.items()), self._end)
+            if self._end - self._begin > self._live_bytes * 4 + _SPARE:
+                self._write_anew(everybody)
+        except OSError as err:
+            log.error("who is here is not noted any more: %s", err)
+            self._fd = None
 
-    def _put(self, people: Iterable[tuple[bytes, Person | None]]) -> None:
+    def _write_anew(self, everybody: Iterable[Person]) -> None:
         assert self._fd is not None
+        self._live_bytes = 0
+        self._live.clear()
+        entries = self._entries((person.uid, person) for person in everybody)
+        before = _HEAD.size + len(entries) + len(_END) <= self._begin
+        begin = _HEAD.size if before else self._end
+        self._put(entries + _END if before else entries, begin)
+        self._begin, self._end = begin, begin + len(entries)
+        os.pwrite(self._fd, _HEAD.pack(_MAGIC, begin), 0)  # too short to be cut off by a kill
+        os.ftruncate(self._fd, self._end)
+
+    def _put(self, entries: bytes, at: int) -> None:
+        assert self._fd is not None
+        written = os.pwrite(self._fd, entries, at)
+        if written < len(entries):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._end = at + written
+
+    def _entries(self, people: Iterable[tuple[bytes, Person | None]]) -> bytes:
+        """Return the entries of ``people``, which count from now on."""
         out = bytearray()
         for uid, person in people:
             line = _encoder.encode(Entry(uid) if person is None else _entry(person))
             out += _LENGTH.pack(len(line)) + line
             self._count(uid, 0 if person is None else _LENGTH.size + len(line))
-        try:
-            os.pwrite(self._fd, out, self._size)
-        except OSError as err:
-            log.error("who is here is not noted any more: %s", err)
-            self._fd = None
-        self._size += len(out)
+        return bytes(out)
 
     def _count(self, uid: bytes, size: int) -> None:
         """The entry of ``uid`` that counts has ``size`` bytes from now on; 0: there is none."""

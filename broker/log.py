@@ -257,6 +257,12 @@ class Log:
             raise Damaged(room.name, seq)
         return Stored(room.name, rows.message(room.name, verified))
 
+    def sender(self, room: str, seq: int) -> bytes | None:
+        """Return who said a message, if it is kept. Raises `LogError`."""
+        known = self._rooms.get(room)
+        verified = self._verified(known, seq) if known is not None else None
+        return verified[2] if verified is not None else None
+
     def newest(self, room: str, limit: int) -> Page:
         """Return the newest ``limit`` messages. At most `CACHED` of them come from memory."""
         known = self._rooms.get(room)

@@ -24,11 +24,13 @@ class Outbox:
         except KeyError:
             self._events[worker] = [event]
 
-    def refuse_unstored(self, last: Callable[[ConnId, str], int], error: native.Error) -> set[tuple[ConnId, int]]:
+    def refuse_unstored(
+        self, last: Callable[[ConnId, str], int], topic: Callable[[str], str], error: native.Error
+    ) -> set[tuple[ConnId, int]]:
         """The transaction failed: take back whatever tells of its messages.
 
-        ``last`` gives the newest seq that is still stored of a room, or of a connection's own inbox `@`. Returns the
-        connections and numbers of the messages whose acknowledgement was taken back.
+        ``last`` gives the newest seq that is still stored of a room, or of a connection's own inbox `@`; ``topic``
+        gives a room's. Returns the connections and numbers of the messages whose acknowledgement was taken back.
         """
         refused: set[tuple[ConnId, int]] = set()
         for worker, events in self._events.items():
@@ -37,7 +39,7 @@ class Outbox:
                 for event in events
                 if isinstance(event, Answered) and isinstance(event.event, native.Ok) and event.event.seq is not None
             )
-            kept = (_without_unstored(event, last, error) for event in events)
+            kept = (_without_unstored(event, last, topic, error) for event in events)
             self._events[worker] = [event for event in kept if event is not None]
         return refused
 
@@ -53,7 +55,9 @@ class Outbox:
         return frames
 
 
-def _without_unstored(event: Down, last: Callable[[ConnId, str], int], error: native.Error) -> Down | None:
+def _without_unstored(
+    event: Down, last: Callable[[ConnId, str], int], topic: Callable[[str], str], error: native.Error
+) -> Down | None:
     match event:
         case Posted(conn=conn, msg=msg) | Told(conn=conn, event=native.Msg() as msg) if msg.seq > last(conn, msg.room):
             return None
@@ -67,7 +71,7 @@ def _without_unstored(event: Down, last: Callable[[ConnId, str], int], error: na
         case Answered(event=native.Room() as room):
             newest = last(event.conn, room.room)
             stored = [msg for msg in room.messages if msg.seq <= newest]
-            trimmed = msgspec.structs.replace(room, seq=min(room.seq, newest), messages=stored)
+            trimmed = msgspec.structs.replace(room, seq=min(room.seq, newest), topic=topic(room.room), messages=stored)
             return Answered(event.conn, event.rid, trimmed)
         case _:
             return event

@@ -173,6 +173,7 @@ class Broker:
             worker.waiting -= 1
             self._apply(worker, attach, now_ms)
         self.state.let_go(self.awaited & self.workers.keys())
+        self.state.tell_who_is_here()
 
     def step(self) -> float | None:
         """Apply what waits as one transaction and tell the workers. Return when to step again at the latest.
@@ -284,7 +285,7 @@ class Broker:
         self.upkeep.complain(err, now)
         self.log.rollback()
         self.upkeep.mend(now)
-        self.order.unstored(self.out.refuse_unstored(self.state.last, UNSTORED), UNSTORED, now)
+        self.order.unstored(self.out.refuse_unstored(self.state.last, self.log.topic, UNSTORED), UNSTORED, now)
 
     def _refuse(self, command: Up, error: native.Error) -> None:
         if isinstance(command, Do):

@@ -7,11 +7,13 @@ from broker import pages
 from broker.log import Log, inbox_name
 from broker.pages import Page
 from broker.people import People, Person
-from broker.rooms import Rooms
+from broker.rooms import Room, Rooms
 from protocol import native
 from protocol.ipc import ConnId
 
 PEOPLE_LISTED: Final = 1000
+PEOPLE_RESYNCED: Final = 200  # at least, of a room's members told to each of them unasked
+CARDS_RESYNCED: Final = 1_000_000  # of all members of a room told so to all of them, about: each is some 25 bytes
 ROOMS_LISTED: Final = 500
 TOPIC_LISTED: Final = 100  # characters of a topic in the list of rooms
 RESUME_BYTES: Final = 16 * 1024  # in a page for one who catches up: others wait for each, so it is made in 1 ms or so
@@ -26,10 +28,18 @@ def who(people: People, rooms: Rooms, asker: Person, request: native.Who) -> nat
     return listed(room.members, room.name, request.id)
 
 
-def listed(there: Mapping[ConnId, Person], room: str | None, id_: native.Id = None) -> native.People:
-    """Return the first `PEOPLE_LISTED` of ``there`` by nick."""
+def listed(
+    there: Mapping[ConnId, Person], room: str | None, id_: native.Id = None, limit: int = PEOPLE_LISTED
+) -> native.People:
+    """Return the first ``limit`` of ``there`` by nick."""
     cards = sorted((person.card for person in there.values()), key=lambda card: card.nick.lower())
-    return native.People(id=id_, people=cards[:PEOPLE_LISTED], count=len(there), room=room)
+    return native.People(id=id_, people=cards[:limit], count=len(there), room=room)
+
+
+def resync(room: Room) -> native.People:
+    """Return who is in ``room``, for all its members; the more they are, the fewer of them."""
+    limit = max(PEOPLE_RESYNCED, CARDS_RESYNCED // max(1, len(room.members)))
+    return listed(room.members, room.name, limit=min(limit, PEOPLE_LISTED))
 
 
 def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> native.Profile:

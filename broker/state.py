@@ -122,7 +122,9 @@ class State:
     def attach(self, attach: Attach, now_ms: int, until: float = 0.0, *, late: bool = False) -> None:
         """Learn a worker's seats, as after a restart of the broker, and replay what it did not fan out yet.
 
-        ``late``: others were served before, so it has missed who came and went, and is told who is there.
+        A worker with many seats tells them in parts, each with the seqs of its rooms, so that what was not fanned out
+        comes before what is new; one without seats is the last. ``late``: others were served before, so it has missed
+        who came and went, and is told who is there after its last part.
         Connections that heard of another log, or are too far behind, are closed and asked to come back; their people
         keep the seats until ``until`` (monotonic seconds) if they can.
         """
@@ -157,9 +159,22 @@ class State:
                     self._send_away(conn, BEHIND, until)
                 continue
             for msg in unsent:
-                self.out.tell(attach.worker, Posted(0, msg))
-            if late:
-                self.out.tell(attach.worker, Announced(name, queries.listed(room.members, name)))
+                self.out.tell(attach.worker, Posted(self._sender(msg), msg))
+        if late and not attach.seats:
+            self.tell_who_is_here(attach.worker)
+
+    def tell_who_is_here(self, only: int | None = None) -> None:
+        """Tell all members who is in their rooms, or those at one worker.
+
+        An earlier broker may have ended before all had heard from it who came, went or changed; unlike messages, that
+        is kept nowhere.
+        """
+        for room in self.rooms.by_name.values():
+            workers = [worker for worker in room.workers if only in (None, worker)]
+            if workers:
+                announced = Announced(room.name, queries.resync(room))
+                for worker in workers:
+                    self.out.tell(worker, announced)
 
     def worker_lost(self, worker: int, until: float) -> None:
         """A worker died: its people stay in place until ``until`` (monotonic seconds), if they can come back."""
@@ -364,6 +379,11 @@ class State:
             messages += page.messages
             seq = page.end
         return messages
+
+    def _sender(self, msg: native.Msg) -> ConnId:
+        """Return who said a message that is replayed, for they may not want to hear it again; 0: nobody who is here."""
+        person = self.people.by_uid.get(self.log.sender(msg.room, msg.seq) or b"")
+        return person.conn if person is not None else 0
 
     def _join(self, person: Person, do: Do) -> None:
         request = do.request

@@ -29,15 +29,18 @@ class LocalRoom:
         self.told = 0  # newest seq given to the members
 
     def enter(self, conn: Conn, last: int) -> None:
-        """``conn`` hears everything after ``last``. Must not run while there is something to `flush`."""
-        self.last = self.told = max(self.last, last)
+        """``conn`` hears what follows ``last``, the room's newest. Must not run while there is something to `flush`."""
+        self.last = self.told = last
         self.members[conn.id] = conn
 
     def hear(self, item: Posted | Announced) -> None:
-        """Add to what the members hear, in order."""
-        self.heard.append(item)
+        """Add to what the members hear, in order; a message that a new broker replays once more than needed is not."""
         if isinstance(item, Announced):
+            self.heard.append(item)
             return
+        if item.msg.seq <= self.last:
+            return
+        self.heard.append(item)
         self.last = item.msg.seq
         sender = self.members.get(item.conn)
         if sender is not None and sender.dialect is not None and not sender.dialect.echoes:

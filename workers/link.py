@@ -1,6 +1,7 @@
 """A worker's pair of pipes to another process, watched by the event loop."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -38,6 +39,17 @@ class PipeLink:
         elif self._writer.pending and not self._writing:
             self._writing = True
             self._loop.add_writer(self._writer.fileno(), self._writable)
+
+    def drain(self) -> None:
+        """Before another link takes this one's place: hear what the peer wrote before it ended.
+
+        A frame that it did not finish is dropped, and so is what a peer that still lives writes meanwhile.
+        """
+        if not self._open:
+            return
+        with contextlib.suppress(EOFError, BadFrame, OSError):
+            for frame in self._reader.read():  # takes more at once than a pipe holds
+                self._heard(frame)
 
     def close(self) -> None:
         if self._open:

@@ -456,20 +456,25 @@ class Worker:
     def _link_broker(self, fds: list[int]) -> None:
         """Attach to a broker: first who sits here, then everything that no broker has answered."""
         if self.broker is not None:
+            self.broker.drain()
             self.broker.close()
         self.output.hear_all()
         self._refuse_behind_holds()
         link = self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
         seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
         seats += [_seat(conn) for conn, _gone in self.leaving.values() if conn.hello is not None]
-        seqs = {room.name: room.last for room in self.rooms.values()}
         parts = [seats[start : start + ATTACH_SEATS] for start in range(0, len(seats), ATTACH_SEATS)]
-        again: list[Up] = [Attach(self.incarnation, part, {}, self.epoch) for part in parts]
-        again += [Attach(self.incarnation, [], seqs, self.epoch), *self.pending.values()]
+        again: list[Up] = [Attach(self.incarnation, part, self._seqs(part), self.epoch) for part in (*parts, [])]
+        again += self.pending.values()
         again += [gone for _conn, gone in self.leaving.values()]
         self._up.clear()
         for frame in encode_frames(again, _msgpack):
             link.put(frame)
+
+    def _seqs(self, seats: list[Seat]) -> dict[str, int]:
+        """Return the newest seq heard in each room of those who have these seats."""
+        names = dict.fromkeys(name for seat in seats for name in seat.rooms)
+        return {name: self.rooms[name].last for name in names if name in self.rooms}
 
     def _refuse_behind_holds(self) -> None:
         """What was said after something that was refused, the last broker would have refused too; another would not."""

@@ -12,6 +12,7 @@ from broker.process import Broker
 from protocol import native
 from protocol.control import ControlSocket
 from protocol.ipc import (
+    Announced,
     Answered,
     Art,
     Attach,
@@ -27,6 +28,7 @@ from protocol.ipc import (
     Stuck,
     Told,
     Up,
+    worker_of,
 )
 from protocol.pipes import PipeReader, PipeWriter
 from protocol.settings import DEFAULTS
@@ -179,6 +181,25 @@ def test_a_failed_commit_acknowledges_nothing_and_the_next_one_goes_on_densely(b
     assert posts(two.told()) == [(2, "next")]
     told = one.told()
     assert [event.event.seq for event in told if isinstance(event, Told)] == [1, 1]  # type: ignore[union-attr]
+
+
+def test_a_topic_that_could_not_be_stored_is_told_to_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.process.PAGES_S", 10.0)  # both in one transaction, however slow the machine
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"), Do(ANN, 3, native.Topic(cmid="c3", room="#tea", text="Assam")))
+    two.put(hello(EVE, "eve"))
+    bench.turn()
+    one.told()
+    two.told()
+    full(bench)
+    topic = native.Topic(id=5, cmid="c5", room="#tea", text="Darjeeling")
+    one.put(Do(ANN, 4, native.Who(room="#tea")), Do(ANN, 5, topic), say(ANN, "x" * 60_000, 6))
+    two.put(join(EVE, "#tea"))
+    bench.turn()
+    assert code(answers(one.told())[5]) == "storage"
+    room = answers(two.told())[2]
+    assert isinstance(room, native.Room)
+    assert (room.seq, room.topic, [msg.text for msg in room.messages]) == (1, "Assam", ["Assam"])
 
 
 def full(bench: Bench) -> None:
@@ -346,6 +367,22 @@ def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(tmp_path
         bench.broker._take_seats()
         bench.broker.step()
         assert code(answers(one.told())[1]) == "nick-taken"
+    finally:
+        bench.close()
+
+
+def test_a_new_broker_tells_everybody_who_is_in_their_rooms(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 1, 2)
+    try:
+        one, two = bench.worker(1), bench.worker(2)
+        for worker, who, nick in ((one, ANN, "ann"), (two, EVE, "eve")):
+            seat = Seat(who, native.Hello(nick=nick, token=token(nick)), ["#tea"], "127.0.0.1", "native", 0)
+            worker.put(Attach(worker_of(who), [seat], {"#tea": 0}), Attach(worker_of(who), [], {}))
+        bench.broker.waiting = bench.broker._wait(0.0)
+        bench.broker._take_seats()
+        bench.broker.step()
+        both = native.People(room="#tea", people=[native.Person("ann"), native.Person("eve")], count=2)
+        assert one.told() == two.told() == [Announced("#tea", both)]
     finally:
         bench.close()
 

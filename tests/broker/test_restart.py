@@ -4,8 +4,12 @@ import os
 import tempfile
 
 import msgspec
+import pytest
 
+from broker import queries
 from broker.attendance import Attendance
+from broker.people import Person
+from broker.rooms import Room
 from protocol import native
 from protocol.ipc import Announced, Attach, Closed, Gone, Posted, Seat, Told
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, token
@@ -45,8 +49,25 @@ def test_what_was_not_fanned_out_is_replayed_to_each_worker() -> None:
     desk.commit()
     assert set(desk.told) == {1}
     assert [(event.conn, event.msg.seq, event.msg.text) for event in desk.told[1] if isinstance(event, Posted)] == [
-        (0, 2, "two"),
-        (0, 3, "three"),
+        (ANN, 2, "two"),  # hers, though she was not told: she may have it on her screen already
+        (ANN, 3, "three"),
+    ]
+
+
+def test_the_replay_says_whose_message_it_is_under_whatever_nick() -> None:
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    before.enter(EVE, "eve", "#tea")
+    before.say(ANN, "#tea", "ann's")
+    before.say(EVE, "#tea", "eve's")
+    desk = Desk(log=before.log)
+    desk.state.attach(
+        Attach(1, [seat(ANN, "anna", "#tea", of="ann"), seat(BOB, "ann", "#tea", of="b")], {"#tea": 0}), 1
+    )
+    desk.commit()
+    assert [(event.conn, event.msg.text) for event in desk.told[1] if isinstance(event, Posted)] == [
+        (ANN, "ann's"),
+        (0, "eve's"),  # whose worker has not attached
     ]
 
 
@@ -251,6 +272,60 @@ def test_a_sheet_torn_by_a_kill_has_all_but_the_last_entry() -> None:
         os.close(fd)
 
 
+def test_a_broker_killed_while_it_writes_the_sheet_anew_leaves_one_whole_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    for who, nick in ((ANN, "ann"), (BOB, "bob"), (EVE, "eve")):
+        desk.enter(who, nick, "#tea")
+    fd = a_sheet()
+    stood: list[bytes] = []  # in the file, at each moment at which a kill may come
+    pwrite, ftruncate = os.pwrite, os.ftruncate
+
+    def note() -> None:
+        stood.append(os.pread(fd, os.fstat(fd).st_size, 0))
+
+    def noted_pwrite(fd: int, content: bytes, at: int) -> int:
+        for cut in range(0, len(content), 50) if len(content) > 12 else ():  # what is short is written at once
+            pwrite(fd, content[:cut], at)
+            note()
+        written = pwrite(fd, content, at)
+        note()
+        return written
+
+    def noted_ftruncate(fd: int, size: int) -> None:
+        ftruncate(fd, size)
+        note()
+
+    def told(content: bytes) -> list[tuple[str, list[str] | None]]:
+        copy = a_sheet()
+        try:
+            pwrite(copy, content, 0)
+            return sorted((entry.nick, entry.rooms) for entry in Attendance(copy).read())
+        finally:
+            os.close(copy)
+
+    try:
+        monkeypatch.setattr("broker.attendance._SPARE", 300)
+        sheet, people = Attendance(fd), desk.state.people
+        sheet.write(people.touched, people.by_conn.values())
+        people.touched.clear()
+        monkeypatch.setattr("os.pwrite", noted_pwrite)
+        monkeypatch.setattr("os.ftruncate", noted_ftruncate)
+        begins = set()
+        for _ in range(60):
+            people.touch(people.by_conn[ANN])
+            sheet.write(people.touched, people.by_conn.values())
+            people.touched.clear()
+            begins.add(sheet._begin)
+        monkeypatch.undo()
+        assert len(begins) >= 3  # as it was, behind it, before it
+        assert {tuple((nick, *(rooms or ())) for nick, rooms in told(content)) for content in stood} == {
+            (("ann", "#tea"), ("bob", "#tea"), ("eve", "#tea"))
+        }
+        assert os.fstat(fd).st_size < 5000
+    finally:
+        os.close(fd)
+
+
 def test_a_sheet_does_not_grow_with_time() -> None:
     desk = Desk()
     desk.enter(ANN, "ann", "#tea")
@@ -262,7 +337,7 @@ def test_a_sheet_does_not_grow_with_time() -> None:
             person.away = f"{number} " + "x" * 100
             people.touch(person)
             sheet.write(people.touched, people.by_conn.values())
-        assert os.fstat(fd).st_size < 2 << 20
+        assert os.fstat(fd).st_size < 3 << 20
         (entry,) = Attendance(fd).read()
         assert (entry.nick, entry.rooms, entry.away) == ("ann", ["#tea"], person.away)
     finally:
@@ -273,9 +348,31 @@ def test_a_worker_that_attaches_after_others_were_served_is_told_who_is_there() 
     desk = restarted("one")
     desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob", "#tea")], {"#tea": 1}), NOON)
     desk.ask(BOB, native.Leave(room="#tea"), native.Ok)  # before eve's worker could hear of it
-    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}), NOON, late=True)
-    desk.state.attach(Attach(2, [], {"#tea": 0}), NOON, late=True)
+    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {"#tea": 0}), NOON, late=True)
+    desk.state.attach(Attach(2, [], {}), NOON, late=True)
     desk.commit()
     cards = [native.Person(nick, "#123456", "lunch") for nick in ("ann", "eve")]
     told = [event.event if isinstance(event, Announced) else type(event) for event in desk.told[2]]
     assert told == [Posted, native.People(people=cards, count=2, room="#tea")]
+
+
+def test_what_is_new_comes_after_what_was_missed_though_seats_come_in_parts() -> None:
+    desk = restarted("one")
+    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {"#tea": 1}), NOON)
+    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 0}), NOON, late=True)
+    desk.say(EVE, "#tea", "two")
+    told = list(desk.told[1])
+    desk.state.attach(Attach(1, [seat(BOB, "bob", "#tea")], {"#tea": 0}), NOON, late=True)
+    desk.state.attach(Attach(1, [], {}), NOON, late=True)
+    desk.commit()
+    told += desk.told[1]
+    assert [event.msg.text for event in told if isinstance(event, Posted)] == ["one", "two", "one", "two"]
+    assert [type(event.event) for event in told if isinstance(event, Announced)] == [native.People]
+
+
+def test_the_larger_a_room_the_fewer_of_its_people_are_told_to_all() -> None:
+    def told(count: int) -> int:
+        members = {number: Person(number, b"", f"n{number}", "", "", "", 0) for number in range(count)}
+        return len(queries.resync(Room("#tea", members)).people)
+
+    assert [told(count) for count in (3, 999, 2000, 10_000)] == [3, 999, 500, 200]

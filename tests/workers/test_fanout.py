@@ -138,6 +138,28 @@ def test_the_newest_seq_is_kept_for_the_next_broker() -> None:
     assert tea.last == 7
 
 
+def test_what_is_replayed_once_more_than_needed_is_heard_once() -> None:
+    ann = FakeConn(1, FakeDialect("prose"))
+    tea = room(ann)
+    tea.hear(posted(1, "one"))
+    tea.flush(Encoders())
+    for seq, text in ((1, "one"), (2, "two"), (1, "one"), (2, "two"), (3, "three")):
+        tea.hear(posted(seq, text))
+    tea.flush(Encoders())
+    assert b"".join(ann.out) == b"p:one\np:two\np:three\n"
+
+
+def test_whoever_enters_says_which_message_is_the_newest_though_the_log_was_set_back() -> None:
+    ann = FakeConn(1, FakeDialect("native"))
+    tea = LocalRoom("#tea")
+    tea.hear(posted(9, "of another log"))
+    tea.flush(Encoders())
+    tea.enter(cast("Conn", ann), 3)
+    tea.hear(posted(4, "x"))
+    tea.flush(Encoders())
+    assert ann.out == [b"n:x\n"]
+
+
 def test_what_is_told_names_the_seq_after_which_the_log_has_it() -> None:
     ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
     tea = LocalRoom("#tea")

@@ -157,11 +157,41 @@ async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench:
     ann.write(native.Send(cmid="c1", to="#tea", text="lost?"))
     (do,) = await bench.heard(1)
     bench.new_broker()
-    seats, seqs, again = await bench.heard(3)
+    seats, end, again = await bench.heard(3)
     assert isinstance(seats, Attach)
     assert [(seat.conn, seat.hello.nick, seat.rooms) for seat in seats.seats] == [(conn, "ann", ["#tea"])]
-    assert seqs == Attach(1, [], {"#tea": 5}, "e")
+    assert (seats.seqs, seats.epoch) == ({"#tea": 5}, "e")
+    assert end == Attach(1, [], {}, "e")
     assert again == do
+
+
+async def test_each_part_of_many_seats_says_what_was_heard_last_in_its_rooms(
+    bench: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.process.ATTACH_SEATS", 1)
+    _ann, one = await bench.introduced("ann")
+    _bob, two = await bench.introduced("bob")
+    bench.tell(Entered(two, "#tee", 7))
+    await become(lambda: "#tee" in bench.worker.rooms)
+    bench.new_broker()
+    parts = [part for part in await bench.heard(3) if isinstance(part, Attach)]
+    assert [[seat.conn for seat in part.seats] for part in parts] == [[one], [two], []]
+    assert [part.seqs.keys() for part in parts] == [{"#tea"}, {"#tea", "#tee"}, set()]
+
+
+async def test_what_a_broker_wrote_before_it_was_killed_is_heard(bench: Fixture) -> None:
+    ann, _conn = await bench.introduced("ann")
+    joined = native.Joined(room="#tea", who=native.Person("eve"))
+    ann.write(native.Send(cmid="c1", to="#tea", text="said"))
+    (do,) = await bench.heard(1)
+    assert isinstance(do, Do)
+    bench.tell(Announced("#tea", joined), Answered(do.conn, do.rid, native.Ok(room="#tea", seq=5)))
+    os.write(bench.writer.fileno(), struct.pack("!I", 100) + b"torn")
+    bench.new_broker()
+    assert [await ann.next(), await ann.next()] == [native.Ok(room="#tea", seq=5), joined]
+    assert bench.worker.pending == {}
+    bench.tell(Posted(0, msg(5, "five")))
+    assert await ann.next() == msg(5, "five")
 
 
 async def test_a_connection_that_closed_while_no_broker_was_there_is_told_to_the_next(bench: Fixture) -> None:
