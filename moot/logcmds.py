@@ -78,7 +78,7 @@ def check(file: Path | None, data: str | None, repair: Path | None, cut: bool, f
       moot check
       moot check --data /srv/moot --json
       moot check friday.db
-      moot check --repair sound.db && moot restore sound.db
+      moot stop; moot check --repair sound.db; moot restore sound.db
     """
     if cut and repair is None:
         raise click.UsageError("--cut goes with --repair NEW")
