@@ -37,7 +37,12 @@ imports: setup
 	@.venv/bin/lint-imports --no-logo >.import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 
 tests: setup ## only the tests; ARGS="-k name" are pytest's arguments
+ifeq ($(strip $(ARGS)),)
+	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/chaos
+	@$(PY) -m pytest -q tests/chaos
+else
 	@$(PY) -m pytest -q $(ARGS)
+endif
 
 fmt: setup ## put the code into its form
 	@.venv/bin/ruff check --quiet --fix-only .
