@@ -214,7 +214,7 @@ class Supervisor:
     def _obey(self, child: Child, message: Control) -> None:
         match message:
             case Ready(text=text):
-                child.ready = time.monotonic()
+                child.ready = child.answered = time.monotonic()
                 log.info("%s is ready (pid %s)%s", child.name, child.process.pid, text and f"; {text}")
             case Beat():
                 child.answered = time.monotonic()
@@ -365,7 +365,8 @@ def _link(one: Child, other: Child) -> None:
 
 
 def worker_count(settings: Settings) -> int:
-    return settings.workers or max(1, min(8, os.cpu_count() or 1))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.workers or max(1, min(8, cores))
 
 
 def serve(

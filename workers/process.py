@@ -325,7 +325,7 @@ class Worker:
 
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
-        if room is not None:
+        if room is not None and not (self.farewell.stopping and isinstance(event.event, native.Left)):
             room.hear(event)
             self.output.note(room)
             if isinstance(event.event, native.Renamed):

@@ -98,7 +98,7 @@ def test_clients_keep_their_connections_when_the_broker_dies(server: Server, pee
         assert say(ann, f"after{number}").seq == number + 2
     heard = bob.gather(native.Msg)
     assert [(msg.seq, msg.text) for msg in heard] == [(1, "before"), (2, "after0"), (3, "after1"), (4, "after2")]
-    assert {type(event).__name__ for event in bob.events} <= {"Pong", "Joined"}
+    assert {type(event).__name__ for event in bob.events} <= {"Pong", "Joined", "People"}
     error = peer().ask(native.Hello(nick="ann"), native.Error)
     assert error.code == "nick-taken"
 
@@ -151,6 +151,20 @@ def test_a_dead_sandbox_costs_nobody_but_the_cow(server: Server, peer: MakePeer)
         return isinstance(answer, native.Ok)
 
     until(moo, "the cow")
+
+
+def test_when_it_stops_nobody_is_told_that_the_others_leave(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "2") as server:
+        peers = [Peer(server.port) for _ in range(6)]
+        for number, peer in enumerate(peers):
+            peer.enter(f"n{number}", "#tea")
+        assert server.stop() == 0
+        for peer in peers:
+            assert peer.ended()
+            kinds = {type(event) for event in peer.events}
+            assert native.Bye in kinds
+            assert native.Left not in kinds
+            peer.close()
 
 
 @pytest.mark.parametrize("kind", ["broker", "worker"])

@@ -235,14 +235,14 @@ def test_who_does_not_read_is_not_read_from(tmp_path: Path) -> None:
 
 def test_what_is_held_back_is_bounded_in_total(tmp_path: Path) -> None:
     options = ("--workers", "1", "--held-total", str(1 << 20), "--max-text", "15000")
-    with serving(tmp_path / "data", *options) as server:
+    slow = ("--flood-burst", "1", "--flood-delay", "30")  # so that nearly all is held back, and little is echoed
+    with serving(tmp_path / "data", *options, *slow) as server:
         before, peers = rss(server), [Peer(server.port) for _ in range(10)]
         for number, peer in enumerate(peers):
-            peer.enter(f"n{number}", "#f")
-        for peer in peers:
+            peer.enter(f"n{number}", f"#f{number}")
+        for room, peer in enumerate(peers):
             for number in range(25):
-                text = "x" * 14_000
-                peer.write(native.Send(id=number, cmid=f"c{number}-{id(peer)}", to="#f", text=text))
+                peer.write(native.Send(id=number, cmid=f"c{number}-{room}", to=f"#f{room}", text="x" * 14_000))
         refused = peers[-1].next(native.Error)
         assert refused.code == "flood"
         assert refused.text == "the server holds back too much of what people send; try again in a few seconds"
