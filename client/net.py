@@ -221,7 +221,7 @@ class Chat:
         if self._keeper is not None and (said := self._keep(self._keeper, updates)):
             updates.append(Said(said))
         data = self.session.outgoing()
-        if data and self._writer is not None:
+        if data and self._writer is not None and not self._writer.is_closing():  # else asyncio complains on the screen
             self._writer.write(data)
         for update in updates:
             self._dispatch(update)
