@@ -37,7 +37,7 @@ _EPOCH: Final = re.compile(rb"[0-9a-f]{16}")
 _PRAGMAS: Final = {
     "journal_mode": "WAL",
     "synchronous": "FULL",
-    "cache_size": -32768,  # KiB
+    "cache_size": -8192,  # KiB; the operating system keeps the file in memory besides
     "wal_autocheckpoint": 4000,  # pages
 }
 ALIVE_STEPS: Final = 100_000  # of SQLite's machine between two signs of life: some milliseconds

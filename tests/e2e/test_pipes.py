@@ -259,6 +259,7 @@ def test_tail_follows_across_a_restart_without_holes_or_doubles(tmp_path: Path, 
             sender = run("send", where(server), "#tea")
             sender.write("".join(f"part {part} line {number}\n" for number in range(100)))
             assert sender.end() == 0
+            until(lambda: tail.out, "the first line")  # before that, no server would be its end
             if part < 2:
                 crash(server)
                 server.start()
