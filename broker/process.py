@@ -48,7 +48,6 @@ log = logging.getLogger("moot.broker")
 LOG_FILE: Final = "moot.db"
 STEP_S: Final = 0.1
 PAGES_S: Final = 0.001  # for pages of messages between two steps for everything else
-PAGED: Final = frozenset({native.History, native.Join, native.Who, native.Rooms})  # answered at length
 SHARE: Final = 4000  # commands of one worker that wait to be applied; the rest waits in its backlog and its pipe
 OFFENCES_LOGGED: Final = 10  # of each worker
 ATTACH_WAIT_S: Final = 1.0  # a new broker waits this long for all workers' seats before it serves any of them
@@ -114,17 +113,20 @@ class Broker:
     def run(self) -> None:
         due: float | None = self.serve_at
         while not self.stopping:
-            behind = bool(self.waiting or self.pages) or any(worker.backlog for worker in self.workers.values())
-            self.waiting += self._wait(0.0 if behind and self.serving else due)
-            if behind and self.seated:
-                self.waiting = _in_turns(self.waiting)
-            if not self.serving:
-                due = self.serve_at
-                continue
-            if not self.seated:
-                self._take_seats()
-                self.seated = True
-            due = self.step()
+            due = self.turn(due)
+
+    def turn(self, due: float | None) -> float | None:
+        """Wait for commands until ``due`` (monotonic; None: for ever) and apply some. Return the next ``due``."""
+        behind = bool(self.waiting or self.pages) or any(worker.backlog for worker in self.workers.values())
+        self.waiting += self._wait(0.0 if behind and self.serving else due)
+        if not self.serving:
+            return self.serve_at
+        if not self.seated:
+            self._take_seats()
+            self.seated = True
+        elif behind:
+            self.waiting = _in_turns(self.waiting)
+        return self.step()
 
     def _wait(self, due: float | None) -> list[tuple[Worker, Up]]:
         """Return the commands that wait, after waiting for some at the longest until ``due`` (monotonic)."""
@@ -386,7 +388,7 @@ def _signs_of_life(control: ControlSocket) -> Callable[[], None]:
 
 
 def _is_paged(command: Up) -> bool:
-    return type(command) is Do and type(command.request) in PAGED
+    return type(command) is Do and type(command.request) in native.PAGED
 
 
 def _note(what: str, person: Person, details: str) -> None:

@@ -9,7 +9,7 @@ from broker.outbox import Outbox
 from broker.people import Person
 from broker.state import State
 from protocol import native
-from protocol.ipc import Answered, Art, ConnId, Do, Down, Gone, Told
+from protocol.ipc import Answered, Art, ConnId, Do, Down, Gone, Seat, Told
 from protocol.settings import DEFAULTS, Settings
 
 E = TypeVar("E")
@@ -27,6 +27,14 @@ ANN, BOB, EVE = conn(1, 1), conn(1, 2), conn(2, 1)
 
 def token(nick: str) -> str:
     return f"a token of {nick}, long"
+
+
+def settings(**changes: object) -> Settings:
+    return msgspec.structs.replace(DEFAULTS, **changes)
+
+
+def texts(messages: list[native.Msg]) -> list[str]:
+    return [msg.text for msg in messages]
 
 
 class Desk:
@@ -103,3 +111,19 @@ class Desk:
 
     def say(self, who: ConnId, to: str, text: str, cmid: str = "") -> native.Ok:
         return self.ask(who, native.Send(cmid=cmid or f"c{self.rid}", to=to, text=text), native.Ok)
+
+
+def seat(who: int, nick: str, *rooms: str, inbox: int = 0, of: str = "", returns: bool = True) -> Seat:
+    hello = native.Hello(nick=nick, token=token(of or nick), color="#123456")
+    return Seat(who, hello, list(rooms), "192.0.2.7", "native", NOON - 5000, "lunch", inbox, returns)
+
+
+def restarted(*said: str) -> Desk:
+    """A broker on the log of an earlier one, in which ann spoke in #tea."""
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    for text in said:
+        before.say(ANN, "#tea", text, text)
+    after = Desk(log=before.log)
+    after.rid = 100
+    return after

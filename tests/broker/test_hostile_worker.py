@@ -40,7 +40,7 @@ from protocol.ipc import (
 from protocol.native import Anim
 from protocol.settings import DEFAULTS
 from tests.broker.desk import conn, token
-from tests.broker.test_process import FakeWorker, answers
+from tests.broker.shell import FakeWorker, answers
 from tests.server import LIMIT_S, until
 
 ANN, BOB = conn(1, 1), conn(1, 2)

@@ -16,7 +16,7 @@ from broker.log import Log, LogError, LogLost
 from broker.upkeep import AGAIN_S, Upkeep
 from protocol import native
 from tests.broker.desk import ANN as ANN_CONN
-from tests.broker.test_process import Bench, answers, code, hello, join, posts, say
+from tests.broker.shell import Bench, answers, code, hello, join, posts, say
 from tests.server import Peer, Server, until
 
 ANN: Final = b"a" * 16

@@ -1,16 +1,13 @@
-"""The broker's loop with real pipes and a real control socket; the test plays supervisor and workers."""
+"""The broker's loop: what is one transaction, what comes of a failed one, and who is cut off."""
 
+import math
 import os
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from broker.process import Broker
 from protocol import native
-from protocol.control import ControlSocket
 from protocol.ipc import (
     Announced,
     Answered,
@@ -19,10 +16,7 @@ from protocol.ipc import (
     Beat,
     Closed,
     Do,
-    Down,
     Gone,
-    Link,
-    Posted,
     Seat,
     Stop,
     Stuck,
@@ -30,66 +24,8 @@ from protocol.ipc import (
     Up,
     worker_of,
 )
-from protocol.pipes import PipeReader, PipeWriter
-from protocol.settings import DEFAULTS
-from tests.broker.desk import ANN, BOB, EVE, conn, token
-
-ROOMY = msgspec.structs.replace(DEFAULTS, max_text=100_000)  # so that few messages fill a page, a pipe, a disk
-_down = msgspec.msgpack.Decoder(list[Down])
-
-
-class FakeWorker:
-    """The other ends of a worker's two pipes."""
-
-    def __init__(self, incarnation: int, supervisor: ControlSocket) -> None:
-        to_broker, from_worker = os.pipe()
-        from_broker, to_worker = os.pipe()
-        self.writer, self.reader = PipeWriter(from_worker), PipeReader(from_broker)
-        supervisor.send(Link("worker", incarnation), (to_broker, to_worker))
-        os.close(to_broker)
-        os.close(to_worker)
-
-    def put(self, *commands: Up) -> None:
-        self.writer.put(msgspec.msgpack.encode(commands))
-
-    def told(self) -> list[Down]:
-        return [event for frame in self.reader.read() for event in _down.decode(frame)]
-
-    def die(self) -> None:
-        self.writer.close()
-        self.reader.close()
-
-
-class Bench:
-    def __init__(self, directory: Path, *awaited: int) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.supervisor = ControlSocket(ours)
-        self.control = ControlSocket(theirs)
-        self.broker = Broker(self.control, ROOMY, directory, frozenset(awaited))
-        self.made: list[FakeWorker] = []
-
-    def worker(self, incarnation: int) -> FakeWorker:
-        made = FakeWorker(incarnation, self.supervisor)
-        self.made.append(made)
-        self.turn()
-        return made
-
-    def turn(self) -> None:
-        """What `Broker.run` does in one round."""
-        self.broker.waiting += self.broker._wait(0.0)
-        self.broker.step()
-        while self.broker.pages:
-            self.broker.step()
-
-    def close(self) -> None:
-        for made in self.made:
-            made.die()
-        for worker in list(self.broker.workers.values()):
-            self.broker._lose(worker)
-        self.broker.log.close()
-        self.broker.selector.close()
-        self.control.close()
-        self.supervisor.close()
+from tests.broker.desk import ANN, BOB, EVE, conn, seat, token
+from tests.broker.shell import Bench, FakeWorker, answers, code, hello, join, posts, say
 
 
 @pytest.fixture
@@ -99,29 +35,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
-def hello(who: int, nick: str, rid: int = 1) -> Do:
-    return Do(who, rid, native.Hello(nick=nick, token=token(nick)), None, "127.0.0.1", "native", True)
-
-
-def join(who: int, room: str, rid: int = 2) -> Do:
-    return Do(who, rid, native.Join(room=room))
-
-
-def say(who: int, text: str, rid: int, to: str = "#tea") -> Do:
-    return Do(who, rid, native.Send(id=rid, cmid=f"c{rid}", to=to, text=text))
-
-
-def answers(events: list[Down]) -> dict[int, native.Event]:
-    return {event.rid: event.event for event in events if isinstance(event, Answered)}
-
-
-def code(event: native.Event) -> str:
-    assert isinstance(event, native.Error), event
-    return event.code
-
-
-def posts(events: list[Down]) -> list[tuple[int, str]]:
-    return [(event.msg.seq, event.msg.text) for event in events if isinstance(event, Posted)]
+@pytest.fixture
+def successor(tmp_path: Path) -> Iterator[Bench]:
+    """A new broker, which waits for workers 1 and 2 to tell their seats."""
+    made = Bench(tmp_path, 1, 2)
+    made.broker.serve_at = math.inf  # however slow the machine
+    yield made
+    made.close()
 
 
 def test_all_batches_that_wait_are_one_transaction_and_one_batch_down(bench: Bench) -> None:
@@ -135,10 +55,9 @@ def test_all_batches_that_wait_are_one_transaction_and_one_batch_down(bench: Ben
     one.put(say(ANN, "b", 4))
     two.put(say(EVE, "c", 3))
     bench.turn()
-    frames = two.reader.read()
-    assert len(frames) == 1
-    assert sorted(posts(_down.decode(frames[0]))) == [(1, "a"), (2, "b"), (3, "c")]
-    assert posts(one.told()) == posts(_down.decode(frames[0]))
+    (batch,) = two.batches()
+    assert sorted(posts(batch)) == [(1, "a"), (2, "b"), (3, "c")]
+    assert posts(one.told()) == posts(batch)
 
 
 def test_a_worker_speaks_for_its_own_connections_only(bench: Bench) -> None:
@@ -316,9 +235,7 @@ def test_a_dead_worker_with_output_waiting_takes_nobody_along(bench: Bench) -> N
     bench.turn()
     bench.turn()
     assert list(bench.broker.workers) == [1]
-    assert [person.nick for person in bench.broker.state.people.by_conn.values() if person.lingers_until is None] == [
-        "ann"
-    ]
+    assert [person.nick for person in bench.broker.state.people.by_conn.values() if person.connected] == ["ann"]
     one.put(say(ANN, "goes on", 5))
     bench.turn()
     assert [text for _seq, text in posts(one.told())][-1:] == ["goes on"]
@@ -338,7 +255,7 @@ def test_a_worker_that_does_not_drain_its_queue_is_cut_off(bench: Bench) -> None
         one.told()
     assert bench.supervisor.recv() == [(Stuck(2), [])]
     eve = bench.broker.state.people.by_conn[EVE]
-    assert eve.lingers_until is not None
+    assert not eve.connected
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x03abc"])
@@ -351,40 +268,26 @@ def test_a_worker_that_sends_garbage_is_cut_off(bench: Bench, garbage: bytes) ->
     assert bench.supervisor.recv() == [(Stuck(2), [])]
 
 
-def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, 1, 2)
-    try:
-        one, two = bench.worker(1), bench.worker(2)
-        seat = Seat(EVE, native.Hello(nick="eve", token=token("eve")), [], "127.0.0.1", "native", 0)
-        one.put(Attach(1, [], {}), Do(ANN, 1, native.Hello(nick="eve", token=token("newcomer"))))
-        early = bench.broker._wait(0.0)
-        assert len(early) == 2
-        assert bench.broker.awaited == {2}
-        two.put(Attach(2, [seat], {}))
-        late = bench.broker._wait(0.0)
-        assert bench.broker.serving
-        bench.broker.waiting = early + late
-        bench.broker._take_seats()
-        bench.broker.step()
-        assert code(answers(one.told())[1]) == "nick-taken"
-    finally:
-        bench.close()
+def test_a_new_broker_serves_nobody_before_all_workers_told_their_seats(successor: Bench) -> None:
+    one, two = successor.worker(1), successor.worker(2)
+    one.put(Attach(1, [], {}), Do(ANN, 1, native.Hello(nick="eve", token=token("newcomer"))))
+    successor.turn()
+    assert one.told() == []
+    assert successor.broker.awaited == {2}
+    two.put(Attach(2, [seat(EVE, "eve")], {}))
+    successor.turn()
+    assert code(answers(one.told())[1]) == "nick-taken"
 
 
-def test_a_new_broker_tells_everybody_who_is_in_their_rooms(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, 1, 2)
-    try:
-        one, two = bench.worker(1), bench.worker(2)
-        for worker, who, nick in ((one, ANN, "ann"), (two, EVE, "eve")):
-            seat = Seat(who, native.Hello(nick=nick, token=token(nick)), ["#tea"], "127.0.0.1", "native", 0)
-            worker.put(Attach(worker_of(who), [seat], {"#tea": 0}), Attach(worker_of(who), [], {}))
-        bench.broker.waiting = bench.broker._wait(0.0)
-        bench.broker._take_seats()
-        bench.broker.step()
-        both = native.People(room="#tea", people=[native.Person("ann"), native.Person("eve")], count=2)
-        assert one.told() == two.told() == [Announced("#tea", both)]
-    finally:
-        bench.close()
+def test_a_new_broker_tells_everybody_who_is_in_their_rooms(successor: Bench) -> None:
+    one, two = successor.worker(1), successor.worker(2)
+    for worker, who, nick in ((one, ANN, "ann"), (two, EVE, "eve")):
+        parts = Attach(worker_of(who), [seat(who, nick, "#tea")], {"#tea": 0}), Attach(worker_of(who), [], {})
+        worker.put(*parts)
+    successor.turn()
+    cards = [native.Person(nick, "#123456", "lunch") for nick in ("ann", "eve")]
+    both = native.People(room="#tea", people=cards, count=2)
+    assert one.told() == two.told() == [Announced("#tea", both)]
 
 
 def test_pages_are_put_off_in_order_and_hold_up_nobody_else(bench: Bench) -> None:
@@ -407,23 +310,16 @@ def test_pages_are_put_off_in_order_and_hold_up_nobody_else(bench: Bench) -> Non
     assert [msg.text for msg in told[0].event.messages] == ["b"]
 
 
-def test_people_of_a_worker_that_died_before_it_was_served_linger(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, 1, 2)
-    try:
-        one = bench.worker(1)
-        hello = native.Hello(nick="ann", token=token("ann"))
-        seat = Seat(ANN, hello, ["#tea"], "127.0.0.1", "native", 0, returns=True)
-        one.put(Attach(1, [seat], {"#tea": 0}))
-        held = bench.broker._wait(0.0)
-        one.die()
-        held += bench.broker._wait(0.0)
-        bench.broker.waiting = held
-        bench.broker.step()
-        (ann,) = bench.broker.state.people.by_conn.values()
-        assert ann.lingers_until is not None
-        assert bench.broker.state.rooms.by_name["#tea"].workers == {}
-    finally:
-        bench.close()
+def test_people_of_a_worker_that_died_before_it_was_served_linger(successor: Bench) -> None:
+    one, two = successor.worker(1), successor.worker(2)
+    one.put(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 0}))
+    successor.turn()
+    one.die()
+    two.put(Attach(2, [], {}))
+    successor.turn()
+    (ann,) = successor.broker.state.people.by_conn.values()
+    assert not ann.connected
+    assert successor.broker.state.rooms.by_name["#tea"].workers == {}
 
 
 def test_it_answers_beats_and_stops_when_told_or_when_the_supervisor_is_gone(bench: Bench) -> None:

@@ -11,8 +11,7 @@ from broker.log import Log, inbox_name
 from broker.state import BEHIND, COME_BACK_S, REPLACED, REPLAY_EACH
 from protocol import native
 from protocol.ipc import Attach, Closed, Posted, Told
-from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn
-from tests.broker.test_restart import restarted, seat
+from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, restarted, seat
 from tests.server import Peer, serving, until
 
 

@@ -11,24 +11,8 @@ from broker.attendance import Attendance
 from broker.people import Person
 from broker.rooms import Room
 from protocol import native
-from protocol.ipc import Announced, Attach, Closed, Gone, Posted, Seat, Told
-from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, token
-
-
-def seat(who: int, nick: str, *rooms: str, inbox: int = 0, of: str = "", returns: bool = True) -> Seat:
-    hello = native.Hello(nick=nick, token=token(of or nick), color="#123456")
-    return Seat(who, hello, list(rooms), "192.0.2.7", "native", NOON - 5000, "lunch", inbox, returns)
-
-
-def restarted(*said: str) -> Desk:
-    """A broker on the log of an earlier one, in which ann spoke in #tea."""
-    before = Desk()
-    before.enter(ANN, "ann", "#tea")
-    for text in said:
-        before.say(ANN, "#tea", text, text)
-    after = Desk(log=before.log)
-    after.rid = 100
-    return after
+from protocol.ipc import Announced, Attach, Closed, Gone, Posted, Told
+from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, restarted, seat, token
 
 
 def test_seats_keep_nick_rooms_colour_and_away() -> None:

@@ -1,0 +1,153 @@
+"""Messages, topics, fun commands and direct messages: numbered, acknowledged, told, and said once."""
+
+import pytest
+
+from protocol import native
+from protocol.ipc import Answered, Art, Posted
+from tests.broker.desk import ANN, BOB, EVE, Desk, conn, settings, texts, token
+
+
+def test_a_message_is_numbered_acknowledged_and_posted_to_each_worker_once(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(BOB, "bob", "#tea")
+    desk.enter(EVE, "eve", "#tea")
+    rid = desk.post(ANN, native.Send(id="m", cmid="c1", to="#tea", text="hi", reply=9))
+    desk.commit()
+    msg = native.Msg(room="#tea", seq=1, time=desk.now, nick="ann", text="hi", reply=9)
+    ok = native.Ok(id="m", room="#tea", seq=1, time=desk.now)
+    assert desk.told[1] == [Answered(ANN, rid, ok), Posted(ANN, msg)]
+    assert desk.told[2] == [Posted(ANN, msg)]
+
+
+def test_seqs_are_dense_in_each_room(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea", "#cake")
+    assert [desk.say(ANN, room, "x").seq for room in ("#tea", "#tea", "#cake", "#tea")] == [1, 2, 1, 3]
+
+
+def test_a_retry_gets_the_first_answer_and_is_said_once(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    first = desk.say(ANN, "#tea", "hi", "same")
+    again = desk.say(ANN, "#tea", "hi", "same")
+    assert again == first
+    assert [event for event in desk.told[1] if isinstance(event, Posted)] == []
+    assert desk.refused(ANN, native.Send(cmid="same", to="#tea", text="other")) == "cmid-reused"
+    assert desk.refused(ANN, native.Send(cmid="same", to="#tea", text="hi", kind="me")) == "cmid-reused"
+    assert desk.log.last("#tea") == 1
+
+
+def test_a_retry_within_one_step_is_said_once_too(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    for _ in range(2):
+        desk.post(ANN, native.Send(cmid="same", to="#tea", text="hi"))
+    desk.commit()
+    assert [event.event.seq for event in desk.told[1] if isinstance(event, Answered)] == [1, 1]  # type: ignore[union-attr]
+    assert len([event for event in desk.told[1] if isinstance(event, Posted)]) == 1
+
+
+def test_the_cmid_of_one_is_no_cmid_of_another(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(BOB, "bob", "#tea")
+    assert desk.say(ANN, "#tea", "mine", "same").seq == 1
+    assert desk.say(BOB, "#tea", "mine too", "same").seq == 2
+
+
+def test_a_retry_after_leaving_the_room_is_still_answered(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    first = desk.say(ANN, "#tea", "hi", "same")
+    desk.do(ANN, native.Leave(room="#tea"))
+    assert desk.say(ANN, "#tea", "hi", "same") == first
+
+
+def test_a_topic_is_a_message_and_is_kept(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    assert desk.ask(ANN, native.Topic(cmid="t", room="#tea", text="Assam"), native.Ok).seq == 1
+    (posted,) = (event for event in desk.told[1] if isinstance(event, Posted))
+    assert (posted.msg.kind, posted.msg.text) == ("topic", "Assam")
+    assert desk.log.topic("#tea") == "Assam"
+
+
+@pytest.mark.parametrize("kind", ["fun", "text", "me"])
+def test_a_fun_command_is_said_as_what_it_made(desk: Desk, kind: str) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    anim = native.Anim("train", 7, 3.0)
+    rid = desk.post(ANN, native.Fun(cmid="f", to="#tea", line="/train"), Art("choo", kind, anim=anim))
+    desk.commit()
+    (posted,) = (event for event in desk.told[1] if isinstance(event, Posted))
+    assert (posted.msg.kind, posted.msg.text, posted.msg.cmd, posted.msg.anim) == (kind, "choo", "/train", anim)
+    assert rid == desk.rid
+
+
+def test_a_fun_retry_is_known_by_its_line_for_the_drawing_differs(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    roll = native.Fun(cmid="f", to="#tea", line="/roll 2d6")
+    first = desk.do(ANN, roll, Art("2 + 3", "text"))
+    assert desk.do(ANN, roll, Art("6 + 6", "text")) == first
+    other = desk.do(ANN, native.Fun(cmid="f", to="#tea", line="/flip"), Art("heads", "text"))
+    assert isinstance(other, native.Error)
+    assert other.code == "cmid-reused"
+
+
+def test_a_fun_command_that_nobody_rendered_fails(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    assert desk.refused(ANN, native.Fun(cmid="f", to="#tea", line="/train")) == "fun-failed"
+
+
+def test_texts_are_noted_only_when_asked_for() -> None:
+    for asked, noted in ((False, []), (True, ["ann said in #tea: hush"])):
+        desk = Desk(settings(log_texts=asked))
+        desk.enter(ANN, "ann", "#tea")
+        desk.say(ANN, "#tea", "hush")
+        assert [note for note in desk.notes if "hush" in note] == noted
+
+
+# --- direct messages
+
+
+def test_a_direct_message_lies_in_both_inboxes_with_seqs_of_their_own(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.enter(BOB, "bob")
+    desk.enter(EVE, "eve")
+    desk.say(ANN, "@bob", "first")
+    ok = desk.say(EVE, "@Ann", "second")
+    assert (ok.room, ok.seq) == ("@", 1)
+    (mine,) = desk.told_to(EVE)
+    (theirs,) = desk.told_to(ANN)
+    assert mine == native.Msg(room="@", seq=1, time=desk.now, nick="eve", text="second", to="ann")
+    assert theirs == native.Msg(room="@", seq=2, time=desk.now, nick="eve", text="second", to="ann")
+    assert desk.told_to(BOB) == []
+    assert texts(desk.ask(ANN, native.History(room="@"), native.HistoryPage).messages) == ["first", "second"]
+    assert texts(desk.ask(BOB, native.History(room="@"), native.HistoryPage).messages) == ["first"]
+
+
+def test_a_message_to_oneself_is_there_once(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    assert desk.say(ANN, "@ann", "note").seq == 1
+    assert len(desk.told_to(ANN)) == 1
+
+
+def test_a_direct_message_to_one_whose_worker_died_waits_in_the_inbox(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.enter(EVE, "eve")
+    desk.state.worker_lost(2, until=100.0)
+    desk.say(ANN, "@eve", "psst")
+    assert 2 not in desk.told
+    again = conn(3, 1)
+    assert desk.ask(again, native.Hello(nick="eve", token=token("eve")), native.Welcome).inbox == 1
+    page = desk.ask(again, native.History(room="@", after=0), native.HistoryPage)
+    assert texts(page.messages) == ["psst"]
+
+
+@pytest.mark.parametrize(("to", "code"), [("@nobody", "no-such-nick"), ("@a b", "bad-nick"), ("@", "bad-nick")])
+def test_a_direct_message_to_nobody_is_refused(desk: Desk, to: str, code: str) -> None:
+    desk.enter(ANN, "ann")
+    assert desk.refused(ANN, native.Send(cmid="c", to=to, text="x")) == code
+
+
+def test_nobody_reads_the_inbox_of_another(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.enter(BOB, "bob")
+    desk.say(ANN, "@ann", "secret")
+    uid = desk.state.people.by_conn[ANN].uid
+    assert desk.refused(BOB, native.History(room="~" + uid.hex())) == "bad-room"
+    assert desk.refused(BOB, native.Join(room="~" + uid.hex())) == "bad-room"
+    assert desk.ask(BOB, native.History(room="@"), native.HistoryPage).messages == []
