@@ -40,6 +40,10 @@ _PRAGMAS: Final = {
     "cache_size": -8192,  # KiB; the operating system keeps the file in memory besides
     "wal_autocheckpoint": 4000,  # pages
 }
+_REPAIR: Final = (
+    "write what is sound into a new log with `moot check --repair NEW`, and put that in its place with"
+    " `moot restore NEW`"
+)
 ALIVE_STEPS: Final = 100_000  # of SQLite's machine between two signs of life: some milliseconds
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
@@ -99,19 +103,15 @@ class Log:
             used = "SELECT MAX(id) FROM rooms UNION SELECT MAX(room) FROM messages UNION SELECT 0"
             self._next_room_id = 1 + max(id_ for (id_,) in self._query(used, ()) if isinstance(id_, int))
         except recovery.Lost as err:
-            raise LogError(
-                f"cannot open the log {path}: {err}. Nothing was changed; write what is sound into a new log with"
-                " `moot check --repair NEW`, and put that in its place with `moot restore NEW`"
-            ) from err
+            raise LogError(f"cannot open the log {path}: {err}. Nothing was changed; {_REPAIR}") from err
         except (schema.TooNew, placing.Absent) as err:
             raise LogError(f"cannot open the log {path}: {err}") from err
-        except heads.Astray as err:
+        except (heads.Astray, apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as err:
             raise LogError(
-                f"the log {path} is damaged inside ({err}), so that new messages might get lost in it. moot check"
-                " --repair NEW writes what is sound into a new log, and moot restore NEW puts it in place; or restore a"
-                " backup"
+                f"cannot open the log {path}: it is damaged inside ({err}), so that new messages might get lost in it;"
+                f" {_REPAIR}, or restore a backup"
             ) from err
-        except (apsw.Error, OSError, UnicodeDecodeError) as err:
+        except (apsw.Error, OSError) as err:
             raise LogError(
                 f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
             ) from err
@@ -198,8 +198,8 @@ class Log:
 
     def _newest_topic(self, room: Head) -> str:
         """Return the topic as the messages tell it."""
-        query = "SELECT seq FROM messages WHERE room = ? AND kind = 'topic' ORDER BY seq DESC"
-        for (seq,) in self._query(query, (room.id,)):
+        query = "SELECT CAST(seq AS INTEGER) FROM messages WHERE room = ? AND seq BETWEEN 1 AND ? AND kind = 'topic'"
+        for (seq,) in self._query(query + " ORDER BY seq DESC", (room.id, room.last)):
             for msg in self._page(room, seq, seq).messages:
                 return msg.text
         return ""
@@ -245,12 +245,13 @@ class Log:
             return fresh
         if self.suspect is None:
             self._begin()  # nearly always an append follows; and a look-up in a transaction costs a fifth
-        found = self._query("SELECT room, seq FROM messages WHERE sender = ? AND cmid = ?", (sender, cmid))
+        query = "SELECT CAST(room AS INTEGER), CAST(seq AS INTEGER) FROM messages WHERE sender = ? AND cmid = ?"
+        found = self._query(query, (sender, cmid))
         if not found:
             return None
         id_, seq = found[0]
         room = self._rooms.get(self._names.get(id_, ""))
-        if room is None or not 1 <= seq <= room.last:
+        if room is None or seq not in range(1, room.last + 1):
             raise Damaged(room.name if room else f"number {id_}", seq)
         verified = self._verified(room, seq)
         if verified is None or verified[2:4] != (sender, cmid):
@@ -321,14 +322,11 @@ class Log:
         low, high = known.pruned, known.last
         while low < high:
             middle = (low + high) // 2
-            found = self._query(
-                "SELECT seq, CAST(time AS INTEGER) FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT 1",
-                (known.id, middle),
-            )
+            found = self._rows_behind(known, middle, 1)
             if not found or not isinstance(found[0][1], int) or found[0][1] >= time_ms:
                 high = middle
             else:
-                low = found[0][0]
+                low = max(found[0][0], middle + 1)  # where seqs are damaged they need not ascend
         return low
 
     def release(self, room: str) -> None:
@@ -356,17 +354,29 @@ class Log:
             raise LogError(f"cannot read the log: {err}") from err
 
     def _verified(self, room: Head, seq: int) -> chain.Columns | None:
+        found = self._sound(room, seq, seq).get(seq)
+        return found[0] if found else None
+
+    def _sound(self, room: Head, first: int, last: int) -> dict[int, tuple[chain.Columns, bytes]]:
+        """Return the sound rows from ``first`` to ``last`` by seq, each with the sum it follows from."""
         self._flush()
         try:
-            found = self._reader.verified(self._db, room, seq, seq).get(seq)
+            return self._reader.verified(self._db, room, first, last)
         except apsw.Error as err:
             raise LogError(f"cannot read the log: {err}") from err
-        return found[0] if found else None
+
+    def _rows_behind(self, room: Head, seq: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return seq and time of the next rows as they are stored, without a look at their sums."""
+        query = (
+            "SELECT CAST(seq AS INTEGER), CAST(time AS INTEGER) FROM messages"
+            " WHERE room = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        )
+        return self._query(query, (room.id, seq, room.last, limit))
 
     def _query(self, sql: str, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, args).fetchall()
-        except apsw.Error as err:
+        except (apsw.Error, UnicodeDecodeError) as err:
             raise LogError(f"cannot read the log: {err}") from err
 
     # --- writing
@@ -433,27 +443,30 @@ class Log:
         return removed
 
     def _outdated(self, room: Head, upto: int, before_ms: int, limit: int) -> int:
-        """Return the last of the rows behind ``upto`` that are older than ``before_ms``."""
-        query = "SELECT seq, CAST(time AS INTEGER) FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?"
+        """Return the seq of the last row behind ``upto`` that is older than ``before_ms``, as are those before it.
+
+        Of a damaged row neither the seq nor the time says anything: it goes when a later one does.
+        """
         for count in (1, limit):  # mostly there is nothing to do
-            if before_ms <= 0 or limit <= 0:
-                break
-            for seq, time_ms in self._query(query, (room.id, upto, count)):
-                if isinstance(time_ms, int) and time_ms < before_ms:
-                    upto = min(seq, room.last)
-                elif self._verified(room, seq) is not None:
-                    return upto  # a damaged one does not stop the others: its time says nothing
+            rows_behind = self._rows_behind(room, upto, 1) if before_ms > 0 and limit > 0 else []
+            for first, _time in rows_behind:
+                for seq, (columns, _before) in self._sound(room, first, min(room.last, first + count - 1)).items():
+                    if columns[1] >= before_ms:
+                        return upto
+                    upto = seq
         return upto
 
     def _base(self, room: Head, seq: int) -> bytes:
         """Return the sum from which the row behind ``seq`` follows."""
         if seq == room.last:
             return room.head
-        try:
-            found = self._reader.verified(self._db, room, seq + 1, seq + 1).get(seq + 1)
-        except apsw.Error as err:
-            raise LogError(f"cannot read the log: {err}") from err
-        return chain.start(room.name) if found is None else found[1]
+        sound = self._sound(room, seq, seq + 1)
+        if seq + 1 in sound:
+            return sound[seq + 1][1]
+        if seq in sound:
+            columns, before = sound[seq]
+            return chain.link(before, columns)
+        return chain.start(room.name)
 
     def commit(self) -> None:
         """Make this transaction durable, fsync included. Raises `LogError`; then all of it is rolled back."""

@@ -1,5 +1,6 @@
 """Damage in the log: what is damaged is never served, everything else is, and no seq is used twice."""
 
+import contextlib
 import hashlib
 import logging
 import shutil
@@ -254,6 +255,36 @@ def positions(content: bytes, wanted: bytes) -> Iterator[int]:
     at = -1
     while (at := content.find(wanted, at + 1)) >= 0:
         yield at
+
+
+def test_no_bit_of_a_row_ends_the_broker_or_has_other_messages_removed(copy: Path) -> None:
+    """Numbers may become texts, bytes or NULL: where SQLite keeps a row's types is no column's."""
+    content = copy.read_bytes()
+    seq, time = 11, 1030  # of cmid(30) in #tea
+    # What lies around it in its row and in the index: types, room, seq, time; 16 bytes of the sender in between.
+    found = positions(content, cmid(30).encode())
+    for at in [near for place in found for near in (*range(place - 34, place - 16), place + 16)]:
+        for bit in range(8):
+            copy.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+            log = opened(copy)
+            if log is None:
+                continue
+            with contextlib.suppress(Damaged, LogError):
+                log.find(ANN, cmid(30))
+            for room in ("#tea", "#cake"):
+                with contextlib.suppress(LogError):
+                    log.seq_since(room, time)
+                with contextlib.suppress(LogError):
+                    log.prune(room, 0, time + 1, 50)
+                assert log.pruned(room) <= seq
+                log.rollback()
+            log.close()
+
+
+def opened(path: Path) -> Log | None:
+    with contextlib.suppress(LogError):
+        return Log(path)
+    return None
 
 
 def test_lost_messages_at_the_end_are_a_gap_and_their_numbers_are_not_used_again(copy: Path) -> None:

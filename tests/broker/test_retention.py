@@ -241,6 +241,22 @@ def test_a_damaged_row_neither_stops_it_nor_spoils_the_next(tmp_path: Path) -> N
     log.close()
 
 
+@pytest.mark.parametrize("damaged", [19, 20, 21])
+def test_a_damaged_sum_beside_what_is_removed_costs_no_other_message(tmp_path: Path, damaged: int) -> None:
+    log = Log(tmp_path / "moot.db")
+    fill(log, 30)
+    log.close()
+    other = apsw.Connection(str(tmp_path / "moot.db"))
+    other.execute("UPDATE messages SET sum = x'00' WHERE seq = ?", (damaged,))
+    other.close()
+    log = Log(tmp_path / "moot.db")
+    whole_round(log, keeping(messages=11))
+    assert log.pruned("#tea") == 19
+    page = log.after("#tea", 19, 50)
+    assert seqs(page.messages) == [seq for seq in range(20, 31) if seq != damaged]
+    log.close()
+
+
 def test_a_retry_of_what_was_removed_is_a_new_message_and_of_what_is_kept_is_not(log: Log) -> None:
     fill(log, 3)
     whole_round(log, keeping(messages=1))
