@@ -49,7 +49,7 @@ class Join(_Request, frozen=True):
     """
 
     room: str
-    after: Annotated[int, Meta(ge=0, le=1 << 53)] | None = None
+    after: Seq | None = None
     epoch: str | None = None
 
 
@@ -132,8 +132,8 @@ class History(_Request, frozen=True):
     """
 
     room: str
-    after: Annotated[int, Meta(ge=0, le=1 << 53)] | None = None
-    before: Annotated[int, Meta(ge=0, le=1 << 53)] | None = None
+    after: Seq | None = None
+    before: Seq | None = None
     since: Whole | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
@@ -149,6 +149,8 @@ class Quit(_Request, frozen=True):
 
 
 Request = Hello | Join | Leave | Send | Fun | Topic | Nick | Away | Color | Who | Whois | Rooms | History | Ping | Quit
+
+PAGED: Final = frozenset({History, Join, Who, Rooms})  # answered at length
 
 
 class Anim(Struct, frozen=True, omit_defaults=True):

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from workers.process import Worker
 
 CLOSE_S: Final = 10.0  # a closed connection's patience with a client that does not read the last words
-PAGED: Final = frozenset({native.History, native.Join, native.Who, native.Rooms})  # answered at length
 SLICE_BYTES: Final = 16 * 1024  # handled before looking again whether the connection goes on
 REFUSALS: Final = 100  # requests refused for flooding before reading rests
 REST_S: Final = 1.0
@@ -328,7 +327,7 @@ class Conn(asyncio.Protocol):
         return self.rendering or self.full or self.closing or self.unanswered >= self.worker.settings.max_unanswered
 
     def _must_wait(self, request: Request) -> bool:
-        if type(request) in PAGED:
+        if type(request) in native.PAGED:
             return self.paging
         return type(request) is native.Fun and self.hello is None and self.unanswered > 0  # the nick is not known
 

@@ -35,10 +35,6 @@ class Farewell:
         self._sends_over: str | None = None  # with these words; None: they are not
         self._rng = random.SystemRandom()
 
-    @property
-    def begun(self) -> bool:
-        return self._task is not None
-
     def note(self) -> None:
         """Something was answered or closed."""
         if self._task is not None:

@@ -46,7 +46,7 @@ from protocol.pipes import decode_batch, encode_frames
 from protocol.settings import Settings
 from workers import tcp
 from workers.catchup import CatchUp
-from workers.conn import PAGED, Conn
+from workers.conn import Conn
 from workers.dialects import Dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
@@ -211,7 +211,7 @@ class Worker:
         if conn.asked is None:
             conn.asked = set()
         conn.asked.add(self._rid)
-        if type(request) in PAGED:
+        if type(request) in native.PAGED:
             conn.paging = True
         do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect, returns)
         self._raise(do)
@@ -266,7 +266,7 @@ class Worker:
             return
         assert conn.asked is not None
         conn.asked.discard(event.rid)
-        if type(do.request) in PAGED:
+        if type(do.request) in native.PAGED:
             conn.paging = False
         self.farewell.note()
         answer = event.event
