@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
@@ -204,18 +205,30 @@ def _die_with_parent(*, at_once: bool) -> None:
 
     A broker or sandbox has nobody to say goodbye to, and a broker must never write beside its successor: killed at
     once. A worker gets `ORPHAN_SIGNAL`, whose handler is the C library's `alarm` itself: called with the signal's
-    number it lets the process live for so many seconds more, whatever Python is doing. Linux only.
+    number it lets the process live for so many seconds more, whatever Python is doing. It gets SIGCONT too, for a
+    stopped one would keep the port; a thread asks for that, since each thread may ask for one signal. Linux only.
     """
     if not sys.platform.startswith("linux"):
         return
     import ctypes
 
     libc = ctypes.CDLL(None)
-    if not at_once:
-        libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
-        libc.signal(int(ORPHAN_SIGNAL), ctypes.cast(libc.alarm, ctypes.c_void_p))
-    number = signal.SIGKILL if at_once else ORPHAN_SIGNAL
-    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number))
+
+    def ask_for(number: int) -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number))
+
+    if at_once:
+        ask_for(signal.SIGKILL)
+        return
+    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+    libc.signal(int(ORPHAN_SIGNAL), ctypes.cast(libc.alarm, ctypes.c_void_p))
+    ask_for(ORPHAN_SIGNAL)
+
+    def continue_with_parent() -> None:
+        ask_for(signal.SIGCONT)
+        threading.Event().wait()  # for ever: the wish ends with its thread
+
+    threading.Thread(target=continue_with_parent, daemon=True).start()
 
 
 def _title(order: Order) -> None:

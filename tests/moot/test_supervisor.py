@@ -352,15 +352,18 @@ def test_who_keeps_pressing_ctrl_c_gets_the_usual_status_and_no_traceback(tmp_pa
         assert "Traceback" not in server.log
 
 
-def test_when_the_supervisor_is_killed_a_stopped_broker_and_sandbox_end_too(server: Server) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_when_the_supervisor_is_killed_the_others_end_though_they_were_stopped(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann")
     assert server.process is not None
     family = psutil.Process(server.process.pid).children(recursive=True)
-    server.kill("broker", signal.SIGSTOP)
-    server.kill("sandbox", signal.SIGSTOP)
+    for pid in [*server.pids("broker"), *server.pids("sandbox"), *server.pids("worker")]:
+        os.kill(pid, signal.SIGSTOP)
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(LIMIT_S)
+    assert ann.next(native.Bye).reason == "the server died"  # a worker still ends as it should
     until(lambda: not any(child.is_running() for child in family), "all processes to end", 3.0)
-    server.start()
+    server.start()  # the port is free
 
 
 STUCK = """
