@@ -44,7 +44,7 @@ class _Reader:
         after = 0
         while True:
             page = await self.ask(native.History(room=room, after=after, limit=500), native.HistoryPage)
-            log.messages += [(msg.seq, name_in(msg.text)) for msg in page.messages]
+            log.messages += [(msg.seq, name_in(msg.nick, msg.text, msg.kind)) for msg in page.messages]
             log.gaps += page.gaps
             ends = [msg.seq for msg in page.messages[-1:]] + [last for _first, last in page.gaps]
             if not page.more:
@@ -76,11 +76,11 @@ def stored(path: Path) -> dict[str, RoomLog]:
     try:
         logs = {name: RoomLog([]) for (name,) in db.execute("SELECT name FROM rooms WHERE name LIKE '#%'")}
         rows = db.execute(
-            "SELECT rooms.name, seq, text FROM messages JOIN rooms ON rooms.id = messages.room "
-            "WHERE rooms.name LIKE '#%' AND kind != 'topic' ORDER BY rooms.id, seq"
+            "SELECT rooms.name, seq, nick, text, kind FROM messages JOIN rooms ON rooms.id = messages.room "
+            "WHERE rooms.name LIKE '#%' ORDER BY rooms.id, seq"
         )
-        for name, seq, text in rows:
-            logs[name].messages.append((seq, name_in(text)))
+        for name, seq, nick, text, kind in rows:
+            logs[name].messages.append((seq, name_in(nick, text, kind)))
         return logs
     finally:
         db.close()

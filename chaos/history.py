@@ -11,6 +11,7 @@ client notes *invoke* before it sends and then *ok*, *fail* or *unknown*; a read
     assert check(history, {"#tea": RoomLog([(1, "ann-1")])}) == []
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -72,8 +73,9 @@ class History:
         self.runs: dict[tuple[str, str], list[Run]] = {}  # (reader, room)
         self.heard_of: dict[tuple[str, str], list[str]] = {}  # cmids, of readers who are told no seqs
         self.owner: dict[str, str] = {}  # reader without echo -> the client whose messages it does not see
+        self.begun: set[tuple[str, str]] = set()  # (reader, room) that were there before the first message
         self.present: set[tuple[str, str]] = set()  # (reader, room) that were there to the end
-        self.resets = 0  # how often a reader was told to forget a room
+        self.refusals: dict[str, int] = {}  # client without acknowledgements, there to the end -> lines refused
         self._noted: list[Violation] = []  # what contradicts itself already
 
     # --- senders
@@ -91,6 +93,9 @@ class History:
             text = f"{cmid} was acknowledged as {one.seq} of {one.room}, and later as {seq} of {room}"
             self._noted.append(Violation("answers-differ", text))
             return
+        if one.status == "fail":
+            text = f"{cmid} was refused for good, and later acknowledged as {seq} of {room}"
+            self._noted.append(Violation("answers-differ", text))
         if room != one.room:
             self._noted.append(Violation("seq", f"{cmid} was sent to {one.room} and acknowledged in {room}"))
         if one.status != "ok":
@@ -113,7 +118,16 @@ class History:
             return
         one.status, one.ended = status, at
 
+    def unanswered(self, client: str, refusals: int) -> None:
+        """``client`` gets no acknowledgements. All it said went over one connection that stood to the end, and was
+        taken but for so many lines; which ones is not known."""
+        self.refusals[client] = refusals
+
     # --- readers
+
+    def begins(self, reader: str, room: str) -> None:
+        """``reader`` came into ``room`` when it was empty, and must see it from its first message on."""
+        self.begun.add((reader, room))
 
     def saw(self, reader: str, room: str, seq: int, cmid: str) -> None:
         """``reader`` was shown ``cmid`` as ``seq`` of ``room``."""
@@ -132,8 +146,9 @@ class History:
         self.runs.setdefault((reader, room), []).append(Run(first, last, told=True))
 
     def reset(self, reader: str, room: str) -> None:
-        """``reader`` was told to forget what it was shown of ``room``."""
-        self.resets += 1
+        """``reader`` was told to forget what it was shown of ``room``, though no log is ever exchanged here."""
+        text = f"{reader} was told to forget {room}, whose log is still the same"
+        self._noted.append(Violation("reset", text))
         self.runs.setdefault((reader, room), []).append(Run(0, 0, told=True))
 
     def heard(self, reader: str, room: str, cmid: str, owner: str = "") -> None:
@@ -145,22 +160,36 @@ class History:
         """``reader`` is in ``room`` at the end, had time to catch up, and must have seen everything since it came."""
         self.present.add((reader, room))
 
+    def readings(self) -> set[tuple[str, str]]:
+        """Return every reader with every room that it was in."""
+        return self.runs.keys() | self.heard_of.keys() | self.begun | self.present
+
     def contradictions(self) -> list[Violation]:
         """Return what was wrong without looking at the end."""
         return list(self._noted)
 
 
 def check(
-    history: History, served: Mapping[str, RoomLog], stored: Mapping[str, RoomLog] | None = None
+    history: History,
+    served: Mapping[str, RoomLog],
+    stored: Mapping[str, RoomLog] | None = None,
+    pruned: Mapping[str, int] | None = None,
 ) -> list[Violation]:
     """Return every broken promise; none means that all hold.
 
     ``served`` is what a fresh client reads at the end, ``stored`` (if given) what the database file has. Both need all
-    rooms that were written to.
+    rooms that were written to. ``pruned``: the newest seq that retention removed, by room. Nothing else may be gone:
+    that the server says so of more is a violation, and excuses nothing.
     """
     found = history.contradictions()
-    for name, log in served.items():
-        found += _dense(name, log)
+    gone: dict[str, _Ranges] = {}  # by room: what may be missing
+    for name in sorted(served.keys() | {room for _reader, room in history.readings()}):
+        log, last = served.get(name, RoomLog([])), (pruned or {}).get(name, 0)
+        gone[name] = _Ranges((low, min(high, last)) for low, high in log.gaps)
+        for low, high in log.gaps:
+            if high > last:
+                found.append(Violation("damaged", f"{name} is served without {low} to {high}, which nobody removed"))
+        found += _dense(name, log, gone[name])
     if stored is not None:
         found += _alike(served, stored)
     where: dict[str, tuple[str, int]] = {}  # cmid -> room and seq
@@ -173,19 +202,16 @@ def check(
             else:
                 where[cmid] = name, seq
     found += _nobodys(history, where)
-    found += _operations(history, served, where)
-    for (reader, room), runs in history.runs.items():
-        log = served.get(room, RoomLog([]))
-        found += _reader(reader, room, runs, log, (reader, room) in history.present)
-    for (reader, room), cmids in history.heard_of.items():
-        found += _listener(history, reader, room, cmids, served.get(room, RoomLog([])))
+    found += _operations(history, gone, where)
+    found += _swallowed(history, where)
+    for reader, room in sorted(history.readings()):
+        found += _reading(history, reader, room, served.get(room, RoomLog([])), gone[room])
     for room, order in history.order.items():
-        found += _seen(room, order, served.get(room, RoomLog([])))
+        found += _seen(room, order, served.get(room, RoomLog([])), gone[room])
     return found
 
 
-def _dense(name: str, log: RoomLog) -> Iterator[Violation]:
-    gone = _Gaps(log.gaps)
+def _dense(name: str, log: RoomLog, gone: "_Ranges") -> Iterator[Violation]:
     last = 0
     for seq, cmid in log.messages:
         if seq <= last:
@@ -214,10 +240,9 @@ def _nobodys(history: History, where: Mapping[str, tuple[str, int]]) -> Iterator
 
 
 def _operations(
-    history: History, served: Mapping[str, RoomLog], where: Mapping[str, tuple[str, int]]
+    history: History, gone: Mapping[str, "_Ranges"], where: Mapping[str, tuple[str, int]]
 ) -> Iterator[Violation]:
     """Every operation against where its message is; the order of each sender's messages."""
-    gone = {name: _Gaps(log.gaps) for name, log in served.items()}
     newest: dict[tuple[str, str], Operation] = {}  # (client, room) -> the last invoked that is there
     for cmid, one in history.operations.items():
         here = where.get(cmid)
@@ -241,10 +266,31 @@ def _operations(
             yield Violation("sender-order", f"{text}; they are {where[before.cmid][1]} and {here[1]}")
 
 
-def _reader(reader: str, room: str, runs: list[Run], log: RoomLog, stays: bool) -> Iterator[Violation]:
-    """One reader's runs: ascending, no hole without a word, and up to the end for one that stayed."""
-    gone = _Gaps(log.gaps)
-    last: int | None = None
+def _swallowed(history: History, where: Mapping[str, tuple[str, int]]) -> Iterator[Violation]:
+    """What was said without acknowledgements, over connections that stood."""
+    missing: dict[str, list[str]] = {client: [] for client in history.refusals}
+    for cmid, one in history.operations.items():
+        if one.client in missing and cmid not in where:
+            missing[one.client].append(cmid)
+    for client, cmids in missing.items():
+        if len(cmids) > history.refusals[client]:
+            text = f"{client} was refused {history.refusals[client]} lines, and {len(cmids)} are nowhere: {cmids[:5]}"
+            yield Violation("swallowed", text)
+
+
+def _reading(history: History, reader: str, room: str, log: RoomLog, gone: "_Ranges") -> Iterator[Violation]:
+    """What one reader was shown of one room: ascending, without a silent hole, and to the end for one that stayed."""
+    runs = history.runs.get((reader, room), [])
+    expected = gone  # need not have been shown
+    if (cmids := history.heard_of.get((reader, room))) is not None:
+        seqs = {cmid: seq for seq, cmid in log.messages}
+        for cmid in cmids:
+            if cmid not in seqs:
+                yield Violation("vanished", f"{reader} was shown {cmid} in {room}, and it is not there")
+        runs = [Run(seqs[cmid], seqs[cmid]) for cmid in cmids if cmid in seqs]
+        owner = history.owner[reader]
+        expected = gone.and_these(seq for seq, cmid in log.messages if owner and _client_of(history, cmid) == owner)
+    last = 0 if (reader, room) in history.begun else None
     for run in runs:
         if run.told and not run.last:
             last = None
@@ -254,47 +300,18 @@ def _reader(reader: str, room: str, runs: list[Run], log: RoomLog, stays: bool) 
             yield Violation("false-gap", text)
         if last is not None and run.first <= last:
             yield Violation("seen-again", f"{reader} saw {run.first} of {room} after {last}")
-        elif last is not None and not gone.cover(last + 1, run.first - 1):
-            yield Violation("hole", f"{reader} saw {run.first} of {room} after {last}, and nothing of what is between")
+        elif last is not None and not expected.cover(last + 1, run.first - 1):
+            text = f"{reader} saw {run.first} of {room} after {last}, and not all of what is between"
+            yield Violation("hole", text)
         last = run.last if last is None else max(last, run.last)
     end = log.messages[-1][0] if log.messages else 0
-    if stays and last is not None and last < end and not gone.cover(last + 1, end):
+    if last is not None and (reader, room) in history.present and not expected.cover(last + 1, end):
         yield Violation("missed", f"{reader} was in {room} to the end, which is {end}, and saw nothing after {last}")
 
 
-def _listener(history: History, reader: str, room: str, cmids: list[str], log: RoomLog) -> Iterator[Violation]:
-    """One reader without seqs: what it heard, seen as seqs, has no hole but its own messages."""
-    seqs = {cmid: seq for seq, cmid in log.messages}
-    owner = history.owner[reader]
-    own = {seq for seq, cmid in log.messages if owner and _client_of(history, cmid) == owner}
-    gone = _Gaps(log.gaps)
-    last: int | None = None
-    for cmid in cmids:
-        seq = seqs.get(cmid)
-        if seq is None:
-            yield Violation("vanished", f"{reader} was shown {cmid} in {room}, and it is not there")
-            continue
-        if last is not None and seq <= last:
-            yield Violation("seen-again", f"{reader} was shown {cmid}, {seq} of {room}, after {last}")
-            continue
-        missing = [n for n in range(last + 1, seq) if n not in own] if last is not None else []
-        if missing and not gone.cover(missing[0], missing[-1]):
-            text = f"{reader} was shown {seq} of {room} after {last}, and nothing of {missing[0]} to {missing[-1]}"
-            yield Violation("hole", text)
-        last = seq
-    end = log.messages[-1][0] if log.messages else 0
-    if (reader, room) in history.present and last is not None:
-        missing = [n for n in range(last + 1, end + 1) if n not in own]
-        if missing and not gone.cover(missing[0], missing[-1]):
-            yield Violation(
-                "missed", f"{reader} was in {room} to the end, which is {end}, and saw nothing after {last}"
-            )
-
-
-def _seen(room: str, order: Mapping[int, str], log: RoomLog) -> Iterator[Violation]:
+def _seen(room: str, order: Mapping[int, str], log: RoomLog, gone: "_Ranges") -> Iterator[Violation]:
     """What readers saw against what is there."""
     there = dict(log.messages)
-    gone = _Gaps(log.gaps)
     for seq, cmid in order.items():
         if seq not in there and not gone.cover(seq, seq):
             yield Violation("vanished", f"a reader saw {cmid} as {seq} of {room}, and it is not there")
@@ -307,17 +324,22 @@ def _client_of(history: History, cmid: str) -> str:
     return "" if one is None else one.client
 
 
-class _Gaps:
-    """Seqs that the server says are gone."""
+class _Ranges:
+    """Some seqs, given as ranges (first and last, both included) that may overlap."""
 
-    def __init__(self, gaps: Iterable[tuple[int, int]]) -> None:
-        self._gaps = sorted(gaps)
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._ranges: list[tuple[int, int]] = []  # ascending, none touches the next
+        for first, last in sorted(ranges):
+            if self._ranges and first <= self._ranges[-1][1] + 1:
+                low, high = self._ranges[-1]
+                self._ranges[-1] = low, max(high, last)
+            elif first <= last:
+                self._ranges.append((first, last))
+
+    def and_these(self, seqs: Iterable[int]) -> "_Ranges":
+        return _Ranges([*self._ranges, *((seq, seq) for seq in seqs)])
 
     def cover(self, first: int, last: int) -> bool:
-        """Whether all of ``first`` to ``last`` is gone; true for nothing."""
-        for low, high in self._gaps:
-            if first > last:
-                break
-            if low <= first <= high:
-                first = high + 1
-        return first > last
+        """Whether all of ``first`` to ``last`` is in here; true for nothing."""
+        at = bisect_right(self._ranges, first, key=lambda one: one[0]) - 1
+        return first > last or (at >= 0 and last <= self._ranges[at][1])

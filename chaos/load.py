@@ -8,27 +8,36 @@ import contextlib
 import random
 import re
 import time
+import zlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chaos.history import History, Violation
+from chaos.reading import note
 from client.address import Address
 from client.net import PING_S, Chat
-from client.session import Entered, Failed, Lost, Message, Offline, Online, Sent, Session, Update
+from client.session import Failed, Offline, Online, Sent, Session, Update
 from protocol import native
 
 TICK_S: Final = 0.005  # the schedule's grain
 IMPATIENT_PING_S: Final = 3.0  # of some clients, which find a dead connection within twice that
-UNSURE: Final = frozenset({"internal", "offline", "storage"})  # errors that leave open whether a message is stored
-NAME: Final = re.compile(r"\bm\d+-\d+\b")  # a message's own, its cmid, within its text
+NAME: Final = re.compile(r"\bm(\d+)-\d+\b")  # a message's own, its cmid: who says it, and which of theirs
+_SAID: Final = re.compile(r"\d\d:\d\d (\S+) (\S+): (.+)\n")  # as people with nc are shown it
 _FILLER: Final = "the quick brown fox jumps over the lazy dog and naps a while in the warm evening sun"
 
 
-def name_in(text: str) -> str:
-    """Return the cmid that stands in ``text``; the text itself when there is none, which nobody sent then."""
+def words(cmid: str) -> str:
+    """Return what is said as the message ``cmid``."""
+    return f"{cmid} {_FILLER[: zlib.crc32(cmid.encode()) % len(_FILLER)]}".rstrip()
+
+
+def name_in(nick: str, text: str, kind: str) -> str:
+    """Return which message this is; a description of it when it is not as its sender said it: nobody sent that."""
     found = NAME.search(text)
-    return found[0] if found else text
+    if found and nick[1:] == found[1] and (kind == "fun" or text == words(found[0])):
+        return found[0]
+    return f"{kind} of {nick}: {text}"
 
 
 @dataclass(slots=True)
@@ -52,7 +61,7 @@ class Load:
         self.plains: list[Plain] = []
         self.marks: dict[str, str] = {}  # room -> cmid of the message that all wait for
         self.acknowledged = 0.0  # when the newest message that was acknowledged had been invoked
-        self.broken: list[Violation] = []  # clients that gave up
+        self.broken: list[Violation] = []  # what clients must not meet, whatever happens
         self._begin = self.now()
         self._clients = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -177,7 +186,6 @@ class Native:
         session = Session(self.name, rooms, client="chaos")
         self.chat = Watched(address, session, patient=True, ping_s=ping_s)
         self._count = 0
-        self._entered: set[str] = set()
         self._marks: set[str] = set()  # shown
         self._port = 0  # ours, of the connection
         self._reason = ""  # why the last connection ended
@@ -207,8 +215,7 @@ class Native:
         cmid = f"m{self.number}-{self._count}"
         to = self.rooms[0]
         self.load.history.invoke(self.name, to, cmid, self.load.now())
-        text = f"{cmid} {_FILLER[: self.load.rng.randrange(len(_FILLER))]}"
-        request = native.Send(cmid=cmid, to=to, text=text)
+        request = native.Send(cmid=cmid, to=to, text=words(cmid))
         self.chat.session.submit(native.Fun(cmid=cmid, to=to, line=f"/cowsay {cmid}") if fun else request)
         self.chat.flush()
         return cmid
@@ -230,17 +237,13 @@ class Native:
     def _note(self, update: Update, now: float) -> None:
         history = self.load.history
         match update:
-            case Message(msg=msg):
-                self._saw(msg)
-            case Entered():
-                self._enter(update)
-            case Lost(room=room, first=first, last=last):
-                history.gap(self.name, room, first, last)
             case Sent(cmid=cmid, room=room, seq=seq):
                 history.ok(cmid, room, seq, now)
                 self.load.acknowledged = max(self.load.acknowledged, history.operations[cmid].invoked)
-            case Failed(cmid=cmid, error=error):
-                (history.unknown if error.code in UNSURE else history.fail)(cmid, now)
+            case Failed(cmid=cmid, text=text, error=error):
+                history.fail(cmid, now)
+                if text == words(cmid):  # a drawing may fail
+                    self.load.broken.append(Violation("turned-down", f"{cmid}: {error.code}, {error.text}"))
             case Online():
                 self.link.back.append(now)
                 self._port = self.chat.local_port
@@ -249,26 +252,14 @@ class Native:
                 if len(self.link.lost) < len(self.link.back):  # not a failed attempt
                     self.link.lost.append(now)
                     self.link.ports.append(self._port)
+            case _:
+                note(history, self.name, update, self._named)
 
-    def _enter(self, entered: Entered) -> None:
-        if entered.reset and entered.room in self._entered:
-            self.load.history.reset(self.name, entered.room)
-        self._entered.add(entered.room)
-        gaps = list(entered.gaps)
-        for msg in entered.messages:
-            while gaps and gaps[0][1] < msg.seq:
-                self.load.history.gap(self.name, entered.room, *gaps.pop(0))
-            self._saw(msg)
-        for gap in gaps:
-            self.load.history.gap(self.name, entered.room, *gap)
-
-    def _saw(self, msg: native.Msg) -> None:
-        if msg.room == native.INBOX or msg.kind == "topic":
-            return
-        cmid = name_in(msg.text)
-        self.load.history.saw(self.name, msg.room, msg.seq, cmid)
+    def _named(self, msg: native.Msg) -> str:
+        cmid = name_in(msg.nick, msg.text, msg.kind)
         if self.load.marks.get(msg.room) == cmid:
             self._marks.add(cmid)
+        return cmid
 
 
 class Plain:
@@ -283,6 +274,7 @@ class Plain:
         self._address = address
         self._count = 0
         self._number = 0
+        self._refusals = 0
         self._mark = ""  # the newest shown
         self._writer: asyncio.StreamWriter | None = None
 
@@ -296,7 +288,7 @@ class Plain:
     async def _once(self) -> None:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
-        self._number, self._count, self._mark = self.load.number(), 0, ""
+        self._number, self._count, self._refusals, self._mark = self.load.number(), 0, 0, ""
         self.name = f"p{self._number}"
         self.link = self.load.links[self.name] = Link()
         self._writer = writer
@@ -312,15 +304,24 @@ class Plain:
             writer.close()
 
     def _hear(self, line: str) -> None:
-        if not self.here and f"You are in {self.room}" in line:
+        history = self.load.history
+        if not self.here and f"* You are in {self.room}" in line:
             self.here = True
             self.link.back.append(self.load.now())
-        found = None if line[0] == "!" else NAME.search(line)  # what is refused is repeated too
-        if found and found[0] in self.load.history.operations:
-            room = self.load.history.operations[found[0]].room
-            self.load.history.heard(self.name, room, found[0], self.name)
-            if self.load.marks.get(room) == found[0]:
-                self._mark = found[0]
+            if (self.name, self.room) not in history.heard_of:  # they are shown the newest messages first
+                history.begins(self.name, self.room)
+        elif line[0] == "!":  # a refusal; it may repeat what was typed
+            self._refusals += 1
+        elif said := _SAID.fullmatch(line):
+            room, nick, text = said.groups()
+            self._heard(name_in(nick, text, "text") if room == self.room else line)
+        elif line.startswith("    ") and (drawn := NAME.search(line)):
+            self._heard(drawn[0])
+
+    def _heard(self, cmid: str) -> None:
+        self.load.history.heard(self.name, self.room, cmid, self.name)
+        if self.load.marks.get(self.room) == cmid:
+            self._mark = cmid
 
     def say(self, *, fun: bool = False) -> None:
         """Type a line, if there is a connection; nothing tells whether it is stored."""
@@ -330,7 +331,7 @@ class Plain:
         cmid = f"m{self._number}-{self._count}"
         self.load.history.invoke(self.name, self.room, cmid, self.load.now())
         self.load.history.unknown(cmid)
-        self._writer.write(f"/cowsay {cmid}\n".encode() if fun else f"{cmid} from nc\n".encode())
+        self._writer.write(f"{f'/cowsay {cmid}' if fun else words(cmid)}\n".encode())
 
     def read(self, marks: dict[str, str]) -> bool:
         return self.here and self._mark == marks[self.room]
@@ -341,3 +342,4 @@ class Plain:
     def stays(self) -> None:
         if self.here:
             self.load.history.stays(self.name, self.room)
+            self.load.history.unanswered(self.name, self._refusals)

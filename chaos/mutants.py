@@ -8,7 +8,7 @@ They are planted by patching the real classes for as long as an ordeal lasts; th
 import contextlib
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Final
 from unittest import mock
@@ -19,9 +19,12 @@ import msgspec
 from broker import chain
 from broker.log import Log, Stored
 from broker.outbox import Outbox
+from broker.people import Person
 from broker.process import Broker
 from broker.state import State
+from chaos.history import Violation
 from chaos.ordeal import Plant, ordeal
+from protocol import native
 from protocol.ipc import Do, Posted
 from protocol.native import Msg
 from protocol.pipes import encode_frames
@@ -100,21 +103,34 @@ def forgets_cmids_when_it_restarts() -> Iterator[None]:
         yield
 
 
-def _resumes(from_: int) -> AbstractContextManager[object]:
+def resumes_one_too_late() -> AbstractContextManager[object]:
+    join = State._join
+
+    def mutated(self: State, person: Person, do: Do) -> None:
+        request = do.request
+        if isinstance(request, native.Join) and request.after is not None:
+            later = msgspec.structs.replace(request, after=request.after + 1)
+            do = msgspec.structs.replace(do, request=later)
+        join(self, person, do)
+
+    return mock.patch.object(State, "_join", mutated)
+
+
+def _pages_begin(later: int) -> AbstractContextManager[object]:
     after = Log.after
 
     def mutated(self: Log, room: str, seq: int, limit: int) -> Any:
-        return after(self, room, max(0, seq + from_), limit)
+        return after(self, room, max(0, seq + later), limit)
 
     return mock.patch.object(Log, "after", mutated)
 
 
-def resumes_one_too_late() -> AbstractContextManager[object]:
-    return _resumes(1)
+def pages_begin_one_too_late() -> AbstractContextManager[object]:
+    return _pages_begin(1)
 
 
-def resumes_one_too_early() -> AbstractContextManager[object]:
-    return _resumes(-1)
+def pages_begin_one_too_early() -> AbstractContextManager[object]:
+    return _pages_begin(-1)
 
 
 def keeps_numbers_of_what_was_rolled_back() -> AbstractContextManager[object]:
@@ -169,24 +185,36 @@ def verifies_nothing() -> AbstractContextManager[object]:
     return mock.patch.object(chain.Walk, "sound", mutated)
 
 
-MUTANTS: Final[dict[str, Plant]] = {
-    plant.__name__.replace("_", " "): plant
-    for plant in (
-        acknowledges_before_commit,
-        fans_out_before_commit,
-        commits_without_sync,
-        has_no_unique_index,
-        forgets_cmids_when_it_restarts,
-        resumes_one_too_late,
-        resumes_one_too_early,
-        keeps_numbers_of_what_was_rolled_back,
-        acknowledges_another_seq,
-        acknowledges_what_the_disk_refused,
-        takes_a_new_epoch_each_time,
-        removes_one_more_than_it_says,
-        verifies_nothing,
+MUTANTS: Final[dict[str, tuple[Plant, str]]] = {
+    plant.__name__.replace("_", " "): (plant, kind)
+    for plant, kind in (
+        (acknowledges_before_commit, "lost"),
+        (fans_out_before_commit, "vanished"),
+        (commits_without_sync, "lost"),
+        (has_no_unique_index, "doubled"),
+        (forgets_cmids_when_it_restarts, "doubled"),
+        (resumes_one_too_late, "false-gap"),
+        (pages_begin_one_too_late, "not-dense"),
+        (pages_begin_one_too_early, "not-dense"),
+        (keeps_numbers_of_what_was_rolled_back, "damaged"),
+        (acknowledges_another_seq, "seq"),
+        (acknowledges_what_the_disk_refused, "lost"),
+        (takes_a_new_epoch_each_time, "reset"),
+        (removes_one_more_than_it_says, "damaged"),
+        (verifies_nothing, "damaged"),
     )
 }
+"""What is planted, and the kind of violation that it must be found by: another one may come of anything."""
+
+
+def caught(name: str, seeds: Iterable[int]) -> tuple[int, Violation] | None:
+    """Return the first of ``seeds`` whose ordeal finds what the mutant breaks, and the finding."""
+    plant, kind = MUTANTS[name]
+    for seed in seeds:
+        for violation in ordeal(seed, plant):
+            if violation.kind == kind:
+                return seed, violation
+    return None
 
 
 @click.command()
@@ -197,14 +225,14 @@ MUTANTS: Final[dict[str, Plant]] = {
 def main(count: int, seed: int) -> None:
     """Run ordeals for the program and for every mutant."""
     seeds = range(seed, seed + count)
-    broken = [(one, found) for one in seeds if (found := ordeal(one))]
-    for one, found in broken:
-        click.echo(f"the program, seed {one}: {found[0]}")
+    broken = [(one, amiss) for one in seeds if (amiss := ordeal(one))]
+    for one, amiss in broken:
+        click.echo(f"the program, seed {one}: {amiss[0]}")
     missed = 0
-    for name, plant in MUTANTS.items():
-        caught = next(((one, found) for one in seeds if (found := ordeal(one, plant))), None)
-        missed += caught is None
-        click.echo(f"{name}: {'NOT CAUGHT' if caught is None else f'seed {caught[0]}: {caught[1][0]}'}")
+    for name in MUTANTS:
+        found = caught(name, seeds)
+        missed += found is None
+        click.echo(f"{name}: {'NOT CAUGHT' if found is None else f'seed {found[0]}: {found[1]}'}")
     click.echo(f"{count} ordeals, {len(broken)} broken; {missed} of {len(MUTANTS)} mutants not caught")
     sys.exit(1 if broken or missed else 0)
 

@@ -18,8 +18,9 @@ from broker.log import LogLost
 from chaos.courier import Client
 from chaos.history import History, RoomLog, Violation, check
 from chaos.ledger import stored
+from chaos.reading import note
 from chaos.stage import Stage
-from client.updates import Answer, Entered, Failed, Lost, Message, Sent
+from client.updates import Answer, Failed, Sent
 from protocol import native
 from protocol.native import Msg
 
@@ -37,7 +38,6 @@ class Ordeal:
         self.stage = Stage(directory, list(NAMES), list(ROOMS), self.rng)
         self.history = History()
         self.said = 0
-        self.resets: list[Violation] = []
         self.pruned = dict.fromkeys(ROOMS, 0)
 
     def run(self) -> list[Violation]:
@@ -48,7 +48,7 @@ class Ordeal:
             except LogLost as err:  # the server stops: it found by itself that something is wrong
                 return [Violation("stopped", str(err))]
             except AssertionError as err:
-                return [*self.resets, Violation("stuck", str(err))]
+                return [*self.history.contradictions(), Violation("stuck", str(err))]
 
     def _people_talk(self) -> None:
         self.stage.settle()
@@ -106,45 +106,21 @@ class Ordeal:
                         self.history.ok(cmid, room, seq)
                     case Failed(cmid=cmid):
                         self.history.fail(cmid)
-                    case Message(msg=msg):
-                        self._saw(client, msg)
-                    case Lost(room=room, first=first, last=last):
-                        self.history.gap(client.name, room, first, last)
-                    case Entered():
-                        self._entered(client, update)
                     case _:
-                        pass
-
-    def _entered(self, client: Client, entered: Entered) -> None:
-        if entered.reset:
-            self.resets.append(Violation("reset", f"{client.name} was told to start anew in {entered.room}"))
-            self.history.reset(client.name, entered.room)
-        gaps = list(entered.gaps)
-        for msg in entered.messages:
-            while gaps and gaps[0][0] < msg.seq:
-                self.history.gap(client.name, entered.room, *gaps.pop(0))
-            self._saw(client, msg)
-        for gap in gaps:
-            self.history.gap(client.name, entered.room, *gap)
-
-    def _saw(self, client: Client, msg: Msg) -> None:
-        self.history.saw(client.name, msg.room, msg.seq, cmid_of(msg))
+                        note(self.history, client.name, update, cmid_of)
 
     def _judge(self) -> list[Violation]:
         for client in self.stage.clients.values():
             for room in ROOMS:
                 self.history.stays(client.name, room)
         served = {room: self._read(room) for room in ROOMS}
-        found = list(self.resets)  # no log was exchanged
-        for room, log in served.items():
-            amiss = [gap for gap in log.gaps if gap[1] > self.pruned[room]]
-            found += [Violation("damaged", f"{room} is served without {gap}, which nobody removed") for gap in amiss]
+        kept, broken = None, []
         try:
             on_disk = stored(self.stage.path)
+            kept = {room: RoomLog([(row[0], row[6].split(" ")[0]) for row in on_disk[room][1]]) for room in on_disk}
         except ValueError as err:
-            return [*found, *check(self.history, served), Violation("file", str(err))]
-        kept = {room: RoomLog([(row[0], row[6].split(" ")[0]) for row in on_disk[room][1]]) for room in on_disk}
-        return found + check(self.history, served, kept)
+            broken.append(Violation("file", str(err)))
+        return broken + check(self.history, served, kept, self.pruned)
 
     def _damage(self) -> list[Violation]:
         """Change one bit of a stored text: it must not be served."""

@@ -25,8 +25,8 @@ def tea() -> tuple[History, Logs]:
     return history, {"#tea": RoomLog([(1, "a1"), (2, "b1"), (3, "a2")])}
 
 
-def kinds(history: History, served: Logs, stored: Logs | None = None) -> set[str]:
-    return {violation.kind for violation in check(history, served, stored)}
+def kinds(history: History, served: Logs, stored: Logs | None = None, pruned: dict[str, int] | None = None) -> set[str]:
+    return {violation.kind for violation in check(history, served, stored, pruned)}
 
 
 def test_a_sound_history_breaks_nothing() -> None:
@@ -97,6 +97,22 @@ def acknowledged_and_refused(history: History, _logs: Logs) -> None:
     history.fail("a1")
 
 
+def refused_and_acknowledged(history: History, logs: Logs) -> None:
+    history.fail("a3")
+    history.ok("a3", "#tea", 4)
+    logs["#tea"].messages.append((4, "a3"))
+
+
+def swallowed(history: History, _logs: Logs) -> None:
+    history.invoke("nc", "#tea", "n1")
+    history.unknown("n1")
+    history.unanswered("nc", 0)
+
+
+def told_to_forget(history: History, _logs: Logs) -> None:
+    history.reset("bob", "#tea")
+
+
 def in_wrong_order(history: History, logs: Logs) -> None:
     history.invoke("ann", "#tea", "a4")
     logs["#tea"].messages += [(4, "a4"), (5, "a3")]
@@ -113,6 +129,16 @@ def seen_twice(history: History, _logs: Logs) -> None:
 def seen_with_a_hole(history: History, _logs: Logs) -> None:
     history.saw("eve", "#tea", 1, "a1")
     history.saw("eve", "#tea", 3, "a2")
+
+
+def not_seen_from_the_start(history: History, _logs: Logs) -> None:
+    history.begins("eve", "#tea")
+    history.saw("eve", "#tea", 2, "b1")
+
+
+def seen_nothing(history: History, _logs: Logs) -> None:
+    history.begins("eve", "#tea")
+    history.stays("eve", "#tea")
 
 
 def told_that_it_never_comes(history: History, _logs: Logs) -> None:
@@ -145,6 +171,15 @@ def heard_with_a_hole(history: History, _logs: Logs) -> None:
     history.heard("nc", "#tea", "a2", "nobody")
 
 
+def not_heard_from_the_start(history: History, _logs: Logs) -> None:
+    history.begins("nc", "#tea")
+    history.heard("nc", "#tea", "b1")
+
+
+def heard_in_another_room(history: History, _logs: Logs) -> None:
+    history.heard("nc", "#milk", "a1")
+
+
 def heard_twice(history: History, _logs: Logs) -> None:
     history.heard("nc", "#tea", "a2")
     history.heard("nc", "#tea", "a2")
@@ -175,16 +210,23 @@ def not_heard_to_the_end(history: History, _logs: Logs) -> None:
         (acknowledged_in_another_room, "seq"),
         (acknowledged_twice, "answers-differ"),
         (acknowledged_and_refused, "answers-differ"),
+        (refused_and_acknowledged, "answers-differ"),
+        (swallowed, "swallowed"),
+        (told_to_forget, "reset"),
         (in_wrong_order, "sender-order"),
         (seen_otherwise, "order-differs"),
         (seen_twice, "seen-again"),
         (seen_with_a_hole, "hole"),
+        (not_seen_from_the_start, "hole"),
+        (seen_nothing, "missed"),
         (told_that_it_never_comes, "false-gap"),
         (told_of_less_than_is_missing, "hole"),
         (seen_and_gone, "vanished"),
         (seen_as_something_else, "vanished"),
         (not_seen_to_the_end, "missed"),
         (heard_with_a_hole, "hole"),
+        (not_heard_from_the_start, "hole"),
+        (heard_in_another_room, "vanished"),
         (heard_twice, "seen-again"),
         (heard_and_gone, "vanished"),
         (not_heard_to_the_end, "missed"),
@@ -202,20 +244,26 @@ def test_what_is_served_is_compared_with_the_file() -> None:
     assert kinds(history, served, stored) == {"served-differs"}
 
 
-def test_declared_gaps_are_no_holes() -> None:
+def test_what_retention_removed_is_no_hole() -> None:
     history, logs = tea()
     logs["#tea"] = RoomLog([(3, "a2")], gaps=[(1, 1), (2, 2)])
-    assert check(history, logs) == []
+    assert check(history, logs, pruned={"#tea": 2}) == []
+
+
+def test_a_server_that_owns_to_a_loss_is_not_excused_by_it() -> None:
+    history, logs = tea()
+    logs["#tea"] = RoomLog([(3, "a2")], gaps=[(1, 2)])
+    assert kinds(history, logs) == {"damaged", "lost", "not-dense", "vanished"}
+    assert kinds(history, logs, pruned={"#tea": 1}) == {"damaged", "lost", "not-dense", "vanished"}
 
 
 def test_a_reader_that_is_told_of_a_hole_may_go_on_behind_it() -> None:
     history, logs = tea()
-    logs["#tea"].messages[1:2] = []
-    logs["#tea"].gaps.append((2, 2))
+    logs["#tea"] = RoomLog([(3, "a2")], gaps=[(1, 2)])
     history.saw("eve", "#tea", 1, "a1")
     history.gap("eve", "#tea", 2, 2)
     history.saw("eve", "#tea", 3, "a2")
-    assert check(history, logs) == []
+    assert check(history, logs, pruned={"#tea": 2}) == []
 
 
 def test_a_reader_that_is_told_to_forget_a_room_may_begin_anywhere() -> None:
@@ -223,8 +271,14 @@ def test_a_reader_that_is_told_to_forget_a_room_may_begin_anywhere() -> None:
     history.saw("eve", "#tea", 3, "a2")
     history.reset("eve", "#tea")
     history.saw("eve", "#tea", 1, "a1")
+    assert kinds(history, logs) == {"reset"}
+
+
+def test_a_line_that_was_refused_need_not_be_there() -> None:
+    history, logs = tea()
+    swallowed(history, logs)
+    history.unanswered("nc", 1)
     assert check(history, logs) == []
-    assert history.resets == 1
 
 
 def test_own_words_are_not_missed_by_who_gets_no_echo() -> None:
