@@ -19,7 +19,7 @@ import pytest
 from protocol import native
 from protocol.settings import DEFAULTS
 from tests.server import LIMIT_S, Peer, Server, meeting, serving, until
-from tests.workers.test_worker import Fixture, become
+from tests.workers.bench import Bench, become
 
 MakePeer = Callable[..., Peer]
 
@@ -195,8 +195,7 @@ def test_ten_thousand_joins_fill_no_more_than_a_hundred_rooms(tmp_path: Path) ->
     with serving(tmp_path / "data", "--workers", "1", "--no-limits") as server:
         eve = Peer(server.port)
         eve.enter("eve")
-        count = 2_000
-        for first in range(0, count, 100):
+        for first in range(0, 10_000, 100):
             for number in range(first, first + 100):
                 eve.write(native.Join(id=number, room=f"#room{number}"))
             for _ in range(100):
@@ -331,7 +330,7 @@ def test_five_hundred_silent_ones_and_a_flood_delay_nobody(tmp_path: Path) -> No
 
 
 async def test_no_more_waits_for_a_stalled_broker_than_each_connection_may_ask() -> None:
-    stalled = Fixture()
+    stalled = Bench()
     await stalled.start()
     conns = [await stalled.client() for _ in range(3)]
     for client in conns:

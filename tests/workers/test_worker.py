@@ -1,16 +1,13 @@
 """A worker on a real event loop with real connections; the test plays the broker."""
 
-import asyncio
 import os
-import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
 from protocol import native
-from protocol.control import ControlSocket
 from protocol.ipc import (
     Announced,
     Answered,
@@ -18,7 +15,6 @@ from protocol.ipc import (
     Attach,
     Closed,
     Do,
-    Down,
     Entered,
     Gone,
     Link,
@@ -29,117 +25,12 @@ from protocol.ipc import (
     Up,
 )
 from protocol.pipes import PipeReader, PipeWriter
-from protocol.settings import DEFAULTS
-from workers.process import Worker
-
-_ups = msgspec.msgpack.Decoder(list[Up])
-
-
-async def become(state: Callable[[], bool]) -> None:
-    """Let the loop run until something is so."""
-    async with asyncio.timeout(10):
-        while not state():  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-
-class Client:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    def write(self, *requests: native.Request) -> None:
-        self.writer.write(b"".join(map(native.encode, requests)))
-
-    def reset(self) -> None:
-        """Be gone at once; a close would wait for the answers to what was asked."""
-        sock = self.writer.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= 0:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    async def next(self) -> native.Event:
-        return native.decode_event(await asyncio.wait_for(self.reader.readline(), 10))
-
-
-class Fixture:
-    """A worker, its supervisor's end and the ends of a broker."""
-
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.supervisor, self.control = ControlSocket(ours), ControlSocket(theirs)
-        self.worker = Worker(asyncio.get_running_loop(), self.control, DEFAULTS, 1)
-        self.ends: list[PipeReader | PipeWriter] = []
-        self.clients: list[Client] = []
-        self.up: list[Up] = []
-        self.port = 0
-
-    async def start(self) -> None:
-        sock = socket.create_server(("127.0.0.1", 0))
-        self.port = sock.getsockname()[1]
-        await self.worker.listen([sock])
-        self.new_broker()
-
-    def new_broker(self) -> None:
-        to_broker, from_worker = os.pipe()
-        from_broker, to_worker = os.pipe()
-        self.reader, self.writer = PipeReader(to_broker), PipeWriter(to_worker)
-        self.ends += [self.reader, self.writer]
-        self.supervisor.send(Link("broker", 2), (from_broker, from_worker))
-        os.close(from_broker)
-        os.close(from_worker)
-        self.worker.obey()
-
-    async def client(self) -> Client:
-        made = Client(*await asyncio.open_connection("127.0.0.1", self.port))
-        self.clients.append(made)
-        return made
-
-    async def heard(self, count: int) -> list[Up]:
-        """Wait until the worker sent ``count`` commands up; return and forget them."""
-        async with asyncio.timeout(10):
-            while len(self.up) < count:
-                for frame in self.reader.read():
-                    self.up += _ups.decode(frame)
-                await asyncio.sleep(0)
-        found, self.up = self.up[:count], self.up[count:]
-        return found
-
-    def tell(self, *events: Down) -> None:
-        self.writer.put(msgspec.msgpack.encode(events))
-
-    async def introduced(self, nick: str) -> tuple[Client, int]:
-        client = await self.client()
-        client.write(native.Hello(nick=nick, token="0123456789abcdef" + nick), native.Join(room="#tea"))
-        hello, join = await self.heard(2)
-        assert isinstance(hello, Do)
-        assert isinstance(join, Do)
-        welcome = native.Welcome(nick=nick, server="moot", version="0", epoch="e")
-        room = native.Room(room="#tea", seq=4)
-        self.tell(
-            Answered(hello.conn, hello.rid, welcome), Entered(join.conn, "#tea"), Answered(join.conn, join.rid, room)
-        )
-        assert isinstance(await client.next(), native.Welcome)
-        assert isinstance(await client.next(), native.Room)
-        return client, hello.conn
-
-    async def stop(self) -> None:
-        for client in self.clients:
-            client.reset()
-        await become(lambda: not self.worker.conns)
-        for server in self.worker._servers:
-            server.close()
-        if self.worker.broker is not None:
-            self.worker.broker.close()
-        if self.worker._tick is not None:
-            self.worker._tick.cancel()
-        for end in self.ends:
-            end.close()
-        self.supervisor.close()
-        self.control.close()
+from tests.workers.bench import Bench, Client, become
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Fixture]:
-    made = Fixture()
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench()
     await made.start()
     assert await made.heard(1) == [Attach(1, [], {})]
     yield made
@@ -150,7 +41,7 @@ def msg(seq: int, text: str) -> native.Msg:
     return native.Msg(room="#tea", seq=seq, time=1, nick="x", text=text)
 
 
-async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench: Fixture) -> None:
+async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench: Bench) -> None:
     ann, conn = await bench.introduced("ann")
     bench.tell(Posted(0, msg(5, "five")))
     assert await ann.next() == msg(5, "five")
@@ -166,7 +57,7 @@ async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench:
 
 
 async def test_each_part_of_many_seats_says_what_was_heard_last_in_its_rooms(
-    bench: Fixture, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.process.ATTACH_SEATS", 1)
     _ann, one = await bench.introduced("ann")
@@ -179,7 +70,7 @@ async def test_each_part_of_many_seats_says_what_was_heard_last_in_its_rooms(
     assert [part.seqs.keys() for part in parts] == [{"#tea"}, {"#tea", "#tee"}, set()]
 
 
-async def test_what_a_broker_wrote_before_it_was_killed_is_heard(bench: Fixture) -> None:
+async def test_what_a_broker_wrote_before_it_was_killed_is_heard(bench: Bench) -> None:
     ann, _conn = await bench.introduced("ann")
     joined = native.Joined(room="#tea", who=native.Person("eve"))
     ann.write(native.Send(cmid="c1", to="#tea", text="said"))
@@ -194,7 +85,7 @@ async def test_what_a_broker_wrote_before_it_was_killed_is_heard(bench: Fixture)
     assert await ann.next() == msg(5, "five")
 
 
-async def test_a_connection_that_closed_while_no_broker_was_there_is_told_to_the_next(bench: Fixture) -> None:
+async def test_a_connection_that_closed_while_no_broker_was_there_is_told_to_the_next(bench: Bench) -> None:
     ann, conn = await bench.introduced("ann")
     bench.writer.close()
     await become(lambda: bench.worker.broker is None)
@@ -210,7 +101,7 @@ async def test_a_connection_that_closed_while_no_broker_was_there_is_told_to_the
     await become(lambda: not bench.worker.leaving)
 
 
-async def test_a_welcome_for_one_who_is_gone_is_taken_back(bench: Fixture) -> None:
+async def test_a_welcome_for_one_who_is_gone_is_taken_back(bench: Bench) -> None:
     client = await bench.client()
     client.write(native.Quit(), native.Hello(nick="ghost"))
     quit_, hello = await bench.heard(2)
@@ -225,7 +116,7 @@ async def test_a_welcome_for_one_who_is_gone_is_taken_back(bench: Fixture) -> No
 
 
 async def test_an_event_that_cannot_be_handed_out_costs_nobody_the_others(
-    bench: Fixture, caplog: pytest.LogCaptureFixture
+    bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     ann, conn = await bench.introduced("ann")
     local = bench.worker.conns[conn]
@@ -243,7 +134,7 @@ async def test_an_event_that_cannot_be_handed_out_costs_nobody_the_others(
     assert "RuntimeError: a bug" in caplog.text
 
 
-async def test_events_for_unknown_connections_and_rooms_are_nobodys(bench: Fixture) -> None:
+async def test_events_for_unknown_connections_and_rooms_are_nobodys(bench: Bench) -> None:
     ann, _conn = await bench.introduced("ann")
     nobody = 1 << 32 | 999
     bench.tell(
@@ -258,7 +149,7 @@ async def test_events_for_unknown_connections_and_rooms_are_nobodys(bench: Fixtu
     assert await ann.next() == msg(5, "five")
 
 
-async def test_one_page_at_a_time_is_asked_of_the_broker(bench: Fixture) -> None:
+async def test_one_page_at_a_time_is_asked_of_the_broker(bench: Bench) -> None:
     ann, conn = await bench.introduced("ann")
     ann.write(native.History(id=1, room="#tea"), native.History(id=2, room="#tea"), native.Ping(id=3))
     (first,) = await bench.heard(1)
@@ -269,7 +160,7 @@ async def test_one_page_at_a_time_is_asked_of_the_broker(bench: Fixture) -> None
     assert [item.request.id for item in (second, ping) if isinstance(item, Do)] == [2, 3]
 
 
-async def test_reading_stops_while_too_much_is_unanswered_and_goes_on_after(bench: Fixture) -> None:
+async def test_reading_stops_while_too_much_is_unanswered_and_goes_on_after(bench: Bench) -> None:
     ann, conn = await bench.introduced("ann")
     local = bench.worker.conns[conn]
     ann.write(*(native.Ping(id=number) for number in range(150)))
@@ -289,7 +180,7 @@ async def test_reading_stops_while_too_much_is_unanswered_and_goes_on_after(benc
     assert not local._paused
 
 
-async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.process.RELINK_S", 0.01)
     bench.supervisor.setblocking(False)
     bench.writer.close()
@@ -304,7 +195,7 @@ async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Fixture, mon
 
 
 async def test_however_often_the_link_is_lost_it_is_asked_for_at_the_same_pace(
-    bench: Fixture, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.process.RELINK_S", 0.1)
     bench.supervisor.setblocking(False)
@@ -321,7 +212,7 @@ async def test_however_often_the_link_is_lost_it_is_asked_for_at_the_same_pace(
     assert bench.worker.now() - begun >= 0.3
 
 
-async def test_questions_of_one_who_is_gone_are_not_asked_again_but_what_was_said_is(bench: Fixture) -> None:
+async def test_questions_of_one_who_is_gone_are_not_asked_again_but_what_was_said_is(bench: Bench) -> None:
     ann, _conn = await bench.introduced("ann")
     ann.write(native.Rooms(id="q"), native.Send(id="s", cmid="c", to="#tea", text="hi"))
     await become(lambda: len(bench.worker.pending) >= 2)
@@ -350,7 +241,7 @@ async def refusals(client: Client, count: int) -> list[tuple[native.Id, str]]:
     return [(error.id, error.code) for error in errors if isinstance(error, native.Error) and error.wait is not None]
 
 
-async def test_what_is_said_after_a_refusal_goes_up_only_after_what_was_refused(bench: Fixture) -> None:
+async def test_what_is_said_after_a_refusal_goes_up_only_after_what_was_refused(bench: Bench) -> None:
     ann, _conn = await bench.introduced("ann")
     ann.write(said(1), said(2))
     one, two = await bench.heard(2)
@@ -368,7 +259,7 @@ async def test_what_is_said_after_a_refusal_goes_up_only_after_what_was_refused(
     assert [do.request.id for do in again if isinstance(do, Do)] == [1, 2, 3]
 
 
-async def test_a_new_broker_does_not_hear_what_was_said_after_a_refusal(bench: Fixture) -> None:
+async def test_a_new_broker_does_not_hear_what_was_said_after_a_refusal(bench: Bench) -> None:
     ann, _conn = await bench.introduced("ann")
     ann.write(said(1), said(2), native.Ping(id=3))
     one, _two, ping = await bench.heard(3)
@@ -385,7 +276,7 @@ async def test_a_new_broker_does_not_hear_what_was_said_after_a_refusal(bench: F
 
 
 async def test_a_fun_command_that_must_wait_for_the_sandbox_keeps_its_place(
-    bench: Fixture, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, _conn = await bench.introduced("ann")
     fun = native.Fun(id="fun", cmid="f", to="#tea", line="/cowsay moo")
@@ -402,7 +293,7 @@ async def test_a_fun_command_that_must_wait_for_the_sandbox_keeps_its_place(
 
 
 async def test_a_fun_command_is_not_said_when_something_before_it_was_refused_while_it_was_drawn(
-    bench: Fixture,
+    bench: Bench,
 ) -> None:
     to_sandbox, from_worker = os.pipe()
     from_sandbox, to_worker = os.pipe()
