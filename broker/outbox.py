@@ -64,7 +64,7 @@ def _without_unstored(
         case Answered(event=native.Welcome() as welcome):
             inbox = min(welcome.inbox, last(event.conn, native.INBOX))
             return Answered(event.conn, event.rid, msgspec.structs.replace(welcome, inbox=inbox))
-        case Answered(event=native.HistoryPage(id=id_)) | Answered(event=native.Ok(id=id_, seq=int())):
+        case Answered(event=native.HistoryPage(id=id_) | native.RoomList(id=id_) | native.Ok(id=id_, seq=int())):
             return Answered(event.conn, event.rid, msgspec.structs.replace(error, id=id_))
         case Entered(conn=conn, room=name, last=newest):
             return Entered(conn, name, min(newest, last(conn, name)))

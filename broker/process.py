@@ -153,7 +153,8 @@ class Broker:
         try:
             frames = worker.reader.read()
             for frame in frames:
-                worker.backlog += decode_batch(frame, _decoder)
+                batch = decode_batch(frame, _decoder)  # a worker speaks for its own connections only
+                worker.backlog += [command for command in batch if _owner(command) == worker.incarnation]
         except EOFError:
             self._lose(worker)
             return
@@ -242,9 +243,8 @@ class Broker:
     def _apply(self, worker: Worker, command: Up, now_ms: int) -> None:
         """Apply one command, whatever comes of it: the others of its batch are other people's."""
         lost = self.workers.get(worker.incarnation) is not worker
-        own = command.worker if isinstance(command, Attach) else worker_of(command.conn)
-        if own != worker.incarnation or (lost and not isinstance(command, Attach)):
-            return  # a worker speaks for its own connections only, and those of a lost one are closed
+        if lost and not isinstance(command, Attach):
+            return  # its connections are closed
         verdict = checks.checked(command, self.settings)
         if isinstance(verdict, checks.Offence):
             self._resent(worker, command, verdict)
@@ -261,7 +261,7 @@ class Broker:
             else:
                 self.state.attach(command, now_ms, time.monotonic() + self.settings.linger, late=self.seated)
                 if lost:
-                    self.state.worker_lost(own, time.monotonic() + self.settings.linger)
+                    self.state.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
         except LogError as err:
             if self.log.pending:
                 self._unstored(err)
@@ -385,6 +385,11 @@ def _signs_of_life(control: ControlSocket) -> Callable[[], None]:
             control.send(Beat(0))
 
     return alive
+
+
+def _owner(command: Up) -> int:
+    """Return the worker that may say this."""
+    return command.worker if isinstance(command, Attach) else worker_of(command.conn)
 
 
 def _is_paged(command: Up) -> bool:

@@ -20,6 +20,7 @@ from broker.people import People, Person, Refusal
 from broker.rooms import Rooms
 from protocol import __version__, names, native
 from protocol.ipc import (
+    MAX_BATCH_BYTES,
     Announced,
     Answered,
     Attach,
@@ -77,7 +78,7 @@ class State:
     def take_settings(self, settings: Settings) -> None:
         """Go by these settings from now on."""
         self.settings = settings
-        self.page_bytes = settings.sendq_hard // 4  # so that a page does not fill its reader's send queue
+        self.page_bytes = min(settings.sendq_hard, MAX_BATCH_BYTES) // 4  # a page fills no send queue, and no frame
 
     # --- steps
 
@@ -136,19 +137,17 @@ class State:
             for person in self.people.of_worker(attach.worker):
                 self._send_away(person.conn, REPLACED, until)
         for seat in attach.seats:
-            if another:
-                self._send_away(seat.conn, REPLACED, until)
-                continue
             if not is_sound(seat, attach.worker, self.settings):
                 self.out.tell(attach.worker, Closed(seat.conn))
+                continue
+            if another:
+                self._send_away(seat.conn, REPLACED, until)
                 continue
             known = self.people.by_conn.get(seat.conn)
             if known is None or known.restored:
                 self._seat(seat, until)
             elif not known.connected:  # only the link was lost, not the worker
-                self.rooms.unseat(known)
-                self.people.move(known, known.conn, known.addr, known.dialect)
-                self.rooms.seat(known)
+                self._move(known, known.conn, known.addr, known.dialect)
         for name, seq in attach.seqs.items():
             room = self.rooms.by_name.get(name)
             if room is None or attach.worker not in room.workers or seq < 0:
@@ -193,6 +192,8 @@ class State:
         Those whom none does linger until ``until`` (monotonic seconds).
         """
         for entry in here:
+            if entry.conn in self.people.by_conn or names.fold_nick(entry.nick) in self.people.by_key:
+                continue  # a kill tore the sheet between one who gave up the nick and one who took it
             person = Person(
                 conn=entry.conn,
                 uid=entry.uid,
@@ -244,11 +245,12 @@ class State:
     # --- coming and going
 
     def _hello(self, do: Do, hello: native.Hello) -> None:
-        if do.conn in self.people.by_conn:
+        uid = _uid(hello.token or "")
+        known = self.people.by_conn.get(do.conn)
+        if known is not None and (known.connected or known.uid != uid):  # else an earlier broker's answer was lost
             raise Refusal("bad-request", "already introduced; use nick to take another one")
         if hello.v != native.VERSION:
             raise Refusal("unsupported-version", f"this server speaks version {native.VERSION}, not {hello.v}")
-        uid = _uid(hello.token or "")
         earlier = self.people.by_uid.get(uid)
         if earlier is not None and earlier.connected and earlier.overtook(hello.attempt):
             text = "this hello comes late: you connected again since; that connection stays"
@@ -291,35 +293,37 @@ class State:
     def _seat(self, seat: Seat, until: float) -> None:
         hello = seat.hello
         uid = _uid(hello.token or "")
-        earlier = self.people.by_uid.get(uid)
-        had = list(earlier.rooms) if earlier is not None and earlier.restored else []
-        self._forget_restored(earlier)
-        self._forget_restored(self.people.by_key.get(names.fold_nick(hello.nick)))
-        earlier = self.people.by_uid.get(uid)
-        if earlier is not None:  # came back through another worker: the newer connection is theirs
-            late = earlier.overtook(hello.attempt)
-            if None in (hello.attempt, earlier.attempt):
-                late = seat.since <= earlier.since
-            older = seat.conn if late else earlier.conn
-            if older == earlier.conn:
-                self.rooms.unseat(earlier)
-                self.people.move(earlier, seat.conn, seat.addr, seat.dialect)
-                earlier.since, earlier.attempt = seat.since, hello.attempt
-                self.rooms.seat(earlier)
+        person = self.people.by_uid.get(uid)
+        had = list(person.rooms) if person is not None and person.restored else []
+        at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
+        for other in dict.fromkeys((person, at, called)):
+            self._forget_restored(other)
+        person = self.people.by_uid.get(uid)
+        if person is not None:  # came back through another worker: the newer connection is theirs
+            late = person.overtook(hello.attempt)
+            if None in (hello.attempt, person.attempt):
+                late = seat.since <= person.since
+            older = seat.conn if late else person.conn
             self.out.tell(worker_of(older), Closed(older))
-            return
-        if names.fold_nick(hello.nick) in self.people.by_key or len(self.people.by_uid) >= MAX_PEOPLE:
+            if late:
+                return
+            self._move(person, seat.conn, seat.addr, seat.dialect)
+            person.since = seat.since
+        elif names.fold_nick(hello.nick) in self.people.by_key or len(self.people.by_uid) >= MAX_PEOPLE:
             bye = native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")
             self.out.tell(worker_of(seat.conn), Told(seat.conn, bye))
             self.out.tell(worker_of(seat.conn), Closed(seat.conn))
             return
-        person = Person(
-            seat.conn, uid, hello.nick, seat.addr, seat.dialect, hello.client, seat.since, hello.color, seat.away
-        )
-        person.returns, person.attempt = seat.returns, hello.attempt
-        self.people.add(person)
+        else:
+            person = Person(
+                seat.conn, uid, hello.nick, seat.addr, seat.dialect, hello.client, seat.since, hello.color, seat.away
+            )
+            person.returns = seat.returns
+            self.people.add(person)
+        person.attempt = hello.attempt
         for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
-            if name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms:
+            is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
+            if is_room and name not in person.rooms:
                 self.rooms.enter(person, name)
         unsent = self._unsent(inbox_name(uid), seat.inbox)
         if unsent is None:
@@ -346,8 +350,12 @@ class State:
             replaced = native.Error(code="replaced", text="you connected from elsewhere; this connection ends")
             self.out.tell(worker_of(old), Told(old, replaced))
             self.out.tell(worker_of(old), Closed(old))
+        self._move(person, do.conn, do.addr, do.dialect)
+
+    def _move(self, person: Person, conn: ConnId, addr: str, dialect: str) -> None:
+        """``person`` is on another connection from here on, in the same rooms."""
         self.rooms.unseat(person)
-        self.people.move(person, do.conn, do.addr, do.dialect)
+        self.people.move(person, conn, addr, dialect)
         self.rooms.seat(person)
 
     def _remove(self, person: Person, reason: str, noted: str = "") -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from protocol import native
-from tests.broker.desk import ANN, BOB, NOON, Desk, texts
+from protocol.ipc import MAX_BATCH_BYTES
+from tests.broker.desk import ANN, BOB, NOON, Desk, settings, texts
 
 
 def said(desk: Desk, count: int, text: str = "m") -> None:
@@ -84,3 +85,12 @@ def test_history_pages(desk: Desk, request_: native.Request, seqs: list[int], mo
     page = desk.ask(ANN, request_, native.HistoryPage)
     assert [msg.seq for msg in page.messages] == seqs
     assert page.more is more
+
+
+def test_a_page_fits_a_frame_however_large_a_send_queue_may_be() -> None:
+    desk = Desk(settings(max_text=100_000, sendq_hard=1 << 40))
+    said(desk, 200, "x" * 99_990)
+    desk.post(ANN, native.History(id="page", room="#tea", limit=200))
+    ((_worker, frame),) = desk.out.batches()
+    assert b"page" in frame
+    assert 4_000_000 < len(frame) < MAX_BATCH_BYTES

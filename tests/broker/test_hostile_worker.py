@@ -224,11 +224,12 @@ def test_a_worker_speaks_for_no_connection_of_another(stage: Stage) -> None:
         Gone(BOB, "hijacked", returns=True),
         Attach(1, [seat(conn(1, 9), "ghost")], {"#tea": 0}),
         Attach(hostile.incarnation, [seat(ANN, "ghost", "#tea"), seat(conn(1, 9), "ghost", "#tea")], {}),
+        Attach(hostile.incarnation, [seat(ANN, "ghost"), seat(BOB, "ghost")], {}, "the epoch of another log"),
         Do(-1, 4, native.Ping()),
         Do((1 << 64) - 1, 5, native.Ping()),
     )
     hostile.ping()
-    assert {event.conn for event in hostile.heard if isinstance(event, Closed)} == {ANN, conn(1, 9)}
+    assert {event.conn for event in hostile.heard if isinstance(event, Closed)} == {ANN, BOB, conn(1, 9)}
     assert answers(hostile.heard) == {}
 
 

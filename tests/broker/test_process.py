@@ -72,6 +72,15 @@ def test_a_worker_speaks_for_its_own_connections_only(bench: Bench) -> None:
     assert list(bench.broker.state.people.by_conn) == [ANN]
 
 
+def test_a_worker_that_asks_for_nobody_keeps_no_other_from_attaching(bench: Bench) -> None:
+    two, one = bench.worker(2), bench.worker(1)
+    two.put(Do(0, 1, native.History(room="#tea")))
+    one.put(Attach(1, [seat(ANN, "ann")], {}), Do(ANN, 3, native.Ping()))
+    bench.turn()
+    assert two.told() == []
+    assert isinstance(answers(one.told())[3], native.Pong)
+
+
 def test_a_failed_commit_acknowledges_nothing_and_the_next_one_goes_on_densely(bench: Bench) -> None:
     one, two = bench.worker(1), bench.worker(2)
     one.put(hello(ANN, "ann"), join(ANN, "#tea"), hello(BOB, "bob", 10))
@@ -119,6 +128,23 @@ def test_a_topic_that_could_not_be_stored_is_told_to_nobody(bench: Bench, monkey
     room = answers(two.told())[2]
     assert isinstance(room, native.Room)
     assert (room.seq, room.topic, [msg.text for msg in room.messages]) == (1, "Assam", ["Assam"])
+
+
+def test_the_list_of_rooms_has_no_topic_that_could_not_be_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.process.PAGES_S", 10.0)  # both in one transaction, however slow the machine
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"), say(ANN, "kept", 3))
+    two.put(hello(EVE, "eve"))
+    bench.turn()
+    one.told()
+    two.told()
+    full(bench)
+    topic = native.Topic(id=5, cmid="c5", room="#tea", text="Darjeeling")
+    one.put(Do(ANN, 4, native.Who(room="#tea")), Do(ANN, 5, topic), say(ANN, "x" * 60_000, 6))
+    two.put(Do(EVE, 2, native.Rooms()))
+    bench.turn()
+    assert code(answers(one.told())[5]) == "storage"
+    assert code(answers(two.told())[2]) == "storage"
 
 
 def full(bench: Bench) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from broker import queries
-from broker.attendance import Attendance
+from broker.attendance import Attendance, Entry
 from broker.people import Person
 from broker.rooms import Room
 from protocol import native
@@ -119,6 +119,22 @@ def test_of_two_seats_of_one_person_the_newer_connection_stays() -> None:
         assert desk.say(EVE, "#tea", "here").seq == 1
 
 
+def test_the_newer_connection_of_one_person_keeps_its_rooms_and_misses_no_direct_message() -> None:
+    before = Desk()
+    before.enter(ANN, "ann")
+    before.enter(BOB, "bob")
+    before.say(BOB, "@ann", "psst")
+    desk = Desk(log=before.log)
+    new = msgspec.structs.replace(seat(EVE, "ann", "#tea", "#cake"), since=NOON)
+    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea")], {}), NOON)
+    desk.state.attach(Attach(2, [new], {"#tea": 0, "#cake": 0}), NOON)
+    desk.commit()
+    assert [msg.text for msg in desk.told_to(EVE) if isinstance(msg, native.Msg)] == ["psst"]
+    assert desk.say(EVE, "#cake", "here").seq == 1
+    assert desk.ask(EVE, native.Who(room="#tea"), native.People).count == 1
+    assert {name: room.workers for name, room in desk.state.rooms.by_name.items()} == {"#tea": {2: 1}, "#cake": {2: 1}}
+
+
 def test_a_worker_that_lost_only_its_link_keeps_its_people() -> None:
     desk = Desk()
     desk.enter(ANN, "ann", "#tea")
@@ -216,6 +232,54 @@ def test_what_a_worker_tells_goes_before_the_sheet() -> None:
     desk = successor(before, Attach(1, [seat(ANN, "ann")], {}))  # had not heard of the new nick yet
     assert [person.nick for person in desk.state.people.by_conn.values()] == ["ann"]
     assert desk.enter(BOB, "anna").nick == "anna"
+
+
+def test_a_hello_whose_answer_was_lost_with_the_broker_is_answered_by_the_next() -> None:
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    before.enter(EVE, "eve", "#tea")
+    desk = successor(before, Attach(1, [], {}), Attach(2, [seat(EVE, "eve", "#tea")], {}))
+    again = desk.ask(ANN, native.Hello(nick="ann", token=token("ann")), native.Welcome)
+    assert (again.nick, again.resumed) == ("ann", True)
+    assert desk.told_to(ANN) == []
+    assert desk.ask(ANN, native.Join(room="#tea"), native.Room).count == 2
+    assert desk.state.expire(31.0) is None
+    assert desk.refused(ANN, native.Hello(nick="ann", token=token("ann"))) == "bad-request"
+
+
+def test_nobody_else_is_introduced_where_somebody_lingers() -> None:
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    desk = successor(before, Attach(1, [], {}))
+    assert desk.refused(ANN, native.Hello(nick="bob", token=token("bob"))) == "bad-request"
+
+
+def tables(desk: Desk) -> list[int]:
+    people = desk.state.people
+    kept = (people.by_conn, people.by_key, people.by_uid, people.skeletons, people.per_address, people.lingering)
+    return [len(table) for table in kept]
+
+
+def test_a_worker_that_tells_of_another_person_at_a_connection_leaves_no_ghost() -> None:
+    before = Desk()
+    before.enter(ANN, "ann", "#tea")
+    desk = successor(before, Attach(1, [seat(ANN, "mallory", "#tea", of="mallory")], {}))
+    assert [person.nick for person in desk.ask(ANN, native.Who(), native.People).people] == ["mallory"]
+    desk.state.worker_lost(1, until=30.0)
+    desk.state.expire(31.0)
+    assert tables(desk) == [0, 0, 0, 0, 0, 0]
+
+
+def test_of_two_in_the_sheet_who_cannot_both_be_here_one_is() -> None:
+    """A kill may tear the sheet between the entries of one who gave up a nick and one who took it."""
+    desk = Desk()
+    ann = Entry(b"a" * 16, ANN, "ann", "192.0.2.7", "native", returns=True, rooms=["#tea"])
+    bob = Entry(b"b" * 16, BOB, "Ann", "192.0.2.7", "native", returns=True, rooms=["#tea"])
+    cyd = Entry(b"c" * 16, ANN, "cyd", "192.0.2.7", "native", returns=True, rooms=["#tea"])
+    desk.state.restore([ann, bob, cyd], until=30.0)
+    assert [person.nick for person in desk.state.people.by_conn.values()] == ["ann"]
+    desk.state.expire(31.0)
+    assert tables(desk) == [0, 0, 0, 0, 0, 0]
 
 
 def test_who_was_sent_over_keeps_the_seat_for_a_while() -> None:
