@@ -46,7 +46,7 @@ def farewell(session: Session, journal: Journal) -> str:
         return ""
     several = len(left) > 1
     which = f"{len(left)} messages are" if several else f"your message {typed(left[0])[:60]!r} is"
-    if journal.problem:
+    if not journal.safe:
         return f"{which} not acknowledged, and could not be kept"
     where = journal.desk.server
     return f"{which} not acknowledged; kept, and said when you join {where} again"

@@ -56,17 +56,21 @@ class Damaged(Exception):
     """The file is none of ours any more."""
 
 
+class Newer(Exception):
+    """The file is of a newer program, which can read it."""
+
+
 class Journal:
-    """One file, or none: then `problem` says why, and nothing is kept. Made by `open_journal` and `leftovers`."""
+    """One file, or none: then nothing is kept. Made by `open_journal` and `leftovers`."""
 
     def __init__(self, desk: Desk, problem: str = "") -> None:
         self.desk = desk
         self.problem = problem  # for people: what is wrong, and what of it; "" when all is well
+        self.safe = False  # what is in the outbox is on disk
         self.token = secrets.token_urlsafe(24)
         self.nick = desk.nick  # the one it had last
         self.pending: list[Outgoing] = []  # what was not acknowledged when it was opened, oldest first
         self._db: apsw.Connection | None = None
-        self._behind = False  # the file is not what it should be: write all of it
 
     def record(self, new: Sequence[Outgoing], done: Sequence[str], outbox: Mapping[str, Outgoing]) -> str:
         """Add ``new``, synced when this returns, and take away ``done`` (cmids). ``outbox`` is all there is then.
@@ -76,9 +80,9 @@ class Journal:
         if self._db is None:
             return ""
         try:
-            self._db.pragma("synchronous", "full" if new or self._behind else "normal")
+            self._db.pragma("synchronous", "full" if new or not self.safe else "normal")
             with self._db:
-                if self._behind:
+                if not self.safe:
                     self._db.execute("DELETE FROM outbox")
                     new = list(outbox.values())
                 else:
@@ -86,12 +90,12 @@ class Journal:
                 rows = [(request.cmid, native.encode(request)) for request in new]
                 self._db.executemany("INSERT INTO outbox (cmid, request) VALUES (?, ?)", rows)
         except apsw.Error as error:
-            told, self._behind = self._behind, True
+            told, self.safe = not self.safe, False
             self.problem = f"what you say cannot be kept on disk ({_why(error)}); {LOSS}"
             return "" if told else self.problem
-        if not self._behind:
+        if self.safe:
             return ""
-        self._behind, self.problem = False, ""
+        self.safe, self.problem = True, ""
         return "what you say is kept on disk again"
 
     def named(self, nick: str) -> None:
@@ -109,28 +113,34 @@ class Journal:
             with contextlib.suppress(apsw.Error):
                 db.close()
 
-    def _open(self, path: Path, wait_ms: int) -> None:
-        """Open and lock ``path``, made if it is not there. Raises `apsw.BusyError` when somebody has it, `Damaged`."""
-        # O_EXCL: closing a handle of a file that is there would drop every POSIX lock that this process has on it.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    def _open(self, path: Path, wait_ms: int, *, make: bool) -> None:
+        """Open and lock ``path``; with ``make``, make it if it is not there, and write whose it is into an empty one.
+
+        Raises `apsw.BusyError` when somebody has it, `Newer`, `Damaged`, other `apsw.Error`, and OSError.
+        """
+        if make:
+            # O_EXCL: closing a handle of a file that is there would drop every POSIX lock that this process has on it.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             db.set_busy_timeout(wait_ms)
             for name, value in (("locking_mode", "exclusive"), ("journal_mode", "wal"), ("secure_delete", "on")):
                 db.pragma(name, value)
             db.pragma("fullfsync", True)  # macOS: sync means to the platter
-            self._load(db)
+            self._load(db, make)
         except BaseException as error:
             with contextlib.suppress(apsw.Error):
                 db.close()
             if isinstance(error, _DAMAGE):
                 raise Damaged(str(error)) from error
             raise
-        self._db = db
+        self._db, self.safe = db, True
 
-    def _load(self, db: apsw.Connection) -> None:
+    def _load(self, db: apsw.Connection, make: bool) -> None:
         version = db.pragma("user_version")
+        if version == 0 and not make:
+            return  # its maker was killed, or is about to write into it
         if version == 0:
             db.pragma("synchronous", "full")
             with db:
@@ -138,6 +148,8 @@ class Journal:
                 owner = (self.desk.program, _folder(self.desk.server), self.desk.room, self.nick, self.token)
                 db.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?)", owner)
             return
+        if version > FORMAT:
+            raise Newer
         if version != FORMAT:
             raise Damaged(f"its format is {version}, this program writes {FORMAT}")
         if (found := db.pragma("quick_check")) != "ok":
@@ -164,13 +176,15 @@ def open_journal(desk: Desk, root: Path | None = None) -> Journal:
             path = _place(desk, root) / f"{_name(desk)}.{slot}"
             for _ in range(2):
                 try:
-                    journal._open(path, 0 if slot else OWN_WAIT_MS)
+                    journal._open(path, 0 if slot else OWN_WAIT_MS, make=True)
                     journal.problem = problem
                     return journal
                 except Damaged as error:
                     problem = _set_aside(path, error)
         except apsw.BusyError:
             continue
+        except Newer:
+            problem = f"what a newer moot has not sent yet is kept in {path}; start that one to send it"
         except (apsw.Error, OSError) as error:
             return Journal(desk, f"what you say cannot be kept on disk ({_why(error)}); {LOSS}")
     return Journal(desk, f"{MAX_SLOTS} programs keep what they say as {desk.nick} on this machine already; {LOSS}")
@@ -186,11 +200,11 @@ def leftovers(desk: Desk, root: Path | None = None) -> tuple[list[Journal], list
     for path in _files(desk, root):
         journal = Journal(desk)
         try:
-            journal._open(path, 0)
+            journal._open(path, 0, make=False)
         except Damaged as error:
             with contextlib.suppress(OSError):
                 problems.append(_set_aside(path, error))
-        except (apsw.Error, OSError):
+        except (apsw.Error, OSError, Newer):
             continue  # somebody's, or not readable: whoever opens it as their own says so
         else:
             if journal.pending and (desk.program == "chat" or journal.desk.room == desk.room):

@@ -1,5 +1,6 @@
 """The outbox on disk: what is recorded is there again, for one owner at a time, whatever happened to the file."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -215,7 +216,7 @@ def test_a_torn_end_costs_what_was_not_whole_and_nothing_else(tmp_path: Path) ->
     journal.close()
 
 
-@pytest.mark.parametrize("damage", ["garbage", "tail", "newer", "foreign", "request"])
+@pytest.mark.parametrize("damage", ["garbage", "tail", "foreign", "request"])
 def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, damage: str) -> None:
     journal = open_journal(ANN, tmp_path)
     record(journal, said(1))
@@ -228,7 +229,6 @@ def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, damage: str) -> No
     else:
         db = apsw.Connection(str(path))
         change = {
-            "newer": "PRAGMA user_version = 9",
             "foreign": "DROP TABLE owner",
             "request": "UPDATE outbox SET request = 'no'",
         }
@@ -242,6 +242,7 @@ def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, damage: str) -> No
     again = open_journal(ANN, tmp_path)
     assert f"{path}-damaged-1" in again.problem
     assert record(again, said(2)) == ""
+    assert again.safe
     assert reopened(again, tmp_path).pending == [said(2)]
 
 
@@ -251,6 +252,7 @@ def test_without_a_place_to_write_one_is_warned_and_goes_on(tmp_path: Path) -> N
     assert journal.problem.startswith("what you say cannot be kept on disk (")
     assert journal.problem.endswith("should this program die before it is sent, it is lost")
     assert record(journal, said(1)) == ""
+    assert not journal.safe
     assert len(journal.token) >= 16
     assert leftovers(ANN, tmp_path / "file" / "below") == ([], [])
 
@@ -275,3 +277,33 @@ def test_a_full_disk_is_told_once_and_written_when_there_is_room_again(tmp_path:
     assert say(12) == "what you say is kept on disk again"
     assert say(13) == ""
     assert [request.cmid for request in reopened(journal, tmp_path).pending] == [f"c{n}" for n in range(1, 14)]
+
+
+def test_what_a_newer_program_keeps_is_left_to_it(tmp_path: Path) -> None:
+    journal = open_journal(ANN, tmp_path)
+    record(journal, said(1))
+    journal.close()
+    path = only_file(tmp_path)
+    with contextlib.closing(apsw.Connection(str(path))) as db:
+        db.execute("PRAGMA user_version = 2")
+    before = path.read_bytes()
+    assert leftovers(ANN, tmp_path) == ([], [])
+    older = open_journal(ANN, tmp_path)
+    assert older.problem == f"what a newer moot has not sent yet is kept in {path}; start that one to send it"
+    assert record(older, said(2)) == ""
+    assert older.safe
+    older.close()
+    assert path.read_bytes() == before
+
+
+def test_a_file_whose_maker_was_killed_at_once_belongs_to_whoever_it_was_made_for(tmp_path: Path) -> None:
+    open_journal(SENDER, tmp_path).close()
+    path = only_file(tmp_path)
+    path.write_bytes(b"")
+    assert leftovers(Desk("chat", SERVER, "bob"), tmp_path) == ([], [])
+    journal = open_journal(SENDER, tmp_path)
+    record(journal, said(1))
+    journal.close()
+    [left], _ = leftovers(Desk("send", SERVER, "zoe", "#tea"), tmp_path)
+    assert (left.desk, left.pending) == (SENDER, [said(1)])
+    left.close()
