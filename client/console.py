@@ -1,11 +1,15 @@
 """Standard input and output for the line clients: bytes in from a thread, text out, broken pipes told apart."""
 
 import asyncio
+import contextlib
 import os
+import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
+
+from protocol.text import clean
 
 EXIT_OK: Final = 0
 EXIT_REFUSED: Final = 1  # the server refused some of it
@@ -84,6 +88,20 @@ def encoded(lines: list[str]) -> bytes:
     return "".join(line + "\n" for line in lines).encode(sys.stdout.encoding or "utf-8", "replace")
 
 
+def when_unread(call: Callable[[], None]) -> None:
+    """Call ``call`` when nobody can read standard output any more: a pipe, on a system that tells. Asyncio."""
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(out)
+        call()
+
+    with contextlib.suppress(OSError, NotImplementedError):  # no such descriptor; not on Windows
+        out = sys.stdout.fileno()
+        if stat.S_ISFIFO(os.fstat(out).st_mode):
+            loop.add_reader(out, gone)  # its writing end is never readable, but broken
+
+
 def forget_out() -> None:
     """Nobody reads standard output any more: let the interpreter's last flush go nowhere, without a complaint."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -92,5 +110,5 @@ def forget_out() -> None:
 
 
 def complain(text: str) -> None:
-    """Say something to the person, on standard error."""
-    print(f"moot: {text}", file=sys.stderr, flush=True)
+    """Say something to the person, on standard error. The words may be the server's."""
+    print(f"moot: {clean(text)}", file=sys.stderr, flush=True)

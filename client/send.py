@@ -51,7 +51,17 @@ class Tally:
 
     def show(self, end: str = "") -> None:
         if self.progress:
-            print(f"\r{self.taken} of {self.read + self.kept} lines taken", end=end, file=sys.stderr, flush=True)
+            print(f"\r{self._line}", end=end, file=sys.stderr, flush=True)
+
+    def tell(self, text: str) -> None:
+        """Say something to the person, on a line of its own."""
+        if self.progress:
+            print(f"\r{' ' * len(self._line)}\r", end="", file=sys.stderr)
+        complain(text)
+
+    @property
+    def _line(self) -> str:
+        return f"{self.taken} of {self.read + self.kept} lines taken"
 
     def leftover(self) -> str:
         """Return a sentence about the lines that are not acknowledged, or ""."""
@@ -137,7 +147,7 @@ async def _speak(address: Address, journal: Journal, room: str, nick: str, batch
                 raise ChatError("offline", f"no connection for {GIVE_UP_S:.0f} s") from None
     finally:
         tally.left = before + len(session.outbox)
-        tally.safe = tally.safe and not journal.problem
+        tally.safe = tally.safe and journal.safe
         if watch is not None:
             await watch
 
@@ -172,21 +182,23 @@ async def _watch(chat: Chat, limit: asyncio.Timeout, tally: Tally) -> None:
                     tally.taken += 1
                     tally.numbers.pop(cmid, None)
                     if told:
-                        complain("the server stores messages again")
+                        tally.tell("the server stores messages again")
                     unstored, told = None, False
                 case Failed(cmid=cmid, text=text, error=error):
                     tally.refused += 1
                     number = tally.numbers.pop(cmid, None)
-                    complain(f"line {number}: {error.text}" if number else f"{text!r} of an earlier run: {error.text}")
+                    tally.tell(
+                        f"line {number}: {error.text}" if number else f"{text!r} of an earlier run: {error.text}"
+                    )
                 case Delayed(error=error) if error.code == "storage":
                     unstored = unstored or loop.time()
                     if not told and loop.time() - unstored >= STORAGE_S:
                         told = True
-                        complain("the server cannot store messages at the moment; trying again")
+                        tally.tell("the server cannot store messages at the moment; trying again")
                 case Offline(final=False, retry=0):
                     pass  # a worker is being renewed, and we are back in half a second
                 case Offline(final=False, reason=reason) if limit.when() is None:
-                    complain(f"{reason}; trying again")
+                    tally.tell(f"{reason}; trying again")
                     give_up(loop.time() + GIVE_UP_S)
                 case Online():
                     give_up(None)

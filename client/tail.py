@@ -6,7 +6,7 @@ with `--json` too: there every line is a message, and the numbers show it.
 | exit status | meaning |
 |---|---|
 | 0 | the end was reached (without following), or nobody reads what we print |
-| 1 | the server refused the room |
+| 1 | the server refused the room, now or when we came back |
 | 2 | the address or `since` makes no sense |
 | 3 | no server there, or it sent us away |
 | 130 | Ctrl+C |
@@ -25,13 +25,14 @@ from client.console import (
     encoded,
     exit_status,
     forget_out,
+    when_unread,
     write_out,
 )
 from client.lines import clock, message, missing
 from client.net import Chat, ChatError, connect
 from client.nick import login_nick
 from client.sequence import in_order
-from client.session import Entered, Lost, Message, Offline, Online, Update
+from client.session import Answer, Entered, Exited, Lost, Message, Offline, Online, Update
 from protocol import native
 
 Write = Callable[[list[native.Msg]], None]
@@ -127,6 +128,7 @@ async def tail(host: str, room: str, since: Since, follow: bool, nick: str, writ
     """
     async with connect(host, nick=nick, rooms=[], any_nick=True, client="moot tail") as chat:
         updates = chat.updates()
+        when_unread(lambda: updates.close(BrokenPipeError()))
         joined = await chat.join(room)
         after = await _start(chat, joined, since)
         chat.session.rewind(joined.room, after)
@@ -145,17 +147,24 @@ async def tail(host: str, room: str, since: Since, follow: bool, nick: str, writ
             if messages := [item for item in found if isinstance(item, native.Msg)]:
                 await asyncio.to_thread(write, messages)
             for update in batch:
-                if isinstance(update, Entered) and update.reset and update.room == joined.room:
-                    end = chat.session.rooms[joined.room].head
-                    complain(f"{joined.room}: the server no longer has some messages")
-                if isinstance(update, Online):
-                    trouble = ""
-                elif isinstance(update, Offline):
-                    if update.final:
+                match update:
+                    case Entered(room=joined.room, reset=True):
+                        view = chat.session.rooms.get(joined.room)
+                        end = view.head if view is not None else end
+                        complain(f"{joined.room}: the server no longer has some messages")
+                    case Answer(request=native.Join(), event=native.Error() as error):
+                        raise ChatError(error.code, error.text)
+                    case Exited(room=joined.room):
+                        raise ChatError("not-in-room", f"the server put us out of {joined.room}")
+                    case Online():
+                        trouble = ""
+                    case Offline(final=True):
                         code = update.error.code if update.error is not None else "offline"
                         raise ChatError(code, update.reason)
-                    if update.retry != 0 and update.reason != trouble:  # 0: a worker is renewed, we are back at once
-                        trouble = update.reason
+                    case Offline(retry=0):
+                        pass  # a worker is being renewed, and we are back at once
+                    case Offline(reason=reason) if reason != trouble:
+                        trouble = reason
                         complain(f"{trouble}; trying again")
 
 

@@ -21,6 +21,7 @@ class FakeServer:
         self.floods = 0  # refuse so many sends with a wait
         self.refusal = "flood"  # and with this code
         self.pruned = 0  # newest seq of every room that is no longer kept
+        self.closed = {"#forbidden"}  # rooms that nobody may enter
         self.mute = False  # answer nothing
         self.page = 500
         self.conns: dict[asyncio.StreamWriter, tuple[str, set[str]]] = {}
@@ -103,7 +104,7 @@ class FakeServer:
                 return [native.Error(id=request.id, code="bad-request", text="The fake does not know that.")]
 
     def join(self, writer: asyncio.StreamWriter, request: native.Join) -> list[native.Event]:
-        if request.room == "#forbidden":
+        if request.room in self.closed:
             return [native.Error(id=request.id, code="bad-room", text="No such room.")]
         nick, rooms = self.conns[writer]
         rooms.add(request.room)

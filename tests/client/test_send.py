@@ -168,3 +168,12 @@ async def test_input_lines_ends_with_the_input() -> None:
     os.close(writing)
     assert [line async for line in input_lines(reading)] == ["grüße", "ohne Ende"]
     os.close(reading)
+
+
+def test_what_is_told_has_a_line_of_its_own_and_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(read=12, taken=3, progress=True)
+    tally.show()
+    tally.tell("line 7: No.\x1b[2J")
+    tally.show(end="\n")
+    progress = "3 of 12 lines taken"
+    assert capsys.readouterr().err == f"\r{progress}\r{' ' * len(progress)}\rmoot: line 7: No.[2J\n\r{progress}\n"

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from client.net import ChatError
 from client.session import Entered, Message
 from client.tail import Sieve, Since, parse_since, run_tail, tail
-from protocol.native import Msg
+from protocol.native import Left, Msg, encode
 from tests.client.fake import FakeServer, fake_server
 
 
@@ -151,3 +152,24 @@ def test_the_sieve_drops_what_came_before_the_beginning_and_what_comes_twice() -
         msg(9),
         msg(10),
     ]
+
+
+@pytest.mark.parametrize("way", ["put out", "not let in again"])
+async def test_following_ends_when_the_room_is_closed_to_us(way: str) -> None:
+    async with fake_server(server=filled(1)) as server:
+        shown = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def write(messages: list[Msg]) -> None:
+            loop.call_soon_threadsafe(shown.set)
+
+        task = asyncio.create_task(tail(f"127.0.0.1:{server.port}", "#tea", Since(seq=0), True, "ann", write))
+        await shown.wait()
+        if way == "put out":
+            for writer in server.conns:
+                writer.write(encode(Left(room="#tea", nick="ann")))
+        else:
+            server.closed.add("#tea")
+            server.cut()
+        with pytest.raises(ChatError, match="put us out of #tea" if way == "put out" else "No such room"):
+            await task

@@ -285,6 +285,21 @@ def test_a_reader_that_had_enough_is_no_error(tmp_path: Path, run: Run) -> None:
         assert done.stderr == b""
 
 
+def test_a_tail_ends_when_its_reader_does_and_not_with_the_next_message(
+    server: Server, peer: MakePeer, tmp_path: Path
+) -> None:
+    peer("bob", "#tea").ask(native.Send(cmid="1", to="#tea", text="there"), native.Ok)
+    command = [*MOOT, "tail", where(server), "#tea"]
+    env = environment(tmp_path / "home")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as tail:
+        assert tail.stdout is not None
+        assert tail.stderr is not None
+        assert b"there" in tail.stdout.readline()
+        tail.stdout.close()
+        assert tail.wait(LIMIT_S) == 0
+        assert tail.stderr.read() == b""
+
+
 def test_interrupted_it_ends_at_once_without_a_traceback(server: Server, peer: MakePeer, run: Run) -> None:
     bob, tail = peer("bob", "#tea"), run("tail", where(server), "#tea")
     bob.next(native.Joined)
