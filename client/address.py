@@ -32,9 +32,17 @@ def parse_address(text: str, port: int | None = None) -> Address:
     else:
         host, colon, digits = text.partition(":")
         found = Address(host, _port(digits, text) if colon else default)
-    if not found.host or any(c.isspace() or c in "/@[]" for c in found.host):
+    if not _is_host(found.host):
         raise ValueError(f"{text!r} is no address; write HOST or HOST:PORT, such as example.org:{DEFAULT_PORT}")
     return found
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")  # what a look-up would raise: a part that is empty, too long, or no text
+    except UnicodeError:
+        return False
+    return bool(host) and not any(c.isspace() or c in "/@[]" for c in host)
 
 
 def _port(digits: str, text: str) -> int:

@@ -1,6 +1,6 @@
 """The plain client's mind: typed lines and a session's updates in, lines to print out. Knows no terminal."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 
 from client import lines
 from client.sequence import in_order
@@ -72,7 +72,7 @@ class Linear:
 
     def typed(self, line: str) -> list[str]:
         """Do what ``line`` says; return what to print at once."""
-        todo = parse(line, self.context, self.session.new_cmid)
+        todo = parse(clean(line), self.context, self.session.new_cmid)
         if isinstance(todo, Problem):
             return todo.text.split("\n")
         if isinstance(todo, Local):
@@ -87,13 +87,13 @@ class Linear:
     def _local(self, todo: Local) -> list[str]:
         name, args = todo.name, todo.args
         if name == "help":
-            return help_text(self.context, args or None).split("\n")
+            return clean(help_text(self.context, args or None)).split("\n")
         if name == "open":
             self.place = args
             return [f"You write to {args} now; /join #room goes back to a room."]
         if name == "close":
             self.place = self._some_room()
-            return [f"You write to {self.place or 'nobody'} now."]
+            return [f"You write to {self._where} now."]
         if name == "clear":
             self.clear = True
         elif name == "topic":
@@ -165,6 +165,8 @@ class Linear:
 
     def _entered(self, update: Entered) -> list[str]:
         view = self.session.rooms.get(update.room)
+        if update.room == native.INBOX:  # a room, but none that one is seen to enter
+            return self._page(update.room, update.messages, update.gaps)
         name = lines.one_line(update.room)
         shown = []
         if update.reset and update.room in self._known:
@@ -192,10 +194,14 @@ class Linear:
         self._known.discard(update.room)
         if self.place == update.room:
             self.place = self._some_room()
-        return [f"You are no longer in {lines.one_line(update.room)}; you write to {self.place or 'nobody'} now."]
+        return [f"You are no longer in {lines.one_line(update.room)}; you write to {self._where} now."]
 
     def _some_room(self) -> str | None:
         return next((name for name in self.session.rooms if name != native.INBOX), None)
+
+    @property
+    def _where(self) -> str:
+        return lines.one_line(self.place or "nobody")
 
     def _message(self, update: Message) -> list[str]:
         msg = update.msg
@@ -274,8 +280,8 @@ class Linear:
             case native.Shown():
                 return clean(event.text).split("\n")
             case native.Pong():
-                utc = datetime.fromtimestamp(event.time / 1000, UTC)
-                return [f"The server's time is {lines.clock(event.time, self._zone, date=True)} ({utc:%H:%M:%S} UTC)"]
+                utc = lines.clock(event.time, UTC, date=True)[11:]
+                return [f"The server's time is {lines.clock(event.time, self._zone, date=True)} ({utc} UTC)"]
             case native.Ok():
                 return self._done(request)
         return []

@@ -383,7 +383,7 @@ class Chat:
             return self._uniform(0.0, AT_ONCE_S)
         delay = backoff(self._attempt, self._uniform)
         self._attempt += 1
-        return delay + (retry or 0.0)
+        return delay + max(retry or 0.0, 0.0)
 
     async def _once(self) -> None:
         """Make one connection and carry it to its end."""

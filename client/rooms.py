@@ -113,6 +113,8 @@ class Rooms:
         view.count = event.count
         more = event.more
         oldest = _oldest(event)
+        if event.reset:
+            self._forget_mine(name)
         if event.reset or (request.after is None and not asked_twice):
             seqs.jump(oldest - 1 if oldest else event.seq)
             view.first = 0

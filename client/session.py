@@ -183,8 +183,9 @@ class Session:
     def submit(self, request: Outgoing) -> str:
         """Put a request that has a cmid into the outbox; return the cmid.
 
-        Raises ValueError for a cmid that is there already.
+        Raises ValueError for a cmid that is there already, and for text that is no Unicode (lone surrogates).
         """
+        native.encode(request)  # raises: what cannot be written must not be in the way of what can
         self._box.add(request)
         self._updates.append(queued(request))
         self._pump()

@@ -17,6 +17,7 @@ from client.terminal.wrapping import Piece, clip, pad_left, untab, wrap
 Clock = Literal["24", "12", "off"]
 WIDE: Final = 56  # cells from which nicks have a column of their own
 GROUP_MS: Final = 5 * 60_000  # messages of one person within this are shown under one nick
+LATEST: Final = 253_370_764_800_000  # milliseconds since 1970: the year 9999, the last that `datetime` knows
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
@@ -94,8 +95,8 @@ def layout(
 
 
 def local(time: int) -> datetime:
-    """Return a time of the server as this machine's wall clock has it."""
-    return datetime.fromtimestamp(time / 1000)
+    """Return a time of the server as this machine's wall clock has it; what no clock shows becomes one that can be."""
+    return datetime.fromtimestamp(min(max(time, 0), LATEST) / 1000)
 
 
 def day(time: int) -> str:

@@ -186,7 +186,7 @@ class MainScreen(Screen[None]):
 
     def _refused(self, reason: str, error: native.Error | None) -> None:
         if error is not None and error.code in ("nick-taken", "bad-nick"):
-            self.app.push_screen(NickScreen(reason, error.free or ""), self.app.try_nick)  # type: ignore[attr-defined]
+            self.app.push_screen(NickScreen(reason, clean(error.free or "", newlines=False)), self.app.try_nick)  # type: ignore[attr-defined]
         elif self.chat.session.welcome is None:
             self.app.exit(1, message=reason)
         else:
@@ -221,7 +221,7 @@ class MainScreen(Screen[None]):
     def _show_status(self) -> None:
         tracker, view = self.tracker, self.tracker.view
         status = Status(
-            me=self.chat.session.nick,
+            me=clean(self.chat.session.nick, newlines=False),
             host=self.host,
             problem=tracker.problem,
             delayed=tracker.delayed,
@@ -309,7 +309,9 @@ class MainScreen(Screen[None]):
 
     def action_jump(self) -> None:
         """Ask where to go."""
-        people = {f"@{nick}" for room in self.chat.session.rooms.values() for nick in room.people}
+        people = {
+            f"@{clean(nick, newlines=False)}" for room in self.chat.session.rooms.values() for nick in room.people
+        }
         people -= {f"@{self.chat.session.nick}", *self.tracker.views}
         names = self.tracker.order()
         names.remove(self.tracker.current)

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from client.terminal.completion import Item, Offer
 from client.terminal.wrapping import clip, pad
+from protocol.text import clean
 
 MAX_ROWS: Final = 8
 
@@ -60,7 +61,7 @@ class Popup(Static):
 
     def _draw(self) -> None:
         assert self.offer is not None
-        items = self.offer.items
+        items = [Item(*(clean(part, newlines=False) for part in item)) for item in self.offer.items]
         self._first = min(max(self._first, self.at - self._rows + 1), self.at)
         shown = items[self._first : self._first + self._rows]
         room = max(8, self._width - 2)

@@ -1,9 +1,9 @@
 """Say an answer of the server in words: who is where, who somebody is, which rooms there are, what went wrong."""
 
-from datetime import datetime
 from typing import NamedTuple
 
 from client.terminal.entries import Tone
+from client.terminal.formatting import local
 from protocol import native
 
 
@@ -28,7 +28,7 @@ def report(request: native.Request, event: native.Event) -> Report | None:
         case native.RoomList():
             return Report(_rooms(event))
         case native.Pong():
-            return Report(f"The server's clock says {datetime.fromtimestamp(event.time / 1000):%H:%M:%S}.")
+            return Report(f"The server's clock says {local(event.time):%H:%M:%S}.")
         case native.Ok():
             return _done(request, event)
     return None
@@ -53,7 +53,7 @@ def _people(event: native.People) -> str:
 
 
 def _profile(event: native.Profile) -> str:
-    since = datetime.fromtimestamp(event.since / 1000)
+    since = local(event.since)
     rows = [
         event.nick + (f" is away: {event.away}" if event.away else ""),
         f"  here since {since:%d.%m.%Y %H:%M}, silent for {_span(event.idle)}",

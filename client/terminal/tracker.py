@@ -105,7 +105,7 @@ class Tracker:
         if name != self.current and self.current in self.views:
             self.view.unmark()
         view = self._open(name)
-        self.current = name
+        self.current = view.name
         self._look(view)
         return view
 
@@ -430,7 +430,7 @@ class Tracker:
         return next((known for known in self.views if known.casefold() == folded), name)
 
     def _open(self, name: str) -> View:
-        view = self.views.get(name)
+        view = self.views.get(name) or self.views.get(name := clean(name, newlines=False))
         if view is None:
             room = native.INBOX if name.startswith("@") else name
             view = self.views[name] = View(name, room, more=self._inbox_more if room == native.INBOX else True)

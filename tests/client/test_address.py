@@ -36,6 +36,9 @@ def test_a_port_beside_the_host_is_for_a_host_without_one() -> None:
         ("x:", "'' in 'x:' is no port; a port is a number from 1 to 65535"),
         ("[::1", "'[::1' is no address; an IPv6 one with a port is written [::1]:6668"),
         ("[::1]7", "'[::1]7' is no address; an IPv6 one with a port is written [::1]:6668"),
+        ("a..b", "'a..b' is no address; write HOST or HOST:PORT, such as example.org:6668"),
+        ("x\udcff", "'x\\udcff' is no address; write HOST or HOST:PORT, such as example.org:6668"),
+        ("a" * 64, f"'{'a' * 64}' is no address; write HOST or HOST:PORT, such as example.org:6668"),
         ("a b", "'a b' is no address; write HOST or HOST:PORT, such as example.org:6668"),
     ],
 )

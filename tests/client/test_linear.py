@@ -4,24 +4,10 @@ from datetime import UTC
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
+from client import session as s
 from client.linear import Linear
-from client.session import (
-    Answer,
-    Delayed,
-    Entered,
-    Exited,
-    Failed,
-    Lost,
-    Message,
-    Offline,
-    Online,
-    Presence,
-    Queued,
-    Said,
-    Sent,
-    Session,
-)
 from protocol import native
 from protocol.native import Error, Joined, Left, Msg, Person, Renamed
 
@@ -44,7 +30,7 @@ def msg(text: str, room: str = "#tea", nick: str = "bob", to: str | None = None,
 def online(*, echo: bool = False) -> Linear:
     """Return the mind of ann, in #tea with bob."""
     numbers = count(1)
-    session = Session("ann", ["#tea"], new_id=lambda: f"c{next(numbers)}")
+    session = s.Session("ann", ["#tea"], new_id=lambda: f"c{next(numbers)}")
     mind = Linear(session, echo=echo, zone=UTC)
     session.connected()
     people = [Person("ann"), Person("bob")]
@@ -59,8 +45,8 @@ def online(*, echo: bool = False) -> Linear:
 def test_coming_in_says_who_and_where_one_is() -> None:
     mind = online()
     fresh = Linear(mind.session, echo=False, zone=UTC)
-    assert fresh.show(Online(WELCOME)) == ["You are ann on moot. /help lists the commands.", "Tea at four."]
-    assert fresh.show(Entered("#tea", [msg("old")])) == [
+    assert fresh.show(s.Online(WELCOME)) == ["You are ann on moot. /help lists the commands.", "Tea at four."]
+    assert fresh.show(s.Entered("#tea", [msg("old")])) == [
         "You are in #tea: Oolong. 2 people: ann, bob",
         "22:13 bob: old",
     ]
@@ -75,22 +61,22 @@ def test_a_line_is_said_in_the_room() -> None:
 
 def test_our_own_words_are_not_printed_under_the_line_as_typed_but_pictures_are() -> None:
     mind = online()
-    assert mind.show(Message(msg("hi", nick="ann"), "c1")) == []
-    assert mind.show(Message(msg(" (oo)", nick="ann", kind="fun"), "c2")) == ["22:13 ann:", "     (oo)"]
-    assert online(echo=True).show(Message(msg("hi", nick="ann"), "c1")) == ["22:13 ann: hi"]
+    assert mind.show(s.Message(msg("hi", nick="ann"), "c1")) == []
+    assert mind.show(s.Message(msg(" (oo)", nick="ann", kind="fun"), "c2")) == ["22:13 ann:", "     (oo)"]
+    assert online(echo=True).show(s.Message(msg("hi", nick="ann"), "c1")) == ["22:13 ann: hi"]
 
 
 def test_our_own_words_that_come_before_their_acknowledgement_are_not_printed_again() -> None:
     mind = online()
     mind.typed("hi there")
-    assert mind.show(Message(msg("hi there", nick="ann"))) == []
-    assert mind.show(Message(msg("hi there", nick="bob"))) == ["22:13 bob: hi there"]
+    assert mind.show(s.Message(msg("hi there", nick="ann"))) == []
+    assert mind.show(s.Message(msg("hi there", nick="bob"))) == ["22:13 bob: hi there"]
 
 
 def test_another_room_is_named_and_a_direct_message_can_be_answered() -> None:
     mind = online()
-    assert mind.show(Message(msg("hi", room="#cake"))) == ["22:13 #cake bob: hi"]
-    assert mind.show(Message(msg("psst", room="@", to="ann"))) == ["22:13 bob to you: psst"]
+    assert mind.show(s.Message(msg("hi", room="#cake"))) == ["22:13 #cake bob: hi"]
+    assert mind.show(s.Message(msg("psst", room="@", to="ann"))) == ["22:13 bob to you: psst"]
     mind.typed("/reply what?")
     assert list(mind.session.outbox.values()) == [native.Send(cmid="c1", to="@bob", text="what?")]
 
@@ -105,11 +91,11 @@ def test_a_conversation_with_one_person_is_opened_and_closed() -> None:
 def test_ignored_people_are_neither_heard_nor_seen() -> None:
     mind = online()
     assert mind.typed("/ignore Bob") == ["You no longer see what Bob says; /unignore Bob ends that."]
-    assert mind.show(Message(msg("hi"))) == []
-    assert mind.show(Presence(Left(room="#tea", nick="bob"))) == []
+    assert mind.show(s.Message(msg("hi"))) == []
+    assert mind.show(s.Presence(Left(room="#tea", nick="bob"))) == []
     assert mind.typed("/ignore") == ["You ignore Bob"]
     assert mind.typed("/unignore bob") == ["You see what bob says again."]
-    assert mind.show(Message(msg("hi"))) == ["22:13 bob: hi"]
+    assert mind.show(s.Message(msg("hi"))) == ["22:13 bob: hi"]
 
 
 def test_unknown_commands_and_help_are_answered_here() -> None:
@@ -129,50 +115,50 @@ def test_clear_is_left_to_the_terminal() -> None:
 
 def test_losing_the_connection_is_said_once() -> None:
     mind = online()
-    assert mind.show(Offline("cut")) == ["Connection lost: cut. Trying again; what you type is kept."]
-    assert mind.show(Offline("cut")) == []
-    assert mind.show(Offline("refused")) == ["Still no connection: refused"]
+    assert mind.show(s.Offline("cut")) == ["Connection lost: cut. Trying again; what you type is kept."]
+    assert mind.show(s.Offline("cut")) == []
+    assert mind.show(s.Offline("refused")) == ["Still no connection: refused"]
     mind.session.disconnected("cut")
-    assert mind.show(Queued("c1", "#tea", "hi", "text")) == [
+    assert mind.show(s.Queued("c1", "#tea", "hi", "text")) == [
         "Not connected now; it will be said when the connection is back."
     ]
-    assert mind.show(Online(WELCOME)) == ["Connected again."]
-    assert mind.show(Offline("You came in from elsewhere.", final=True)) == ["The end: You came in from elsewhere."]
+    assert mind.show(s.Online(WELCOME)) == ["Connected again."]
+    assert mind.show(s.Offline("You came in from elsewhere.", final=True)) == ["The end: You came in from elsewhere."]
 
 
 def test_being_sent_over_to_a_renewed_worker_is_no_news_unless_it_takes_long() -> None:
     mind = online()
-    assert mind.show(Offline("the server is being renewed", retry=0.0)) == []
-    assert mind.show(Online(WELCOME)) == []
-    assert mind.show(Offline("the server is being renewed", retry=0.0)) == []
-    assert mind.show(Offline("refused")) == ["Connection lost: refused. Trying again; what you type is kept."]
+    assert mind.show(s.Offline("the server is being renewed", retry=0.0)) == []
+    assert mind.show(s.Online(WELCOME)) == []
+    assert mind.show(s.Offline("the server is being renewed", retry=0.0)) == []
+    assert mind.show(s.Offline("refused")) == ["Connection lost: refused. Trying again; what you type is kept."]
 
 
 def test_coming_back_prints_only_what_was_missed() -> None:
     mind = online()
-    assert mind.show(Entered("#tea", [msg("new")])) == ["22:13 bob: new"]
-    assert mind.show(Entered("#tea", [], reset=True)) == ["#tea: the server no longer has some messages."]
+    assert mind.show(s.Entered("#tea", [msg("new")])) == ["22:13 bob: new"]
+    assert mind.show(s.Entered("#tea", [], reset=True)) == ["#tea: the server no longer has some messages."]
 
 
 def test_a_refused_message_is_given_back() -> None:
     mind = online()
     error = Error(code="too-long", text="At most 4,000 characters.")
-    assert mind.show(Failed("c1", "blah", error)) == ["Not said: At most 4,000 characters.", "    blah"]
+    assert mind.show(s.Failed("c1", "blah", error)) == ["Not said: At most 4,000 characters.", "    blah"]
     assert mind.refused == 1
 
 
 def test_comings_and_goings_are_said_but_not_our_own() -> None:
     mind = online()
-    assert mind.show(Presence(Joined(room="#tea", who=Person("cyd")))) == ["cyd joined #tea"]
-    assert mind.show(Presence(Joined(room="#tea", who=Person("ann")))) == []
-    assert mind.show(Presence(Renamed(room="#tea", old="cyd", nick="cid"))) == ["cyd is now cid"]
-    assert mind.show(Presence(Renamed(room="#cake", old="cyd", nick="cid"))) == []
+    assert mind.show(s.Presence(Joined(room="#tea", who=Person("cyd")))) == ["cyd joined #tea"]
+    assert mind.show(s.Presence(Joined(room="#tea", who=Person("ann")))) == []
+    assert mind.show(s.Presence(Renamed(room="#tea", old="cyd", nick="cid"))) == ["cyd is now cid"]
+    assert mind.show(s.Presence(Renamed(room="#cake", old="cyd", nick="cid"))) == []
 
 
 def test_leaving_a_room_says_where_one_writes_to_now() -> None:
     mind = online()
     mind.session.rooms.pop("#tea")
-    assert mind.show(Exited("#tea")) == ["You are no longer in #tea; you write to nobody now."]
+    assert mind.show(s.Exited("#tea")) == ["You are no longer in #tea; you write to nobody now."]
     assert mind.prompt == "nowhere> "
 
 
@@ -193,12 +179,12 @@ def test_leaving_a_room_says_where_one_writes_to_now() -> None:
     ],
 )
 def test_answers_are_printed(request_: native.Request, event: native.Event, shown: list[str]) -> None:
-    assert online().show(Answer(9, request_, event)) == shown
+    assert online().show(s.Answer(9, request_, event)) == shown
 
 
 def test_entering_a_room_on_request_turns_to_it() -> None:
     mind = online()
-    mind.show(Answer(9, native.Join(room="#cake"), native.Room(room="#cake", seq=0)))
+    mind.show(s.Answer(9, native.Join(room="#cake"), native.Room(room="#cake", seq=0)))
     assert mind.place == "#cake"
 
 
@@ -225,19 +211,19 @@ def test_emoji_are_completed_by_name() -> None:
 
 
 def test_what_the_server_says_is_made_harmless() -> None:
-    assert online().show(Said("tea\x07 time\nnow")) == ["tea time", "now"]
+    assert online().show(s.Said("tea\x07 time\nnow")) == ["tea time", "now"]
 
 
 def test_what_is_lost_is_said_in_its_place() -> None:
     mind = online()
     page = native.HistoryPage(room="#tea", messages=[msg("newer")], gaps=[(0, 0)])
-    assert mind.show(Entered("#tea", [msg("newer")], gaps=[(0, 0)])) == [
+    assert mind.show(s.Entered("#tea", [msg("newer")], gaps=[(0, 0)])) == [
         "#tea: message 0 is no longer kept",
         "22:13 bob: newer",
     ]
-    assert mind.show(Lost("#tea", 3, 1009)) == ["#tea: messages 3 to 1,009 are no longer kept"]
-    assert mind.show(Lost("@", 3, 4)) == ["direct messages: messages 3 to 4 are no longer kept"]
-    assert mind.show(Answer(9, native.History(room="#tea"), page)) == [
+    assert mind.show(s.Lost("#tea", 3, 1009)) == ["#tea: messages 3 to 1,009 are no longer kept"]
+    assert mind.show(s.Lost("@", 3, 4)) == ["direct messages: messages 3 to 4 are no longer kept"]
+    assert mind.show(s.Answer(9, native.History(room="#tea"), page)) == [
         "#tea: message 0 is no longer kept",
         "22:13 bob: newer",
     ]
@@ -246,16 +232,40 @@ def test_what_is_lost_is_said_in_its_place() -> None:
 def test_a_server_that_cannot_store_is_said_once_and_its_end_too() -> None:
     mind = online()
     full = Error(code="storage", text="The server's disk is full.", wait=1.0)
-    assert mind.show(Delayed("c1", full)) == ["Not said yet: The server's disk is full. It is tried again by itself."]
-    assert mind.show(Delayed("c1", full)) == []
-    assert mind.show(Sent("c1", "#tea", 2, NOON)) == ["What waited is being said now."]
-    assert mind.show(Sent("c2", "#tea", 3, NOON)) == []
-    assert mind.show(Delayed("c1", Error(code="flood", text="Slow down.", wait=1.0))) == []
+    assert mind.show(s.Delayed("c1", full)) == ["Not said yet: The server's disk is full. It is tried again by itself."]
+    assert mind.show(s.Delayed("c1", full)) == []
+    assert mind.show(s.Sent("c1", "#tea", 2, NOON)) == ["What waited is being said now."]
+    assert mind.show(s.Sent("c2", "#tea", 3, NOON)) == []
+    assert mind.show(s.Delayed("c1", Error(code="flood", text="Slow down.", wait=1.0))) == []
 
 
 def test_what_waits_from_last_time_is_shown_and_shown_again_when_it_is_said() -> None:
-    session = Session("ann", ["#tea"], pending=[native.Send(cmid="c1", to="#tea", text="typed last time")])
+    session = s.Session("ann", ["#tea"], pending=[native.Send(cmid="c1", to="#tea", text="typed last time")])
     mind = Linear(session, echo=False, zone=UTC)
     [queued] = session.updates()
     assert mind.show(queued) == ["Still waits from last time, for #tea: typed last time"]
-    assert mind.show(Message(msg("typed last time", nick="ann"), "c1")) == ["22:13 ann: typed last time"]
+    assert mind.show(s.Message(msg("typed last time", nick="ann"), "c1")) == ["22:13 ann: typed last time"]
+
+
+def test_another_log_is_no_news_of_the_inbox_and_misses_nothing_of_it() -> None:
+    mind = online()
+    assert mind.show(s.Entered("@", [], reset=True)) == []
+    psst = msg("psst", room="@", to="ann")
+    assert mind.show(s.Entered("@", [psst])) == ["22:13 bob to you: psst"]
+
+
+def test_names_and_times_that_no_server_of_ours_gives_do_no_harm() -> None:
+    mind = online()
+    fun = native.FunCommand("x\x1b[31m", "/x\x1b]52;c;aGk=\x07", "Steals\x9b the screen.")
+    mind.show(s.Online(replace(WELCOME, fun=[fun])))
+    mind.place = "#\x1b[2J"
+    said = [*mind.typed("/help"), *mind.show(s.Exited("#other")), *mind.typed("/leave")]
+    assert not [c for line in said for c in line if not c.isprintable()]
+    late = native.Pong(time=1 << 62)
+    assert mind.show(s.Answer(9, native.Ping(), late)) == ["The server's time is ????-??-?? ??:??:?? (??:??:?? UTC)"]
+
+
+def test_bytes_that_are_no_text_are_left_out_of_what_is_typed() -> None:
+    mind = online()
+    mind.typed("caf\udcc3\udca9 au lait")
+    assert [said.text for said in mind.session.outbox.values() if isinstance(said, native.Send)] == ["caf au lait"]

@@ -1,7 +1,7 @@
 """How a session puts a room's messages in order: what was missed, gaps, replays, another log."""
 
 from client.session import Answer, Entered, Lost, Message
-from protocol.native import History, HistoryPage, Join, People, Room, Welcome
+from protocol.native import History, HistoryPage, Join, Ok, People, Room, Welcome
 from tests.client.sessions import WELCOME, connected, in_tea, msg, reconnect, session, told, wrote
 
 
@@ -177,3 +177,12 @@ def test_a_message_that_came_early_and_again_in_a_page_is_told_once_though_a_gap
         HistoryPage(id=3, room="#tea", messages=[]),
     )
     assert [u for u in updates if isinstance(u, Lost | Message)] == [Lost("#tea", 10, 13)]
+
+
+def test_a_message_of_another_log_is_not_ours_for_its_number() -> None:
+    s = in_tea()
+    s.say("#tea", "hi")
+    told(s, Ok(id=3, room="#tea", seq=5, time=0))
+    reconnect(s, 4, epoch="e2")
+    told(s, Room(id=5, room="#tea", seq=4, messages=[msg(4)], reset=True))
+    assert told(s, msg(5)) == [Message(msg(5))]

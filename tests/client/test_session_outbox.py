@@ -139,3 +139,12 @@ def test_an_earlier_session_s_message_to_one_person_needs_no_room() -> None:
     s = Session("ann", [], token="t" * 16, pending=[Send(cmid="old", to="@bob", text="hi")])
     connected(s)
     assert [line["op"] for line in wrote(s)] == ["send"]
+
+
+def test_text_that_no_line_can_carry_is_refused_and_in_nobody_s_way() -> None:
+    s = in_tea()
+    with pytest.raises(ValueError, match="surrogates"):
+        s.say("#tea", "half a \ud83d")
+    whole = s.say("#tea", "whole")
+    assert [line["text"] for line in wrote(s)] == ["whole"]
+    assert list(s.outbox) == [whole]

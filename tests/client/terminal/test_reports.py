@@ -42,3 +42,9 @@ def test_a_person() -> None:
     assert report(native.Whois(nick="ann"), profile) == Report(
         "ann is away: tea\n  here since 21.11.2026 12:00, silent for 2 min\n  rooms: #a\n  with moot over native"
     )
+
+
+@pytest.mark.parametrize("time", [-(1 << 60), 1 << 60])
+def test_a_time_that_no_clock_shows_does_no_harm(time: int) -> None:
+    assert report(native.Ping(), native.Pong(time=time)) is not None
+    assert report(native.Whois(nick="ann"), native.Profile(nick="ann", rooms=[], since=time, idle=0)) is not None

@@ -282,3 +282,19 @@ def test_a_message_from_last_time_that_is_older_than_what_is_shown_waits_no_more
     page = native.HistoryPage(room="@", messages=[msg(2, room="@", nick="bob", to="kim")])
     track.apply([u.Answer(1, native.History(room="@"), page)], 5)
     assert (track.views["#tea"].pending, track.views["@bob"].pending) == ({}, {})
+
+
+def test_names_that_no_server_of_ours_gives_never_reach_the_screen() -> None:
+    track = Tracker(Session("kim", []))
+    evil = "#tea\x1b]52;c;aGk=\x07"
+    [opened, _] = track.apply(
+        [
+            u.Entered("#tea", []),
+            u.Answer(1, native.Join(room=evil), native.Room(room=evil, seq=0)),
+            u.Message(msg(1, room=evil)),
+        ],
+        5,
+    )
+    assert isinstance(opened, Opened)
+    track.select(opened.view)
+    assert track.current == track.view.name == "#tea]52;c;aGk="
