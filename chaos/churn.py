@@ -1,7 +1,8 @@
 """An hour of coming and going: does any process of the server grow? `python -m chaos.churn --seconds 3600`.
 
 Clients connect, join, say, are refused, leave and vanish, always new ones; every few seconds memory (RSS) and open
-descriptors of each server process are sampled. The later part of the samples must be flat.
+descriptors of each server process are sampled. The later part of the samples must be flat, no process may have been
+replaced, and nearly all clients must have been served.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,9 @@ EVERY_S: Final = 5.0  # between two samples
 SETTLED: Final = 0.4  # of the time is left out: what is filled once and then kept
 GROWTH: Final = 0.05  # of the mean, that memory may grow from the beginning to the end of what is looked at
 SLACK_MIB: Final = 4.0  # so much is no growth: what an allocator takes at once
+PROCESSES: Final = 5  # supervisor, broker, sandbox and two workers
 FDS: Final = 8.0  # descriptors, likewise
+SERVED: Final = 0.9  # of the visits go as they should; the others are in each other's way
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,8 @@ def trend(name: str, unit: str, samples: Sequence[tuple[float, float]]) -> Trend
     return Trend(name, unit, begin, end, count)
 
 
-async def visit(target: Target, rng: random.Random, number: int, rooms: int) -> None:
-    """Be one short-lived client: come, say a few things, leave politely or not."""
+async def visit(target: Target, rng: random.Random, number: int, rooms: int) -> bool:
+    """Be one short-lived client: come, say a few things, leave politely or not. Return whether all of it went well."""
     token = f"visitor-{number % 5000:016d}"  # some come back as who they were
     host = target.address()
     room = f"#r{rng.randrange(rooms)}"
@@ -75,35 +78,63 @@ async def visit(target: Target, rng: random.Random, number: int, rooms: int) -> 
                     await asyncio.sleep(rng.uniform(0, 0.5))
                 if rng.random() < 0.3:
                     await chat.leave(room)
-                if rng.random() < 0.1:
-                    await chat.fun(room, "/cowsay hello") if rng.random() < 0.5 else None
+                if rng.random() < 0.05:
+                    await chat.fun(room, "/cowsay hello")
     except (ChatError, TimeoutError, OSError):
-        pass  # replaced by the next one with the same token, refused, or in a room it has left
+        return False  # replaced by the next one with the same token, refused, or in a room it has left
+    return True
 
 
-async def churn(seconds: float, rate: float, seed: int, rooms: int) -> list[Trend]:
-    """Let ``rate`` clients a second come and go; return how every process of the server fared."""
+@dataclass(slots=True)
+class Outcome:
+    """How the server fared."""
+
+    trends: list[Trend] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)  # processes that did not live to the end
+    visits: int = 0  # that ended by themselves
+    served: int = 0  # of them
+
+    @property
+    def sound(self) -> bool:
+        return all(one.flat for one in self.trends) and not self.replaced and self.served >= SERVED * self.visits > 0
+
+
+async def churn(seconds: float, rate: float, seed: int, rooms: int) -> Outcome:
+    """Let ``rate`` clients a second come and go."""
     rng = random.Random(seed)
     series: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    visits: set[asyncio.Task[None]] = set()
+    visits: set[asyncio.Task[bool]] = set()
+    outcome = Outcome()
+
+    def ended(visit: asyncio.Task[bool]) -> None:
+        visits.discard(visit)
+        if not visit.cancelled():
+            outcome.visits += 1
+            outcome.served += visit.result()
+
     with tempfile.TemporaryDirectory(prefix="moot-churn-") as place:
         target = Target(Path(place) / "data", Path(place) / "log", "--no-limits", "--workers", "2")
         async with attacked(target):
+            await target.until(lambda: len(target.processes()) == PROCESSES, "all processes to be ready")
+            first = target.processes()
             begin, count, next_sample = time.monotonic(), 0, 0.0
             while (now := time.monotonic() - begin) < seconds:
                 while count < now * rate:
                     count += 1
                     task = asyncio.create_task(visit(target, rng, count, rooms))
                     visits.add(task)
-                    task.add_done_callback(visits.discard)
+                    task.add_done_callback(ended)
                 if now >= next_sample:
                     next_sample = now + EVERY_S
                     _sample(target, now, series)
                 await asyncio.sleep(0.02)
+            last = target.processes()
+            outcome.replaced = [name for name, pid in first.items() if last.get(name) != pid]
             for task in visits:
                 task.cancel()
             await asyncio.gather(*visits, return_exceptions=True)
-    return [trend(name, unit, samples) for (name, unit), samples in sorted(series.items())]
+    outcome.trends = [trend(name, unit, samples) for (name, unit), samples in sorted(series.items())]
+    return outcome
 
 
 def _sample(target: Target, now: float, series: dict[tuple[str, str], list[tuple[float, float]]]) -> None:
@@ -122,12 +153,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int)
     options = parser.parse_args()
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
-    trends = asyncio.run(churn(options.seconds, options.rate, seed, options.rooms))
-    for one in trends:
+    outcome = asyncio.run(churn(options.seconds, options.rate, seed, options.rooms))
+    for one in outcome.trends:
         print(one)
-    flat = all(one.flat for one in trends)
-    print(f"{options.seconds:g} s of {options.rate:g} clients a second: {'flat' if flat else 'GROWS'}; seed {seed}")
-    return 0 if flat else 1
+    for name in outcome.replaced:
+        print(f"{name:<12} DID NOT LIVE to the end")
+    print(
+        f"{options.seconds:g} s of {options.rate:g} clients a second, {outcome.served:,} of {outcome.visits:,} served: "
+        f"{'sound' if outcome.sound else 'NOT SOUND'}; seed {seed}"
+    )
+    return 0 if outcome.sound else 1
 
 
 if __name__ == "__main__":

@@ -275,6 +275,7 @@ class Plain:
         self._count = 0
         self._number = 0
         self._refusals = 0
+        self._port = 0  # ours, of the connection
         self._mark = ""  # the newest shown
         self._writer: asyncio.StreamWriter | None = None
 
@@ -283,6 +284,10 @@ class Plain:
         while True:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 await self._once()
+            if self.here:  # not when we end it ourselves
+                self.here = False
+                self.link.lost.append(self.load.now())
+                self.link.ports.append(self._port)
             await asyncio.sleep(self.load.rng.uniform(0.1, 1.0))
 
     async def _once(self) -> None:
@@ -291,16 +296,13 @@ class Plain:
         self._number, self._count, self._refusals, self._mark = self.load.number(), 0, 0, ""
         self.name = f"p{self._number}"
         self.link = self.load.links[self.name] = Link()
-        self._writer = writer
+        self._writer, self._port = writer, writer.get_extra_info("sockname")[1]
         try:
             writer.write(f"{self.name}\n/join {self.room}\n".encode())
             while line := await reader.readline():
                 self._hear(line.decode())
         finally:
-            if self.here:
-                self.link.lost.append(self.load.now())
-                self.link.ports.append(writer.get_extra_info("sockname")[1])
-            self.here, self._writer = False, None
+            self._writer = None
             writer.close()
 
     def _hear(self, line: str) -> None:

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ class Blow:
     fault: str
     begin: float
     end: float = 0.0  # undone, or the victim replaced
-    hit: set[int] = field(default_factory=set)  # clients' ports that sat on the victim, when only those may suffer
+    hit: set[int] | None = None  # clients' ports that sat on the victim; None: others may suffer, too
 
 
 class Nemesis:

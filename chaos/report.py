@@ -35,15 +35,16 @@ def rows(outcome: Outcome) -> list[Row]:
     operations = sorted(outcome.history.operations.values(), key=lambda one: one.invoked)
     begins = [one.invoked for one in operations]
     bad = {kind: {one.cmid for one in outcome.violations if one.kind == kind} for kind in ("lost", "doubled")}
-    for blow in outcome.blows:
+    for at, blow in enumerate(outcome.blows):
         row = found.setdefault(blow.fault, Row(blow.fault))
         row.count += 1
         end = blow.end or blow.begin + UNDONE_S
+        later = outcome.blows[at + 1].begin if at + 1 < len(outcome.blows) else float("inf")
         under_way = operations[bisect_left(begins, blow.begin - BEFORE_S) : bisect_right(begins, end)]
         row.lost += sum(one.cmid in bad["lost"] for one in under_way)
         row.doubled += sum(one.cmid in bad["doubled"] for one in under_way)
         _messages(row, blow, under_way, outcome)
-        _connections(row, blow, end, outcome)
+        _connections(row, blow, later, outcome)
     return sorted(found.values(), key=lambda row: row.fault)
 
 
@@ -58,13 +59,14 @@ def _messages(row: Row, blow: Blow, under_way: list[Operation], outcome: Outcome
     row.pauses += longest.values()
 
 
-def _connections(row: Row, blow: Blow, end: float, outcome: Outcome) -> None:
+def _connections(row: Row, blow: Blow, later: float, outcome: Outcome) -> None:
+    """Charge ``blow`` with the connections that were lost until the next one came, when it was long undone, too."""
     for link in outcome.links.values():
         at = bisect_left(link.lost, blow.begin)
-        if at == len(link.lost) or link.lost[at] > end:
+        if at == len(link.lost) or link.lost[at] >= later:
             continue
         row.disconnected += 1
-        row.disturbed += bool(blow.hit) and link.ports[at] not in blow.hit
+        row.disturbed += blow.hit is not None and link.ports[at] not in blow.hit
         again = bisect_right(link.back, link.lost[at])
         if again < len(link.back):
             row.returns.append(link.back[again] - blow.begin)
@@ -92,11 +94,12 @@ def table(outcome: Outcome) -> str:
 def _verdict(outcome: Outcome) -> list[str]:
     operations = outcome.history.operations.values()
     acked = sum(one.status == "ok" for one in operations)
-    open_ = sum(one.status in ("open", "unknown") for one in operations)
+    failed = sum(one.status == "fail" for one in operations)
+    open_ = len(operations) - acked - failed
     readers = len(outcome.history.runs) + len(outcome.history.heard_of)
     lines = [
         f"{outcome.plan.clients} clients, {len(operations):,} messages in {outcome.seconds:.0f} s: {acked:,} "
-        f"acknowledged, {open_:,} unknown; {readers} readers"
+        f"acknowledged, {failed:,} refused, {open_:,} unknown; {readers} readers"
     ]
     lines += [str(one) for one in outcome.violations[:SHOWN]]
     if len(outcome.violations) > SHOWN:

@@ -22,3 +22,5 @@ async def test_nothing_is_lost_doubled_or_reordered_whatever_dies() -> None:
     assert {blow.fault for blow in outcome.blows} | outcome.skipped.keys() == set(FAULTS)
     assert outcome.skipped.keys() <= NEEDS_DISK | NEEDS_NETWORK  # what needs root, and more than every container has
     assert outcome.proxied.keys() == set(PROXY_FAULTS)
+    assert len(outcome.history.operations) > 0.95 * outcome.plan.rate * outcome.seconds
+    assert outcome.history.refusals, "nobody with nc was there at the end"

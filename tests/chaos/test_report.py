@@ -29,6 +29,23 @@ def test_a_fault_is_charged_with_what_happened_in_its_time() -> None:
     assert row.returns == [0.5]
 
 
+def test_a_connection_that_is_lost_after_the_fault_is_charged_to_it_until_the_next() -> None:
+    outcome = campaign()
+    outcome.links["bob"].lost[0] = 11.5
+    assert rows(outcome)[0].disturbed == 1
+    outcome.blows.append(Blow("kill-broker", 11.4, 12.0))
+    assert [(row.fault, row.disconnected, row.disturbed) for row in rows(outcome)] == [
+        ("kill-broker", 1, 0),
+        ("kill-worker", 1, 0),
+    ]
+
+
+def test_a_victim_without_clients_excuses_nobody() -> None:
+    outcome = campaign()
+    outcome.blows[0].hit = set()
+    assert rows(outcome)[0].disturbed == 2
+
+
 def test_what_is_lost_is_charged_to_its_fault_and_the_seed_is_told() -> None:
     outcome = campaign()
     outcome.violations = [Violation("lost", "ann was told that a1 is 1 of #tea, and it is nowhere", "a1")]
