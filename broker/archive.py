@@ -92,7 +92,7 @@ def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
     """
     items = audit.rows()
     first = list(itertools.islice(items, 1))  # nothing is yielded of what turns out to be no log
-    yield _encoder.encode(Header(format=FORMAT, epoch=audit.epoch())) + b"\n"
+    yield _encoder.encode(Header(format=FORMAT, epoch=audit.epoch)) + b"\n"
     count_rooms = count = 0
     current: Room | None = None
     for item in itertools.chain(first, items):

@@ -16,10 +16,10 @@ import apsw
 
 from broker import chain, walfile
 from broker.btree import Entry, Malformed, NotText, Pages, Tree, orphans, page_bytes, roots
+from broker.schema import VERSION
 from broker.verify import Damage, Found, Room, Row, Verifier, is_message
 from broker.walfile import WalFile
 
-VERSION: Final = 2  # of the log's format; the one before had no sums
 MAX_COMPLAINTS: Final = 100  # of SQLite
 _RESCANS: Final = 5  # of the write-ahead log, while a server writes it
 
@@ -45,6 +45,8 @@ class Audit:
         self._general: list[Damage] = []
         self.messages = 0
         """Sound ones so far."""
+        self.epoch = ""
+        """The log's; "" when it is damaged."""
         try:
             self._open()
         except OSError as error:
@@ -92,6 +94,7 @@ class Audit:
                 f"the log {self.path} has format 1, which had no checksums; start a server with it once, which brings "
                 f"it to format {VERSION} and keeps a copy of before"
             )
+        self._read_meta()
         self._read_rooms()
 
     def _scan(self, size: int) -> tuple[BinaryIO | None, WalFile]:
@@ -137,13 +140,6 @@ class Audit:
         except Malformed:
             return 0
 
-    def epoch(self) -> str:
-        """Return the log's epoch, "" when it cannot be read."""
-        root = self._tables.get("meta")
-        entries = Tree(self.pages, root, table=False).entries() if root else iter(())
-        found = [entry.values[1] for entry in entries if entry.values and entry.values[0] == "epoch"]
-        return found[0] if found and isinstance(found[0], str) else ""
-
     def names(self) -> set[str]:
         """Return the names of the rooms, as far as they can be read."""
         return {room.name for room in self.rooms.values()}
@@ -182,6 +178,18 @@ class Audit:
             if row is not None:
                 self.messages += 1
                 yield row
+
+    def _read_meta(self) -> None:
+        root = self._tables.get("meta")
+        if root is None:
+            self._general.append(Damage("the schema is damaged: it has no table of what the log knows of itself"))
+        for entry in Tree(self.pages, root, table=False).entries() if root is not None else ():
+            match entry.values:
+                case (str(key), str(value), bytes(stored)) if chain.of_value(key, value.encode()) == stored:
+                    if key == "epoch":
+                        self.epoch = value
+                case _:
+                    self._general.append(Damage("an entry of what the log knows of itself is damaged"))
 
     def _read_rooms(self) -> None:
         root = self._tables.get("rooms")
@@ -257,7 +265,8 @@ def room_of(entry: Entry, name: str | None = None) -> Room:
     match entry.values:
         case (None, *columns, bytes(stored)) if len(columns) == 6:
             for values, sound in _readings(columns):
-                if (found := _room_sum(values)) == stored or (sound and _one_bit(found, stored)):
+                found = _room_sum(values)
+                if found == stored or (sound and found is not None and chain.one_bit_apart(found, stored)):
                     known, topic, pruned, base, last, head = values
                     return Room(entry.rowid, known, topic, pruned, base, last, head, sound=found == stored and sound)
     known = name or f"#lost-{entry.rowid}"
@@ -277,17 +286,11 @@ def _flipped(value: Any) -> Iterator[Any]:
         case int():
             yield from (value ^ (1 << bit) for bit in range(63))
         case bytes():
-            number = int.from_bytes(value, "big")
-            yield from ((number ^ (1 << bit)).to_bytes(len(value), "big") for bit in range(len(value) * 8))
+            yield from chain.one_bit_off(value)
         case str() | NotText():
             for raw in _flipped(value.encode() if isinstance(value, str) else value.raw):
                 with contextlib.suppress(UnicodeDecodeError):
                     yield raw.decode()
-
-
-def _one_bit(one: bytes | None, other: bytes) -> bool:
-    """Return whether two sums differ in a single bit."""
-    return one is not None and (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count() == 1
 
 
 def _room_sum(columns: list[Any]) -> bytes | None:

@@ -9,6 +9,7 @@ anew: that row's sum follows `start` of its room, like a first row's.
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,22 @@ def of_room(name: str, topic: str, pruned: int, base: bytes, last: int, head: by
     """Return the sum of a row of `rooms`: all its columns but the id."""
     columns = _encoder.encode((name, topic, pruned, base, last, head))
     return hashlib.blake2b(columns, digest_size=SUM_BYTES, person=b"moot rooms").digest()
+
+
+def of_value(key: str, value: bytes) -> bytes:
+    """Return the sum of a row of `meta`."""
+    return hashlib.blake2b(_encoder.encode((key, value)), digest_size=SUM_BYTES, person=b"moot meta").digest()
+
+
+def one_bit_off(value: bytes) -> Iterator[bytes]:
+    """Yield ``value`` with each one of its bits flipped."""
+    number = int.from_bytes(value, "big")
+    return ((number ^ (1 << bit)).to_bytes(len(value), "big") for bit in range(len(value) * 8))
+
+
+def one_bit_apart(one: bytes, other: bytes) -> bool:
+    """Return whether two sums differ in a single bit."""
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count() == 1
 
 
 class Walk:

@@ -11,8 +11,6 @@ power loss; with NORMAL it would not (https://www.sqlite.org/pragma.html#pragma_
 
 import contextlib
 import logging
-import re
-import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ from typing import Any, Final
 
 import apsw
 
-from broker import chain, heads, pages, placing, recovery, rows, schema
+from broker import chain, heads, meta, pages, placing, recovery, rows, schema
 from broker.heads import CACHED, Head
 from broker.pages import Page
 from broker.reading import Reader
@@ -33,7 +31,6 @@ log = logging.getLogger("moot.broker")
 
 __all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Stored", "inbox_name"]
 
-_EPOCH: Final = re.compile(rb"[0-9a-f]{16}")
 _PRAGMAS: Final = {
     "journal_mode": "WAL",
     "synchronous": "FULL",
@@ -187,13 +184,10 @@ class Log:
         self._doubtful.clear()
 
     def _epoch(self) -> str:
-        raw = self._db.execute("SELECT CAST(value AS BLOB) FROM meta WHERE key = 'epoch'").get
-        if isinstance(raw, bytes) and _EPOCH.fullmatch(raw):
-            return raw.decode()
-        log.error("the log's epoch is damaged; it gets another, and all clients begin anew")
-        epoch = secrets.token_hex(8)
-        set_ = "INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-        self._db.execute(set_, (epoch,))
+        epoch = meta.get(self._db, "epoch")
+        if epoch is None:
+            log.error("the log's epoch is damaged; it gets another, and all clients begin anew")
+            epoch = meta.renew_epoch(self._db)
         return epoch
 
     def _newest_topic(self, room: Head) -> str:
@@ -225,9 +219,11 @@ class Log:
         return known.pruned if known else 0
 
     def recall(self, key: str) -> str | None:
-        """Return what was kept by `remember`. Raises `LogError`."""
-        found = self._query("SELECT value FROM meta WHERE key = ?", (key,))
-        return found[0][0] if found else None
+        """Return what was kept by `remember`, None if there is none or it is damaged. Raises `LogError`."""
+        try:
+            return meta.get(self._db, key)
+        except apsw.Error as err:
+            raise LogError(f"cannot read the log: {err}") from err
 
     def last(self, room: str) -> int:
         """Return the newest seq of ``room``; 0 when it has no messages."""
@@ -417,9 +413,7 @@ class Log:
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value of the server's own, with this transaction. Raises `LogError`."""
-        self._write(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
-        )
+        self._write(meta.PUT, meta.row(key, value))
 
     def prune(self, room: str, keep: int, before_ms: int, limit: int) -> int:
         """Remove the oldest messages of ``room``, at most ``limit``; return how many seqs, 0: none is to go.

@@ -6,14 +6,13 @@ Each has an epoch of its own, so that clients that come back to it start anew in
 
 import contextlib
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 
-from broker import chain
+from broker import chain, meta
 from broker.audit import Audit, AuditError, connect
 from broker.chain import Columns
 from broker.log import Log, LogError
@@ -26,10 +25,6 @@ class NewLogError(Exception):
 
 class Conflict(Exception):
     """A message or room is in the log already; the text says which."""
-
-
-def new_epoch() -> str:
-    return secrets.token_hex(8)
 
 
 @contextlib.contextmanager
@@ -101,7 +96,7 @@ def copy(source: Path, to: Path, *, live: bool, verify: bool) -> int | None:
                 backup.step(-1)  # in parts it would begin anew whenever the server writes in between
             reading.close()
             writing.execute("PRAGMA journal_mode=DELETE").fetchall()  # one file; a server makes it WAL again
-            writing.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (new_epoch(),))
+            meta.renew_epoch(writing)
         finally:
             writing.close()
     finally:
@@ -120,7 +115,7 @@ class Writer:
         Log(path).close()
         self._db = apsw.Connection(str(path))
         self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (new_epoch(),))
+        meta.renew_epoch(self._db)
         self._names: set[str] = {name for (name,) in self._db.execute("SELECT name FROM rooms")}
         self._id: int = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM rooms").get
         self._room: tuple[str, int] | None = None  # name and pruned

@@ -7,23 +7,22 @@ The format's version is SQLite's `user_version`. Migrations go forward only. Bef
 import contextlib
 import logging
 import os
-import secrets
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
-from broker import chain, rows
+from broker import chain, meta, rows
 from broker.placing import sync
 
 log = logging.getLogger("moot.broker")
 
 VERSION: Final = 2
-_STEPS: Final = 100_000  # of SQLite's machine between two signs of life
 _PAGES: Final = 10_000
+_EPOCH: Final = re.compile(rb"[0-9a-f]{16}")
 
-_META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
 _ROOMS: Final = """
 CREATE TABLE rooms (
     id INTEGER PRIMARY KEY,
@@ -59,7 +58,10 @@ class TooNew(Exception):
 
 
 def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Callable[[], None]) -> None:
-    """Make the log one of this version: create it, or migrate it. Raises `TooNew`, `apsw.Error`, `OSError`."""
+    """Make the log one of this version: create it, or migrate it. Raises `TooNew`, `apsw.Error`, `OSError`.
+
+    ``alive``: called while the copy is made; ``db`` gives signs of life of its own.
+    """
     version: int = db.pragma("user_version")
     if version > VERSION:
         raise TooNew(f"it has format {version}, newer than this moot knows ({VERSION}); update moot")
@@ -74,16 +76,14 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Calla
     if version == 1:
         saved = back_up(db, Path(f"{path}.v1.bak"), vfs, alive)
         log.info("the log %s is brought to format %d; its copy of before is %s", path, VERSION, saved)
-        db.set_progress_handler(_never_stop(alive), _STEPS)
     with db:
         if version == 0:
-            for statement in (_META, _ROOMS, _MESSAGES, _INDEX):
+            for statement in (meta.TABLE, _ROOMS, _MESSAGES, _INDEX):
                 db.execute(statement)
-            db.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+            meta.renew_epoch(db)
         else:
             _from_1(db)
         db.pragma("user_version", VERSION)
-    db.set_progress_handler(None)
 
 
 def _has_sums(db: apsw.Connection) -> bool:
@@ -113,16 +113,13 @@ def back_up(db: apsw.Connection, to: Path, vfs: str | None, alive: Callable[[], 
     return to
 
 
-def _never_stop(alive: Callable[[], None]) -> Callable[[], bool]:
-    def handler() -> bool:
-        alive()
-        return False
-
-    return handler
-
-
 def _from_1(db: apsw.Connection) -> None:
     """Format 1 had no sums, and of a room only its name and topic."""
+    epoch = db.execute("SELECT CAST(value AS BLOB) FROM meta WHERE key = 'epoch'").get
+    db.execute("DROP TABLE meta")
+    db.execute(meta.TABLE)
+    if isinstance(epoch, bytes) and _EPOCH.fullmatch(epoch):
+        meta.put(db, "epoch", epoch.decode())
     db.execute("ALTER TABLE rooms RENAME TO rooms_1; ALTER TABLE messages RENAME TO messages_1")
     db.execute("DROP INDEX messages_once")
     db.execute(_ROOMS)

@@ -138,7 +138,7 @@ def _as_json(audit: "Audit", repaired: Path | None) -> str:
     found = {
         "log": str(audit.path),
         "sound": not audit.damage,
-        "epoch": audit.epoch(),
+        "epoch": audit.epoch,
         "messages": audit.messages,
         "rooms": len(audit.rooms),
         "bytes": audit.path.stat().st_size,

@@ -176,7 +176,7 @@ def test_a_repair_keeps_what_is_sound(path: Path, tmp_path: Path, cut: bool) -> 
             "#tea 7 to 8: not as they were written",
             "#tea 20: not as it was written",
         ]
-        epoch = audit.epoch()
+        epoch = audit.epoch
     assert path.read_bytes() == raw
     verified(new, "it")
     log = Log(new)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker import chain
+from broker.audit import Audit
 from broker.chain import Columns, Walk
 from broker.log import Damaged, Extra, Log, LogError, inbox_name
 from broker.pages import Page
@@ -362,6 +363,27 @@ def test_a_number_far_beyond_the_end_is_not_gone_on_from(copy: Path, caplog: pyt
     assert "that is ignored" in caplog.text
     assert spread(log.after("#tea", 28, 4)) == [29, -30, -31, 32]
     log.close()
+
+
+@pytest.mark.parametrize("part", ["key", "value", "sum"])
+def test_one_flipped_bit_in_what_the_log_knows_of_itself_costs_nothing_and_is_found(copy: Path, part: str) -> None:
+    log = Log(copy)
+    epoch = log.epoch
+    log.remember("clock", "1795000000000")
+    log.commit()
+    log.close()
+    content = copy.read_bytes()
+    begin = content.index(b"epoch" + epoch.encode() + chain.of_value("epoch", epoch.encode()))
+    where = {"key": range(5), "value": range(5, 21), "sum": range(21, 37)}[part]
+    for at in where:
+        bit = 1 << at % 8
+        copy.write_bytes(content[: begin + at] + bytes([content[begin + at] ^ bit]) + content[begin + at + 1 :])
+        with Audit(copy, live=False) as audit:
+            assert len(list(audit.rows())) == 3 * PER_ROOM
+            assert [str(each) for each in audit.damage] == ["an entry of what the log knows of itself is damaged"]
+        log = Log(copy)
+        assert (log.epoch, log.recall("clock")) == (epoch, "1795000000000")
+        log.close()
 
 
 def test_a_damaged_epoch_is_another_epoch(copy: Path) -> None:
