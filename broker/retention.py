@@ -51,7 +51,7 @@ class Retention:
         self._rooms: list[str] = []  # those left of this round, the next one last
         self._due = 0.0
         self._before_ms = 0  # what is older than this goes, in this round
-        self._removed = 0  # of the room that is being gone through
+        self._firsts: dict[str, int] = {}  # rooms of which it is not said yet what was removed, and where that begins
 
     def step(self, settings: Settings, now: float, wall_ms: int) -> float | None:
         """Remove some messages, in a transaction of its own. Return when to step again; None: nothing ever goes.
@@ -73,6 +73,7 @@ class Retention:
             log.error("old messages could not be removed: %s", err)
             self._log.rollback()
             self._rooms.clear()
+        self._say_what_went()
         self._due = now + (PAUSE_S if self._rooms else ROUND_S)
         return self._due
 
@@ -91,14 +92,20 @@ class Retention:
         left = SLICE
         for _ in range(min(ROOMS, len(self._rooms))):
             room = self._rooms[-1]
+            first = self._log.pruned(room) + 1
             removed = self._log.prune(room, keep, self._before_ms, left)
-            self._removed += removed
+            if removed:
+                self._firsts.setdefault(room, first)
             left -= removed
             if left == 0:
                 return  # this room may have more
             self._rooms.pop()
-            if self._removed:
-                shown = "an inbox" if room[0] == "~" else room
-                last = self._log.pruned(room)
-                log.info("retention removed messages %d to %d of %s", last - self._removed + 1, last, shown)
-                self._removed = 0
+
+    def _say_what_went(self) -> None:
+        """Tell the operator of each room that was gone through; the last of `_rooms` may have more."""
+        for room in self._firsts.keys() - set(self._rooms[-1:]):
+            first, last = self._firsts.pop(room), self._log.pruned(room)
+            if first <= last:  # else it was rolled back
+                log.info(
+                    "retention removed messages %d to %d of %s", first, last, "an inbox" if room[0] == "~" else room
+                )

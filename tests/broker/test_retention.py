@@ -222,6 +222,28 @@ def test_a_round_that_fails_is_taken_back_and_tried_again(tmp_path: Path, caplog
     log.close()
 
 
+def test_what_is_said_to_be_removed_is(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    fill(log, SLICE + 60)
+    fill(log, 30, "#other")
+    retention, settings = Retention(log), keeping(messages=10)
+    retention.step(settings, 0.0, NOON)  # all that is to go of one room, some of the other
+    log._db.set_commit_hook(lambda: True)  # refuses
+    retention.step(settings, 1.0, NOON)
+    log._db.set_commit_hook(None)
+    fill(log, 15, "#other")
+    retention.step(settings, 2 * ROUND_S, NOON)
+    retention.step(settings, 3 * ROUND_S, NOON)
+    assert (log.pruned("#tea"), log.pruned("#other")) == (SLICE + 50, 35)
+    said = [record.getMessage() for record in caplog.records if "retention removed" in record.getMessage()]
+    assert sorted(said) == [
+        "retention removed messages 1 to 20 of #other",
+        "retention removed messages 1 to 230 of #tea",
+        "retention removed messages 21 to 35 of #other",
+        "retention removed messages 231 to 300 of #tea",
+    ]
+
+
 def test_a_damaged_row_neither_stops_it_nor_spoils_the_next(tmp_path: Path) -> None:
     log = Log(tmp_path / "moot.db")
     fill(log, 30, time_of=lambda seq: NOON - 3 * DAY if seq <= 20 else NOON)
