@@ -41,6 +41,7 @@ class Conn(asyncio.Protocol):
     """See the module. `worker` is the process's one `Worker`."""
 
     __slots__ = (
+        "_abort_timer",
         "_bucket",
         "_hellos",
         "_paused",
@@ -115,6 +116,7 @@ class Conn(asyncio.Protocol):
         self._bucket: Bucket | None = None
         self._hellos = 0  # received
         self._pump_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None  # runs while it is being closed
         self._paused = False
         self._refused = 0  # for flooding, since reading last rested
         self._resting = False
@@ -156,8 +158,9 @@ class Conn(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        if self._pump_timer is not None:
-            self._pump_timer.cancel()
+        for timer in (self._pump_timer, self._abort_timer):
+            if timer is not None:
+                timer.cancel()
         for _request, _price, size in self.todo or ():
             self.worker.requested -= size
         self.todo = None
@@ -478,7 +481,7 @@ class Conn(asyncio.Protocol):
         self.count()
         self.closing = True
         self.transport.close()
-        self.worker.loop.call_later(CLOSE_S, self.transport.abort)  # one who does not read would stay for ever
+        self._abort_timer = self.worker.loop.call_later(CLOSE_S, self.transport.abort)  # else who reads nothing stays
 
 
 def _size(request: Request) -> int:

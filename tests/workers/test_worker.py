@@ -1,8 +1,10 @@
 """A worker on a real event loop with real connections; the test plays the broker."""
 
+import gc
 import os
 import struct
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sized
 
 import msgspec
 import pytest
@@ -26,6 +28,7 @@ from protocol.ipc import (
 )
 from protocol.pipes import PipeReader, PipeWriter
 from tests.workers.bench import Bench, Client, become
+from workers.process import Worker
 
 
 @pytest.fixture
@@ -221,6 +224,48 @@ async def test_questions_of_one_who_is_gone_are_not_asked_again_but_what_was_sai
     kept = [type(do.request) for do in bench.worker.pending.values()]
     assert native.Rooms not in kept
     assert native.Send in kept
+
+
+async def come_and_go(bench: Bench, number: int) -> None:
+    """One says goodbye, one vanishes, with something unanswered, and one never says who it is."""
+    ann, conn = await bench.introduced(f"ann{number}")
+    ann.write(native.Quit())
+    (quit_,) = await bench.heard(1)
+    assert isinstance(quit_, Do)
+    bench.tell(Answered(conn, quit_.rid, native.Bye(reason="bye")), Closed(conn))
+    assert isinstance(await ann.next(), native.Bye)
+    ann.writer.close()
+    eve, conn = await bench.introduced(f"eve{number}")
+    eve.write(native.History(room="#tea"))
+    await bench.heard(1)
+    eve.reset()
+    silent = await bench.client()
+    silent.reset()
+    assert await bench.heard(1) == [Gone(conn, "connection lost")]
+    bench.tell(Closed(conn))
+    await become(lambda: not bench.worker.conns and not bench.worker.leaving)
+    bench.clients.clear()
+
+
+def kept(worker: Worker) -> tuple[dict[str, int], Counter[str]]:
+    """Return how much the worker's own collections hold, and how many objects of each type there are in all."""
+    parts = (worker, worker.catchup, worker.easel, worker.farewell, worker.output, worker._door)
+    held = {f"{type(part).__name__}.{key}": len(value)
+            for part in parts for key, value in vars(part).items() if isinstance(value, Sized)}  # fmt: skip
+    gc.collect()
+    return held, Counter(type(thing).__name__ for thing in gc.get_objects())
+
+
+async def test_nothing_is_kept_of_those_who_came_and_went(bench: Bench) -> None:
+    count = 20
+    await come_and_go(bench, 0)
+    held, objects = kept(bench.worker)
+    for number in range(1, count + 1):
+        await come_and_go(bench, number)
+    held_after, objects_after = kept(bench.worker)
+    assert held_after == held
+    cancelled = {"TimerHandle", "Context"}  # asyncio forgets these in its own time
+    assert {name for name, now in objects_after.items() if now - objects[name] >= count} - cancelled == set()
 
 
 # --- the order of what somebody says
