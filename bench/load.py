@@ -7,6 +7,7 @@ that seq has no holes and time how long each message took since the moment it wa
 import selectors
 import socket
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +16,12 @@ from protocol import native
 ROOM: Final = "#bench"
 PROBES: Final = 4
 DRAIN_S: Final = 10.0
+
+
+def quantile(values: Iterable[float], q: float) -> float:
+    """Return the value that the part ``q`` of all does not exceed; not a number for none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else float("nan")
 
 
 @dataclass
@@ -35,8 +42,7 @@ class Result:
         return self.expected - self.delivered
 
     def quantile(self, q: float) -> float:
-        values = sorted(self.latencies_ms)
-        return values[min(len(values) - 1, int(q * len(values)))] if values else float("nan")
+        return quantile(self.latencies_ms, q)
 
 
 class Member:
@@ -77,6 +83,19 @@ class Member:
         except BlockingIOError:
             return
         self.out = self.out[sent:]
+
+
+def received(selector: selectors.BaseSelector, timeout: float) -> Iterator[tuple[Member, bytes]]:
+    """Wait for members' sockets, and yield who has got what."""
+    for key, _events in selector.select(timeout):
+        member: Member = key.data
+        try:
+            chunk = member.sock.recv(1 << 18)
+        except BlockingIOError:
+            continue
+        if not chunk:
+            raise SystemExit(f"the server closed the connection of m{member.number}")
+        yield member, chunk
 
 
 def fill_room(port: int, size: int) -> list[Member]:
@@ -136,14 +155,7 @@ class Load:
         sender.write(native.encode(native.Send(id=self.turn, cmid=cmid, to=ROOM, text=text)))
 
     def _receive(self, timeout: float) -> None:
-        for key, _events in self.selector.select(timeout):
-            member: Member = key.data
-            try:
-                chunk = member.sock.recv(1 << 18)
-            except BlockingIOError:
-                continue
-            if not chunk:
-                raise SystemExit(f"the server closed the connection of m{member.number}")
+        for member, chunk in received(self.selector, timeout):
             if member.probe:
                 self._check(member, chunk)
             else:

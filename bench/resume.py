@@ -123,25 +123,15 @@ def resume(port: int, others: Others, clients: int, rate: float) -> tuple[Step, 
         subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, start_new_session=True)
         for number in range(clients)
     ]
-    felt = Step()
-    until = time.monotonic() + LIMIT_S
-    while any(process.poll() is None for process in started):
-        add(felt, others.step(rate, 0.5))
-        if time.monotonic() > until:
-            for process in started:
-                process.kill()
-            raise SystemExit(f"clients had not resumed after {LIMIT_S:g} s")
+    felt = others.step(rate, LIMIT_S, lambda: all(process.poll() is not None for process in started))
+    if any(process.poll() is None for process in started):
+        for process in started:
+            process.kill()
+        raise SystemExit(f"clients had not resumed after {LIMIT_S:g} s")
     said = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
         raise SystemExit("a client could not resume")
     return felt, [json.loads(line) for line in said]
-
-
-def add(total: Step, part: Step) -> None:
-    total.sent += part.sent
-    total.seconds += part.seconds
-    total.latencies_ms += part.latencies_ms
-    total.heard_ms += part.heard_ms
 
 
 def main() -> int:

@@ -10,11 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+from bench.load import quantile
 from bench.server import moot
 from protocol import native
 
 DRIP_S = 5.0  # between two bytes of one connection
+JOIN_S = 0.05  # between two people, whether those before them are in or not
 LINE = native.encode(native.Hello(nick="x" * 20, client="x" * 40))
 PERSON_LIMIT_S = 60.0
 READY = "under attack"
@@ -97,9 +100,8 @@ class Attack:
         sock.close()
 
 
-def come_in(port: int, number: int) -> float:
-    """Connect, say hello and join as a person would; return how long that took, in seconds."""
-    began = time.monotonic()
+def come_in(port: int, number: int, due: float) -> float:
+    """Connect, say hello and join as a person would; return how long after ``due`` that was done, in seconds."""
     with socket.create_connection(("127.0.0.1", port), timeout=PERSON_LIMIT_S) as sock, sock.makefile("rb") as lines:
         sock.sendall(native.encode(native.Hello(id=1, nick=f"p{number}")))
         sock.sendall(native.encode(native.Join(id=2, room=f"#r{number % 20}")))
@@ -108,24 +110,25 @@ def come_in(port: int, number: int) -> float:
             if isinstance(event, native.Error):
                 raise SystemExit(f"the server refused: {event.text}")
             if isinstance(event, native.Room):
-                return time.monotonic() - began
+                return time.monotonic() - due
     raise SystemExit("the server closed the connection of a normal person")
 
 
 def joins(port: int, count: int) -> list[float]:
-    took = []
-    for number in range(count):
-        took.append(come_in(port, number) * 1000)
-        if number % 50 == 49:
-            print(f"  {number + 1} came in", file=sys.stderr, flush=True)
-        time.sleep(0.05)
-    return sorted(took)
+    """Let ``count`` people come in, each when it is their turn; return how long each took, in milliseconds."""
+    begin = time.monotonic()
+    with ThreadPoolExecutor(count) as people:
+        came = []
+        for number in range(count):
+            due = begin + number * JOIN_S
+            time.sleep(max(0.0, due - time.monotonic()))
+            came.append(people.submit(come_in, port, number, due))
+        return [one.result() * 1000 for one in came]
 
 
-def show(what: str, took: list[float]) -> float:
-    p99 = took[min(len(took) - 1, int(0.99 * len(took)))]
-    print(f"{what}: {len(took)} joins, p50 {took[len(took) // 2]:.1f} ms, p99 {p99:.1f} ms, max {took[-1]:.1f} ms")
-    return p99
+def show(what: str, took: list[float]) -> None:
+    p50, p99 = quantile(took, 0.5), quantile(took, 0.99)
+    print(f"{what}: {len(took)} joins, p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {max(took):.1f} ms")
 
 
 def attack(port: int, loris: int, floods: int, seconds: float) -> int:

@@ -10,7 +10,7 @@ import selectors
 import sys
 import time
 
-from bench.load import Member
+from bench.load import Member, quantile, received
 from bench.server import Server, moot
 from protocol import native
 
@@ -26,17 +26,11 @@ class Reader(Member):
         self.room = room
         self.join(room)
 
-    def take(self, latencies_ms: list[float] | None) -> int:
-        """Read what is there, and decode it if somebody wants the latencies; return the bytes."""
-        try:
-            chunk = self.sock.recv(1 << 18)
-        except BlockingIOError:
-            return 0
-        if not chunk:
-            raise SystemExit(f"the server closed the connection of m{self.number}")
+    def take(self, chunk: bytes, latencies_ms: list[float] | None) -> None:
+        """Decode ``chunk`` if this is one of those that are looked at; note the latencies if somebody wants them."""
         *lines, self.rest = (self.rest + chunk).split(b"\n")
         if not self.probe:
-            return len(chunk)
+            return
         now = time.monotonic()
         for line in lines:
             event = native.decode_event(line)
@@ -46,7 +40,6 @@ class Reader(Member):
                 self.last = msg.seq
                 if latencies_ms is not None:
                     latencies_ms.append((now - float(msg.text.split(" ", 1)[0])) * 1000)
-        return len(chunk)
 
 
 class Crowd:
@@ -87,8 +80,9 @@ class Crowd:
         sender.write(native.encode(native.Send(cmid=f"c{self.turn}", to=sender.room, text=text)))
 
     def _receive(self, timeout: float, latencies: list[float] | None) -> None:
-        for key, _events in self.selector.select(timeout):
-            key.data.take(latencies)
+        for reader, chunk in received(self.selector, timeout):
+            assert isinstance(reader, Reader)
+            reader.take(chunk, latencies)
 
     def stop_reading(self) -> None:
         for reader in self.slow:
@@ -105,11 +99,6 @@ class Crowd:
                 behind = [reader for reader in self.slow if reader.last < self.sent[reader.room]]
                 raise SystemExit(f"{len(behind)} clients did not catch up within {CATCH_UP_S:g} s")
         return time.monotonic() - began
-
-
-def quantile(values: list[float], q: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else float("nan")
 
 
 def measure(server: Server, options: argparse.Namespace) -> int:
