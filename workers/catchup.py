@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("moot.worker")
 
-PAGE: Final = 500  # messages; the broker cuts a page to what fits a send queue
+PAGE: Final = 500  # messages at most; the broker makes pages as short as it can afford
 AT_ONCE: Final = 4  # pages asked for by one worker: they cost the broker time that everybody waits for
 RETRY_S: Final = 1.0
 OURS_FIRST_S: Final = 10.0

@@ -336,6 +336,26 @@ def test_pages_are_put_off_in_order_and_hold_up_nobody_else(bench: Bench) -> Non
     assert [msg.text for msg in told[0].event.messages] == ["b"]
 
 
+def test_however_many_resume_at_once_what_others_say_waits_for_no_more_than_one_turn_of_pages(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, many = bench.worker(1), [conn(1, number) for number in range(1, 12)]
+    for who in many:
+        one.put(hello(who, f"n{who}"), join(who, "#tea"))
+    bench.turn()
+    one.told()
+    monkeypatch.setattr("broker.process.PAGES_S", 0.0)  # a turn is over with the page that it began with
+    one.put(*(Do(who, 3, native.History(room="#tea", after=0)) for who in many[1:]))
+    for number in range(10):
+        one.put(say(many[0], "x", 3 + number))
+        bench.broker.waiting += bench.broker._wait(0.0)
+        bench.broker.step()
+        bench.broker.step()
+        got = [type(event.event) for event in one.told() if isinstance(event, Answered)]
+        assert got == [native.Ok, native.HistoryPage]
+    assert not bench.broker.pages
+
+
 def test_people_of_a_worker_that_died_before_it_was_served_linger(successor: Bench) -> None:
     one, two = successor.worker(1), successor.worker(2)
     one.put(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 0}))
