@@ -1,7 +1,8 @@
 """Targets that take what clients send: line readers and dialects, with events in between that go back out."""
 
+from collections.abc import Sequence
 from itertools import count
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -12,10 +13,11 @@ from protocol.native import Event, Request
 from protocol.settings import DEFAULTS
 from workers import intake
 from workers.dialects import Dialect, prose
-from workers.dialects.lines import LineReader, TooLong
+from workers.dialects.lines import LineReader
 from workers.dialects.native import Native
 from workers.dialects.plain import MAX_HELD, Plain
 
+T_co = TypeVar("T_co", covariant=True)
 MAX_LINE: Final = 64  # small, so that a small input is over it
 _SMALL: Final = msgspec.structs.replace(DEFAULTS, max_line=512)
 
@@ -25,14 +27,26 @@ def plain() -> Plain:
     return Plain(_SMALL, 3600, lambda: f"c{next(numbers)}")
 
 
+class _Cutter(Protocol[T_co]):
+    _rest: bytes
+
+    def feed(self, chunk: bytes, /) -> Sequence[T_co]: ...
+
+
+def _in_pieces(cutter: _Cutter[T_co], source: Source) -> list[T_co]:
+    """Feed the payload piece by piece; return what came of it."""
+    found: list[T_co] = []
+    for piece in source.pieces():
+        found += cutter.feed(piece)
+        assert len(cutter._rest) <= MAX_LINE
+    return found
+
+
 def lines(data: bytes) -> None:
     """Any cut of a stream gives the same lines, none of them over the limit, and little is kept."""
     source = Source(data)
     reader, whole = LineReader(MAX_LINE), LineReader(MAX_LINE)
-    found: list[bytes | TooLong] = []
-    for piece in source.pieces():
-        found += reader.feed(piece)
-        assert len(reader._rest) <= MAX_LINE
+    found = _in_pieces(reader, source)
     at_once = whole.feed(source.payload)
     assert [line if isinstance(line, bytes) else None for line in found] == [
         line if isinstance(line, bytes) else None for line in at_once
@@ -48,10 +62,7 @@ def native_dialect(data: bytes) -> None:
     """Any cut gives the same requests; each is one the server can prepare, each refusal one line a client can read."""
     source = Source(data)
     cut, whole = Native(MAX_LINE), Native(MAX_LINE)
-    found: list[Request | bytes] = []
-    for piece in source.pieces():
-        found += cut.feed(piece)
-        assert len(cut._rest) <= MAX_LINE
+    found = _in_pieces(cut, source)
     assert found == whole.feed(source.payload)
     last = cut.end()
     assert last == whole.end()

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import msgspec
+
 from broker.archive import End, Header, Importer, ImportFailed, Message, RoomLine, exported
 from broker.audit import Audit
 from broker.log import Log, LogError
@@ -69,44 +71,36 @@ def exported_lines(data: bytes) -> None:
 
 def _lines(source: Source) -> list[bytes]:
     """Return a header, rooms with messages of any kind, the raw payload perhaps, and an end that fits mostly."""
-    lines = [native.encode(Header(format=1))]  # type: ignore[arg-type]
+    lines: list[msgspec.Struct] = [Header(format=1)]
     rooms = messages = 0
     for name in _ROOMS[: 1 + source.below(3)]:
         room = RoomLine(room=name, pruned=source.below(3), topic=source.pick((None, source.text())))
-        lines.append(native.encode(room))  # type: ignore[arg-type]
+        lines.append(room)
         rooms += 1
         seq = room.pruned
         for _ in range(source.below(5)):
             seq += 1 + source.below(2)
             made: Message = source.value(Message)
-            lines.append(native.encode(_as_of(made, name, seq, source)))  # type: ignore[arg-type]
+            lines.append(_as_of(made, name, seq, source))
             messages += 1
-    if source.payload:
-        lines += source.payload.splitlines(keepends=True)
-    lines.append(native.encode(End(rooms=rooms, messages=messages)))  # type: ignore[arg-type]
-    return lines
+    end = End(rooms=rooms, messages=messages)
+    return [*map(_line, lines), *source.payload.splitlines(keepends=True), _line(end)]
+
+
+def _line(value: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(value) + b"\n"
 
 
 def _as_of(made: Message, room: str, seq: int, source: Source) -> Message:
-    sender = f"{source.below(3):032x}"
-    return Message(
-        room=room,
-        seq=seq,
-        time=made.time,
-        nick=source.pick(("ann", made.nick)),
-        sender=sender,
-        cmid=made.cmid,
-        kind=made.kind,
-        text=made.text,
-        to=made.to,
-        reply=made.reply,
-        cmd=made.cmd,
-        anim=made.anim,
-    )
+    nick, sender = source.pick(("ann", made.nick)), f"{source.below(3):032x}"
+    return msgspec.structs.replace(made, room=room, seq=seq, nick=nick, sender=sender)
 
 
 def journal_file(data: bytes) -> None:
-    """A damaged journal is set aside and said so, or gives back some of what was in it, unchanged; nothing raises."""
+    """A damaged journal is set aside and said so, or gives back requests that can be sent; nothing raises.
+
+    They may not be quite what was in it: its rows have no checksums.
+    """
     source = Source(data)
     with workplace() as place:
         journal = open_journal(_DESK, place)

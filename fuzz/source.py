@@ -7,7 +7,6 @@ ever, so every bytes object is an input and `seed(payload)` is one without choic
 from functools import cache
 from typing import Any, Final, TypeVar
 
-import msgspec
 from msgspec import inspect
 
 T = TypeVar("T")
@@ -159,8 +158,3 @@ def _whole(source: Source, kind: inspect.IntType) -> int:
     if kind.ge is not None:
         number = max(number, kind.ge)
     return min(number, kind.le) if kind.le is not None else number
-
-
-def as_wire(value: Any) -> bytes:
-    """Return ``value`` as the processes write it to each other."""
-    return msgspec.msgpack.encode(value)

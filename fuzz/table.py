@@ -54,8 +54,9 @@ _WORDS: Final = (
 )  # fmt: skip
 _CHOICES: Final = [seed(b"ann\xff\xe2\x80\xae", bytes([start + step * n & 255 for n in range(200)]))
                    for start in (0, 7, 40, 129, 200) for step in (0, 1, 3, 7, 37, 101)]  # fmt: skip
-_DO: Final = Do(2 << 32, 1, native.Hello(nick="eve", token="a token of eve"), None, "192.0.2.8", "native")
-_BATCH: Final = [_DO, Gone(2 << 32, "x"), Attach(2, [Seat(2 << 32, _DO.request, ["#tea"], "", "", 0)], {"#tea": 0})]  # type: ignore[arg-type]
+_EVE: Final = native.Hello(nick="eve", token="a token of eve")
+_DO: Final = Do(2 << 32, 1, _EVE, None, "192.0.2.8", "native")
+_BATCH: Final = [_DO, Gone(2 << 32, "x"), Attach(2, [Seat(2 << 32, _EVE, ["#tea"], "", "", 0)], {"#tea": 0})]
 
 TARGETS: Final[dict[str, Target]] = {
     "clean": Target(texts.clean_text, _TEXTS),

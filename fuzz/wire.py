@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -20,30 +21,24 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 def request_lines(data: bytes) -> None:
     """A line is a request that is the same after another trip over the wire, or one of the errors that are promised."""
-    source = Source(data)
-    request = source.value(Request)
-    assert native.decode_request(native.encode(request)) == request
-    try:
-        request = native.decode_request(source.payload)
-    except native.UNDECODABLE:
-        return
-    line = native.encode(request)
-    assert line.count(b"\n") == 1
-    assert native.decode_request(line) == request
+    _trips(Source(data), Request, native.decode_request)
 
 
 def event_lines(data: bytes) -> None:
     """The same for events."""
-    source = Source(data)
-    event = source.value(Event)
-    assert native.decode_event(native.encode(event)) == event
+    _trips(Source(data), Event, native.decode_event)
+
+
+def _trips(source: Source, kind: Any, decode: Callable[[bytes], Any]) -> None:
+    made = source.value(kind)
+    assert decode(native.encode(made)) == made
     try:
-        event = native.decode_event(source.payload)
+        made = decode(source.payload)
     except native.UNDECODABLE:
         return
-    line = native.encode(event)
+    line = native.encode(made)
     assert line.count(b"\n") == 1
-    assert native.decode_event(line) == event
+    assert decode(line) == made
 
 
 def batches(data: bytes) -> None:
@@ -88,7 +83,7 @@ def control_lines(data: bytes) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     reader, writer = ControlSocket(ours), ControlSocket(theirs)
     spare = os.open(os.devnull, os.O_RDONLY)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(os.listdir("/dev/fd"))
     try:
         reader.setblocking(False)
         if not isinstance(message, Link):
@@ -104,10 +99,10 @@ def control_lines(data: bytes) -> None:
         for _message, fds in reader.recv():
             for fd in fds:
                 os.close(fd)
-        assert len(os.listdir("/proc/self/fd")) == before, "descriptors are left open"
+        assert len(os.listdir("/dev/fd")) == before, "descriptors are left open"
     except EOFError:
         reader.close()
-        assert len(os.listdir("/proc/self/fd")) == before - 1, "descriptors are left open"
+        assert len(os.listdir("/dev/fd")) == before - 1, "descriptors are left open"
     finally:
         os.close(spare)
         reader.close()
