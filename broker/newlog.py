@@ -112,11 +112,12 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         """Open or create the log, which no server has open. Raises `broker.log.LogError`, `apsw.Error`."""
-        Log(path).close()
+        log = Log(path)
+        self._names = set(log.rooms())
+        log.close()
         self._db = apsw.Connection(str(path))
         self._db.execute("BEGIN IMMEDIATE")
         meta.renew_epoch(self._db)
-        self._names: set[str] = {name for (name,) in self._db.execute("SELECT name FROM rooms")}
         self._id: int = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM rooms").get
         self._room: tuple[str, int] | None = None  # name and pruned
         self._topic: str | None = None  # None: that of the newest message of kind topic

@@ -102,12 +102,9 @@ def _repair(audit: "Audit", new: Path, *, cut: bool, force: bool) -> None:
     from broker.newlog import Writer, placed, verified
 
     with placed(new, replace=force, source=audit.path) as made:
-        writer = Writer(made)
-        try:
+        with contextlib.closing(Writer(made)) as writer:
             rewrite(audit, writer, cut=cut)
             writer.commit(alone=True)
-        finally:
-            writer.close()
         verified(made, f"what was written to {new}")
 
 
@@ -257,16 +254,15 @@ def import_(file: IO[bytes], data: str | None) -> int:
 
     with _failing(), _alone(data) as path:
         fresh = not path.exists()
-        writer = Writer(path)
         done = False
         try:
-            Importer(writer).read(lines_of(file))
-            writer.commit()
-            done = True
+            with contextlib.closing(Writer(path)) as writer:
+                Importer(writer).read(lines_of(file))
+                writer.commit()
+                done = True
         except apsw.Error as error:
             raise Failed(f"cannot write the log {path}: {error}; nothing was imported") from error
         finally:
-            writer.close()
             for side in ("", *SIDE_FILES) if fresh and not done else ():
                 Path(f"{path}{side}").unlink(missing_ok=True)
         click.echo(f"{path}: {writer.messages:,} messages in {_rooms(writer.rooms)} were added")

@@ -1,5 +1,6 @@
 """Exports, imports and repairs against logs written by the program's own `Log`."""
 
+import contextlib
 import json
 import random
 from pathlib import Path
@@ -26,12 +27,9 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def brought_in(lines: list[Any], path: Path) -> None:
-    writer = Writer(path)
-    try:
+    with contextlib.closing(Writer(path)) as writer:
         Importer(writer).read(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
         writer.commit(alone=True)
-    finally:
-        writer.close()
 
 
 @pytest.fixture
@@ -168,10 +166,9 @@ def test_a_repair_keeps_what_is_sound(path: Path, tmp_path: Path, cut: bool) -> 
     raw = path.read_bytes()
     new = tmp_path / "new.db"
     with Audit(path, live=False) as audit:
-        writer = Writer(new)
-        rewrite(audit, writer, cut=cut)
-        writer.commit(alone=True)
-        writer.close()
+        with contextlib.closing(Writer(new)) as writer:
+            rewrite(audit, writer, cut=cut)
+            writer.commit(alone=True)
         assert [str(each) for each in audit.damage] == [
             "#tea 7 to 8: not as they were written",
             "#tea 20: not as it was written",

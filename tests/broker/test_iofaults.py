@@ -27,6 +27,7 @@ class Faulty(apsw.VFS):
 
     def __init__(self, *, default: bool = False) -> None:
         self.failing: set[tuple[str, str]] = set()
+        self.once = False  # and is well again after that
         self.done: list[tuple[str, str]] = []
         self.base = apsw.vfs_names()[0]
         super().__init__("faulty", self.base, makedefault=default)
@@ -37,6 +38,8 @@ class Faulty(apsw.VFS):
     def check(self, what: str, file: str) -> None:
         self.done.append((what, file))
         if (what, file) in self.failing:
+            if self.once:
+                self.failing.clear()
             code = apsw.SQLITE_IOERR_FSYNC if what == "sync" else apsw.SQLITE_IOERR_WRITE
             raise apsw.exception_for(code)
 
@@ -81,6 +84,23 @@ def add(log: Log, text: str, room: str = "#tea") -> int:
 
 def texts(log: Log, room: str = "#tea") -> list[str]:
     return [msg.text for msg in log.before(room, 99, 50).messages]
+
+
+def one_fails(log: Log, disk: Faulty) -> None:
+    """Have a message refused for a failed sync; then the disk is well again."""
+    disk.failing.add(("sync", "db-wal"))
+    add(log, "lost")
+    with pytest.raises(LogError):
+        log.commit()
+    disk.failing.clear()
+
+
+def change(path: Path, *statements: str) -> None:
+    """Change the log behind the broker's back."""
+    other = apsw.Connection(str(path), vfs="unix")
+    for statement in statements:
+        other.execute(statement)
+    other.close()
 
 
 def writable(log: Log) -> bool:
@@ -131,11 +151,7 @@ def test_after_an_error_nothing_is_written_until_the_disk_has_proven_sound(
 def test_what_failed_is_void_even_while_somebody_reads_an_older_state(log: Log, disk: Faulty, tmp_path: Path) -> None:
     reader = apsw.Connection(str(tmp_path / "moot.db"))
     reader.execute("BEGIN; SELECT count(*) FROM messages").fetchall()
-    disk.failing.add(("sync", "db-wal"))
-    add(log, "lost")
-    with pytest.raises(LogError):
-        log.commit()
-    disk.failing.clear()
+    one_fails(log, disk)
     log.recover()
     assert after_a_crash(tmp_path / "moot.db", tmp_path / "crashed") == ["one", "two"]
     reader.execute("COMMIT")
@@ -143,15 +159,8 @@ def test_what_failed_is_void_even_while_somebody_reads_an_older_state(log: Log, 
 
 
 def test_acknowledged_messages_that_are_gone_stop_it_with_their_numbers(log: Log, disk: Faulty, tmp_path: Path) -> None:
-    disk.failing.add(("sync", "db-wal"))
-    add(log, "lost")
-    with pytest.raises(LogError):
-        log.commit()
-    disk.failing.clear()
-    other = apsw.Connection(str(tmp_path / "moot.db"))
-    other.execute("DELETE FROM messages WHERE seq = 2")
-    other.execute("DELETE FROM rooms")
-    other.close()
+    one_fails(log, disk)
+    change(tmp_path / "moot.db", "DELETE FROM messages WHERE seq = 2", "DELETE FROM rooms")
     with pytest.raises(LogLost, match="has lost messages 1 to 2 of room #tea, though acknowledged"):
         log.recover()
     with pytest.raises(LogError):
@@ -159,33 +168,32 @@ def test_acknowledged_messages_that_are_gone_stop_it_with_their_numbers(log: Log
 
 
 def test_an_acknowledged_message_that_is_damaged_stops_it_too(log: Log, disk: Faulty, tmp_path: Path) -> None:
-    disk.failing.add(("sync", "db-wal"))
-    add(log, "lost")
-    with pytest.raises(LogError):
-        log.commit()
-    disk.failing.clear()
-    other = apsw.Connection(str(tmp_path / "moot.db"))
-    other.execute("UPDATE messages SET text = 'other' WHERE seq = 1")
-    other.close()
+    one_fails(log, disk)
+    change(tmp_path / "moot.db", "UPDATE messages SET text = 'other' WHERE seq = 1")
     with pytest.raises(LogLost, match="messages 1 of room #tea"):
         log.recover()
 
 
-def test_what_was_damaged_before_does_not_stop_it(disk: Faulty, tmp_path: Path) -> None:
-    log = Log(tmp_path / "moot.db", vfs="faulty")
-    add(log, "one")
-    add(log, "two")
-    log.commit()
+def test_what_was_damaged_before_does_not_stop_it(log: Log, disk: Faulty, tmp_path: Path) -> None:
     log.close()
-    other = apsw.Connection(str(tmp_path / "moot.db"))
-    other.execute("UPDATE messages SET text = 'other' WHERE seq = 1")
-    other.close()
+    change(tmp_path / "moot.db", "UPDATE messages SET text = 'other' WHERE seq = 1")
     log = Log(tmp_path / "moot.db", vfs="faulty")
     assert texts(log) == ["two"]
+    one_fails(log, disk)
+    log.recover()
+    assert add(log, "three") == 3
+    log.commit()
+    log.close()
+
+
+def test_a_log_opened_on_a_failing_disk_is_read_and_written_when_the_disk_is_well(
+    log: Log, disk: Faulty, tmp_path: Path
+) -> None:
+    log.close()
     disk.failing.add(("sync", "db-wal"))
-    add(log, "lost")
-    with pytest.raises(LogError):
-        log.commit()
+    log = Log(tmp_path / "moot.db", vfs="faulty")
+    assert not writable(log)
+    assert texts(log) == ["one", "two"]
     disk.failing.clear()
     log.recover()
     assert add(log, "three") == 3
@@ -193,27 +201,10 @@ def test_what_was_damaged_before_does_not_stop_it(disk: Faulty, tmp_path: Path) 
     log.close()
 
 
-def test_a_log_opened_on_a_failing_disk_is_read_and_written_when_the_disk_is_well(disk: Faulty, tmp_path: Path) -> None:
-    log = Log(tmp_path / "moot.db", vfs="faulty")
-    add(log, "one")
-    log.commit()
-    log.close()
-    disk.failing.add(("sync", "db-wal"))
-    log = Log(tmp_path / "moot.db", vfs="faulty")
-    assert not writable(log)
-    assert texts(log) == ["one"]
-    disk.failing.clear()
-    log.recover()
-    assert add(log, "two") == 2
-    log.commit()
-    log.close()
-
-
-def test_what_a_killed_broker_left_unsynced_is_synced_before_anybody_hears_of_it(disk: Faulty, tmp_path: Path) -> None:
-    log = Log(tmp_path / "moot.db", vfs="faulty")
-    add(log, "one")
-    log.commit()
-    assert after_a_crash(tmp_path / "moot.db", tmp_path / "killed") == ["one"]
+def test_what_a_killed_broker_left_unsynced_is_synced_before_anybody_hears_of_it(
+    log: Log, disk: Faulty, tmp_path: Path
+) -> None:
+    assert after_a_crash(tmp_path / "moot.db", tmp_path / "killed") == ["one", "two"]
     for file in ("moot.db", "moot.db-wal"):
         shutil.copy(tmp_path / file, tmp_path / "killed" / file)
     log.close()
@@ -286,13 +277,8 @@ def test_a_disk_that_is_well_again_at_once_costs_one_refusal(bench: tuple[Bench,
     one.put(hello(ANN_CONN, "ann"), join(ANN_CONN, "#tea"))
     broker.turn()
     one.told()
-    check = disk.check
-
-    def once(what: str, file: str) -> None:
-        disk.check = check  # type: ignore[method-assign]
-        raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
-
-    disk.check = once  # type: ignore[method-assign]
+    disk.failing.add(("sync", "db-wal"))
+    disk.once = True
     one.put(say(ANN_CONN, "a", 4))
     broker.turn()
     assert code(answers(one.told())[4]) == "storage"
@@ -314,9 +300,7 @@ def test_a_broker_that_lost_acknowledged_messages_answers_nobody_and_says_why(
     broker.turn()
     one.told()
     disk.failing.clear()
-    other = apsw.Connection(str(tmp_path / "moot.db"), vfs=disk.base)
-    other.execute("DELETE FROM messages")
-    other.close()
+    change(tmp_path / "moot.db", "DELETE FROM messages")
     broker.broker.upkeep._mend_at = 0.0
     one.put(say(ANN_CONN, "next", 5))
     with pytest.raises(LogLost, match="messages 1 of room #tea, though acknowledged"):

@@ -15,13 +15,23 @@ from tests.broker.desk import NOON
 FRAME = 24 + 4096
 
 
-@pytest.fixture
-def left(tmp_path: Path) -> Path:
-    """A log as a killed broker leaves it: twenty transactions of one message each in the write-ahead log."""
-    log = Log(tmp_path / "a.db")
+def filled(path: Path) -> Log:
+    log = Log(path)
     for number in range(20):
         log.append("#tea", b"u" * 16, f"c{number}", NOON, "ann", "text", f"message {number}")
         log.commit()
+    return log
+
+
+def commits(wal: bytes | bytearray) -> list[int]:
+    """Return where the frames begin that end a transaction."""
+    return [at for at in range(HEADER.size, len(wal), FRAME) if int.from_bytes(wal[at + 4 : at + 8], "big")]
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """A log as a killed broker leaves it: twenty transactions of one message each in the write-ahead log."""
+    log = filled(tmp_path / "a.db")
     path = tmp_path / "moot.db"
     shutil.copy(tmp_path / "a.db", path)
     shutil.copy(tmp_path / "a.db-wal", tmp_path / "moot.db-wal")
@@ -59,9 +69,9 @@ def test_a_last_transaction_that_is_not_whole_was_never_acknowledged(left: Path)
 def test_a_head_that_a_power_loss_tore_is_no_transaction(left: Path) -> None:
     side = left.with_name("moot.db-wal")
     wal = bytearray(side.read_bytes())
-    ends = [at for at in range(32, len(wal), FRAME) if int.from_bytes(wal[at + 4 : at + 8], "big")]
-    torn = ends[-2] + FRAME  # the first frame of the last transaction: a sector ended behind its first eight bytes
-    wal[torn : torn + 8] = wal[ends[-2] : ends[-2] + 8]
+    end = commits(wal)[-2]
+    torn = end + FRAME  # the first frame of the last transaction: a sector ended behind its first eight bytes
+    wal[torn : torn + 8] = wal[end : end + 8]
     side.write_bytes(wal)
     log = Log(left)
     assert log.last("#tea") == 19
@@ -71,8 +81,7 @@ def test_a_head_that_a_power_loss_tore_is_no_transaction(left: Path) -> None:
 def test_a_transaction_whose_end_is_damaged_counts_all_the_same(left: Path) -> None:
     side = left.with_name("moot.db-wal")
     wal = bytearray(side.read_bytes())
-    ends = [at for at in range(32, len(wal), FRAME) if int.from_bytes(wal[at + 4 : at + 8], "big")]
-    wal[ends[-2] + 2000] ^= 1
+    wal[commits(wal)[-2] + 2000] ^= 1
     side.write_bytes(wal)
     with pytest.raises(LogError, match="the 2 last transactions of it would be dropped"):
         Log(left)
@@ -80,10 +89,7 @@ def test_a_transaction_whose_end_is_damaged_counts_all_the_same(left: Path) -> N
 
 @pytest.mark.parametrize("written", [18, 20, 28])
 def test_a_power_loss_while_the_write_ahead_log_is_begun_anew_costs_nothing(tmp_path: Path, written: int) -> None:
-    log = Log(tmp_path / "a.db")
-    for number in range(20):
-        log.append("#tea", b"u" * 16, f"c{number}", NOON, "ann", "text", f"message {number}")
-        log.commit()
+    log = filled(tmp_path / "a.db")
     log._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
     before = (tmp_path / "a.db-wal").read_bytes()
     log.append("#tea", b"u" * 16, "c20", NOON, "ann", "text", "message 20")
