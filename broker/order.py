@@ -1,6 +1,8 @@
 """Whose messages are refused because an earlier one of the same connection could not be stored: `protocol.holds`.
 
-Knows the requests of the transaction under way; decides nothing about what is stored.
+Workers keep the same order of what they know to be refused. Only the broker can refuse what was on its way to it when
+it refused; and only they can when they refused something themselves, or when the broker that refused is gone. Knows the
+requests of the transaction under way; decides nothing about what is stored.
 """
 
 from collections.abc import Callable, Collection

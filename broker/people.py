@@ -1,5 +1,6 @@
 """Who is here: people by connection, nick and token, and how many come from each address. Pure."""
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ class People:
         self.skeletons: dict[str, Person] = {}  # by what their nick looks like
         self.per_address: dict[str, int] = {}
         self.lingering: dict[bytes, Person] = {}  # by uid
+        self.lingers_first = math.inf  # none of them may go before it, monotonic seconds
         self.touched: dict[bytes, Person | None] = {}  # by uid: changed since the shell last looked; None: gone
 
     def touch(self, person: Person) -> None:
@@ -109,6 +111,7 @@ class People:
         person.lingers_until = until
         person.quit_reason = reason
         self.lingering[person.uid] = person
+        self.lingers_first = min(self.lingers_first, until)
 
     def called(self, nick: str) -> Person:
         """Return who is called ``nick``. Raises `Refusal`, `names.BadName`."""

@@ -5,6 +5,7 @@ state changes in place, for the broker is its only owner. Names arrive as people
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Container, Iterable
 from itertools import islice
 from typing import Final
@@ -233,14 +234,15 @@ class State:
 
     def expire(self, now: float) -> float | None:
         """Let go of those who lingered until ``now`` (monotonic seconds); return when the next one is due."""
-        due: float | None = None
-        for person in list(self.people.lingering.values()):
-            assert person.lingers_until is not None
-            if person.lingers_until <= now:
-                self._remove(person, person.quit_reason, "; did not come back")
-            else:
-                due = person.lingers_until if due is None else min(due, person.lingers_until)
-        return due
+        if now >= self.people.lingers_first:
+            self.people.lingers_first = math.inf
+            for person in list(self.people.lingering.values()):
+                assert person.lingers_until is not None
+                if person.lingers_until <= now:
+                    self._remove(person, person.quit_reason, "; did not come back")
+                else:
+                    self.people.lingers_first = min(self.people.lingers_first, person.lingers_until)
+        return self.people.lingers_first if self.people.lingering else None
 
     # --- coming and going
 
