@@ -164,6 +164,7 @@ class Conn(asyncio.Protocol):
         for _request, _price, size in self.todo or ():
             self.worker.requested -= size
         self.todo = None
+        self._discard()
         self.worker.closed(self, "connection closed" if exc is None else "connection lost")
 
     def pause_writing(self) -> None:
@@ -450,10 +451,12 @@ class Conn(asyncio.Protocol):
             self.worker.dropped(self, reason)
             self.closing = True
             self.transport.abort()
-            if self.queue is not None:
-                self.queue.clear()
-            self.worker.queued -= self.counted
-            self.counted = 0
+            self._discard()
+
+    def _discard(self) -> None:
+        """Nothing waits for this client any more."""
+        self.queue, self.full = None, False
+        self.count()
 
     def finish(self) -> None:
         """Close when everything is written."""

@@ -139,8 +139,6 @@ class Worker:
         """A connection's socket is closed, whoever closed it."""
         self._door.closed(conn)
         self.stalled.discard(conn)
-        self.queued -= conn.counted
-        conn.counted = 0
         self.lost(conn, reason)
 
     def lost(self, conn: Conn, reason: str) -> None:

@@ -1,5 +1,6 @@
 """A worker on a real event loop with real connections; the test plays the broker."""
 
+import asyncio
 import gc
 import os
 import struct
@@ -27,6 +28,7 @@ from protocol.ipc import (
     Up,
 )
 from protocol.pipes import PipeReader, PipeWriter
+from protocol.settings import DEFAULTS
 from tests.workers.bench import Bench, Client, become
 from workers.process import Worker
 
@@ -266,6 +268,19 @@ async def test_nothing_is_kept_of_those_who_came_and_went(bench: Bench) -> None:
     assert held_after == held
     cancelled = {"TimerHandle", "Context"}  # asyncio forgets these in its own time
     assert {name for name, now in objects_after.items() if now - objects[name] >= count} - cancelled == set()
+
+
+async def test_what_waited_for_one_who_is_gone_is_not_counted_any_more(bench: Bench) -> None:
+    _ann, conn = await bench.introduced("ann")
+    local = bench.worker.conns[conn]
+    while bench.worker.queued <= DEFAULTS.sendq_soft:
+        bench.tell(Told(conn, native.Notice(text="x" * 10_000)))
+        await asyncio.sleep(0)
+    assert local.transport is not None
+    local.transport.abort()  # it is gone in the turn in which too much waits for it
+    bench.worker.output.swell(local)
+    await become(lambda: not bench.worker.conns and not bench.worker.output._swollen)
+    assert bench.worker.queued == 0
 
 
 # --- the order of what somebody says
