@@ -285,10 +285,7 @@ class Log:
             page = self._page(known, first, min(known.last, first + limit - 1))
         else:
             page = Page()
-        if seq < known.pruned:
-            absent = [each for begin, end in page.gaps for each in range(begin, end + 1)]
-            return Page(page.messages, pages.gaps(absent, seq + 1, known.pruned))
-        return page
+        return pages.behind(page, seq + 1, known.pruned)
 
     def before(self, room: str, seq: int, limit: int) -> Page:
         """Return what precedes ``seq``: up to ``limit`` seqs, and before them what was pruned, if they reach it."""
@@ -300,10 +297,7 @@ class Log:
             return Page([], [(1, last)])
         first = max(known.pruned + 1, last - limit + 1)
         page = self._page(known, first, last)
-        if first == known.pruned + 1 > 1:
-            absent = [each for begin, end in page.gaps for each in range(begin, end + 1)]
-            return Page(page.messages, pages.gaps(absent, 1, known.pruned))
-        return page
+        return pages.behind(page, 1, known.pruned) if first == known.pruned + 1 else page
 
     def seq_since(self, room: str, time_ms: int) -> int:
         """Return the seq before the first message at or after ``time_ms``.

@@ -40,6 +40,13 @@ def gaps(seqs: Iterable[int], first: int = 1, last: int = 0) -> list[Gap]:
     return found
 
 
+def behind(page: Page, first: int, last: int) -> Page:
+    """Return ``page``, which begins behind ``last``, with the gap from ``first`` to ``last``, if it is one."""
+    if first > last:
+        return page
+    return Page(page.messages, gaps((seq for begin, end in page.gaps for seq in range(begin, end + 1)), first, last))
+
+
 def oldest(page: Page, max_bytes: int) -> Page:
     """Return the beginning of ``page``: ``max_bytes`` or a little more, but at least one message if there is any."""
     count = _fitting(page.messages, max_bytes)

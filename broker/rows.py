@@ -48,7 +48,8 @@ def from_bytes(row: tuple[Any, ...]) -> tuple[Columns | None, Any]:
 def message(room: str, columns: Columns) -> Msg:
     """Return the message that sound columns hold. Raises `msgspec.DecodeError` when ``extra`` is not as expected."""
     seq, time_ms, _sender, _cmid, nick, kind, text, extra = columns
-    return build(room, seq, time_ms, nick, kind, text, None if extra is None else _decoder.decode(extra))  # type: ignore[arg-type]
+    more = None if extra is None else _decoder.decode(extra)
+    return build(room, seq, time_ms, nick, kind, text, more)  # type: ignore[arg-type]  # the kind is as it was written
 
 
 def build(room: str, seq: int, time_ms: int, nick: str, kind: Kind, text: str, extra: Extra | None) -> Msg:

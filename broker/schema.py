@@ -64,7 +64,10 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Calla
     """
     version: int = db.pragma("user_version")
     if version > VERSION:
-        raise TooNew(f"it has format {version}, newer than this moot knows ({VERSION}); update moot")
+        raise TooNew(
+            f"it has format {version}, newer than this moot knows ({VERSION}); update moot, or see whether `moot check`"
+            " calls that number damaged"
+        )
     if version == VERSION:
         return
     if version < VERSION and _has_sums(db):  # a migration would give what is damaged new sums

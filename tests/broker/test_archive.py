@@ -253,3 +253,15 @@ def test_a_file_takes_its_place_only_when_it_is_whole(tmp_path: Path) -> None:
         raise AssertionError
     with pytest.raises(NewLogError, match="No such file or directory"), placed(tmp_path / "no" / "x", replace=True):
         raise AssertionError
+
+
+def test_rooms_are_added_to_a_log_whose_index_of_names_is_damaged(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    at = content.index(b"#cake", content.index(b"#cake") + 1)  # the table comes before the index
+    path.write_bytes(content[:at] + b"\xff" + content[at + 1 :])
+    brought_in([HEAD, {**TEA, "room": "#new"}, {**HI, "room": "#new"}, END], path)
+    log = Log(path)
+    assert log.last("#new") == 1
+    log.close()
+    with pytest.raises(ImportFailed, match="#cake is in the log already"):
+        brought_in([HEAD, {**TEA, "room": "#cake"}], path)
