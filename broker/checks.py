@@ -13,17 +13,15 @@ import msgspec
 
 from protocol import names, native
 from protocol.ipc import Art, Attach, Do, Gone, Seat, Up, worker_of
+from protocol.native import MAX_NAME, MAX_REMARK
 from protocol.settings import Settings
 from protocol.text import clean
 
-MAX_NAME: Final = 256  # characters, before normalization
-MAX_TOPIC: Final = 400  # characters, as away messages and reasons
 MAX_SEATS: Final = 1000  # in one Attach
 MAX_ART_BYTES: Final = 4 * 1024
 MAX_ART_LINES: Final = 20
 MAX_ANIM_S: Final = 30.0
 _MAX_SAFE: Final = 1 << 53
-_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 _WORD: Final = re.compile(r"[a-z0-9_-]{0,32}")  # a dialect, an animation
 _ADDRESS: Final = re.compile(r"[0-9A-Za-z.:%_-]{0,80}")
 # What `protocol.text.clean` drops and a terminal, a line of a log or a reader would obey: controls but newline and
@@ -56,8 +54,8 @@ def checked(command: Up, settings: Settings) -> Up | Offence:
                 check(command, request, settings)
             return command
         if type(command) is Gone:
-            reason = clean(command.reason[:MAX_TOPIC], newlines=False)
-            return command if reason == command.reason else msgspec.structs.replace(command, reason=reason[:MAX_TOPIC])
+            reason = clean(command.reason[:MAX_REMARK], newlines=False)
+            return command if reason == command.reason else msgspec.structs.replace(command, reason=reason[:MAX_REMARK])
         assert isinstance(command, Attach)
         if len(command.seats) > MAX_SEATS:
             raise _Refused(f"{len(command.seats):,} seats at once; at most {MAX_SEATS:,} are taken")
@@ -81,7 +79,7 @@ def is_sound(seat: Seat, worker: int, settings: Settings) -> bool:
         )
         _check_origin(seat.addr, seat.dialect)
         _check_hello(hello)
-        _check_line("an away message", seat.away or "", MAX_TOPIC)
+        _check_line("an away message", seat.away or "", MAX_REMARK)
     except (names.BadName, _Refused):
         return False
     return sound
@@ -105,7 +103,7 @@ def _check_origin(addr: str, dialect: str) -> None:
 
 
 def _check_color(color: str | None) -> None:
-    if color is not None and _COLOR.fullmatch(color) is None:
+    if color is not None and not native.is_color(color):
         raise _Refused("a color that is none")
 
 
@@ -149,11 +147,11 @@ def _check_art(art: Art) -> None:
 
 def _topic(do: Do, request: native.Topic, settings: Settings) -> None:
     _check_name(request.room)
-    _check_line("a topic", request.text, MAX_TOPIC)
+    _check_line("a topic", request.text, MAX_REMARK)
 
 
 def _away(do: Do, request: native.Away, settings: Settings) -> None:
-    _check_line("an away message", request.text or "", MAX_TOPIC)
+    _check_line("an away message", request.text or "", MAX_REMARK)
 
 
 def _color(do: Do, request: native.Color, settings: Settings) -> None:
@@ -161,7 +159,7 @@ def _color(do: Do, request: native.Color, settings: Settings) -> None:
 
 
 def _reason(do: Do, request: native.Leave | native.Quit, settings: Settings) -> None:
-    _check_line("a reason", request.reason, MAX_TOPIC)
+    _check_line("a reason", request.reason, MAX_REMARK)
     if isinstance(request, native.Leave):
         _check_name(request.room)
 

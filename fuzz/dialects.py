@@ -91,10 +91,10 @@ def check_prepared(request: Request) -> None:
             assert len(line) <= DEFAULTS.fun_input
             check_clean(line, newlines=False)
         case native.Topic(text=text):
-            assert len(text) <= intake.MAX_TOPIC
+            assert len(text) <= native.MAX_REMARK
             check_clean(text, newlines=False)
         case native.Leave(reason=reason) | native.Quit(reason=reason):
-            assert len(reason) <= 400
+            assert len(reason) <= native.MAX_REMARK
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(prepared), type=Request) == prepared
 
 

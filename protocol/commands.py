@@ -14,7 +14,6 @@ from protocol import names, native
 from protocol.text import clean
 
 MAX_HISTORY: Final = 500  # messages one /history may ask for
-_MAX_REASON: Final = 400  # characters, for /quit and /leave
 
 COLORS: Final[Mapping[str, str]] = {  # CSS names
     "aqua": "#00FFFF",
@@ -201,7 +200,7 @@ def _online(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
 
 
 def _quit(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
-    return [native.Quit(reason=args[:_MAX_REASON])]
+    return [native.Quit(reason=args[: native.MAX_REMARK])]
 
 
 def _nick(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
@@ -264,12 +263,12 @@ def _leave(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
     first, _, rest = _split(args)
     if first.startswith("#"):
         room = _room(first)
-        return room if isinstance(room, Problem) else [native.Leave(room=room, reason=rest[:_MAX_REASON])]
+        return room if isinstance(room, Problem) else [native.Leave(room=room, reason=rest[: native.MAX_REMARK])]
     if ctx.room is None:
         return _usage("leave", "You are in no room.")
     if ctx.room.startswith("@"):
         return Local("close", ctx.room)
-    return [native.Leave(room=ctx.room, reason=args[:_MAX_REASON])]
+    return [native.Leave(room=ctx.room, reason=args[: native.MAX_REMARK])]
 
 
 def _rooms(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:

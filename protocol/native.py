@@ -7,6 +7,7 @@ field that is absent has its default. Names of rooms begin with `#`; the room `@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -14,7 +15,11 @@ from msgspec import Meta, Struct
 
 VERSION: Final = 1  # of the wire format; `hello` names the newest a client speaks
 DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range IRC servers use
+MAX_NAME: Final = 256  # characters of a nick or a room as it comes; once normalized, far fewer (`protocol.names`)
+MAX_REMARK: Final = 400  # characters of a topic, a reason, an away message
 INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
+
+_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 
 Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON library keeps exactly
 Seq = Annotated[int, Meta(ge=0, le=1 << 53)]
@@ -57,7 +62,7 @@ class Leave(_Request, frozen=True):
     """Leave a room. Answer: `ok`."""
 
     room: str
-    reason: Annotated[str, Meta(max_length=400)] = ""
+    reason: Annotated[str, Meta(max_length=MAX_REMARK)] = ""
 
 
 class Send(_Request, frozen=True):
@@ -145,7 +150,7 @@ class Ping(_Request, frozen=True):
 class Quit(_Request, frozen=True):
     """Go. Answer: `bye`, then the connection is closed."""
 
-    reason: Annotated[str, Meta(max_length=400)] = ""
+    reason: Annotated[str, Meta(max_length=MAX_REMARK)] = ""
 
 
 Request = Hello | Join | Leave | Send | Fun | Topic | Nick | Away | Color | Who | Whois | Rooms | History | Ping | Quit
@@ -382,6 +387,11 @@ UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encoder = msgspec.json.Encoder()
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def is_color(color: str) -> bool:
+    """Tell whether ``color`` is written #RRGGBB, or #RGB."""
+    return _COLOR.fullmatch(color) is not None
 
 
 def encode(message: Request | Event) -> bytes:

@@ -1,20 +1,16 @@
 """What a worker checks and cleans of a request before the broker sees it. Pure."""
 
-import re
 from typing import Final
 
 import msgspec
 
 from funcmds.emojis import emojize
 from protocol import native
-from protocol.native import Request
+from protocol.native import MAX_NAME, MAX_REMARK, Request
 from protocol.settings import Settings
 from protocol.text import clean
 
 _ABOUT_EMOJI: Final = ("/emoji", "/emogi", "emoji", "emogi")  # what follows is a name to look for
-MAX_NAME: Final = 256  # characters; names are far shorter, but are measured after normalization
-MAX_TOPIC: Final = 400  # characters
-_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 
 
 def prepare(request: Request, settings: Settings) -> Request | native.Error:
@@ -37,18 +33,18 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             return msgspec.structs.replace(request, line=line)
         case native.Topic():
             text = emojize(clean(request.text, newlines=False))
-            if len(text) > MAX_TOPIC:
-                return _too_long(request, len(text), MAX_TOPIC, "a topic")
+            if len(text) > MAX_REMARK:
+                return _too_long(request, len(text), MAX_REMARK, "a topic")
             return msgspec.structs.replace(request, text=text)
         case native.Away(text=str(text)):
             return msgspec.structs.replace(request, text=clean(text, newlines=False)[:200])
         case native.Leave() | native.Quit():
-            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:400])
+            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:MAX_REMARK])
         case native.Hello():
-            if not _is_color(request.color):
+            if request.color is not None and not native.is_color(request.color):
                 request = msgspec.structs.replace(request, color=None)  # no reason to refuse somebody at the door
             return msgspec.structs.replace(request, client=clean(request.client, newlines=False)[:64])
-        case native.Color() if not _is_color(request.color):
+        case native.Color(color=str(color)) if not native.is_color(color):
             text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
             return native.Error(id=request.id, code="bad-request", text=text)
         case _:
@@ -69,7 +65,3 @@ def _prepared_send(request: native.Send, settings: Settings) -> Request | native
 def _too_long(request: Request, got: int, limit: int, what: str) -> native.Error:
     text = f"{what} may have {limit:,} characters and this has {got:,}; send it in parts"
     return native.Error(id=request.id, code="too-long", text=text)
-
-
-def _is_color(color: str | None) -> bool:
-    return color is None or _COLOR.fullmatch(color) is not None
