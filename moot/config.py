@@ -33,13 +33,14 @@ def load(
     one, else ``default_config`` is read if it exists (None: the platform's). Raises ConfigError.
     """
     chosen: dict[str, Any] = {}
-    chosen.update(_from_file(_config_file(config, env, default_config)))
+    if config is None and env.get("MOOT_CONFIG"):
+        config = Path(env["MOOT_CONFIG"])
+    chosen.update(_from_file(config or default_config or default_config_file(), must_exist=config is not None))
     chosen.update(_from_env(env))
     chosen.update({key: _checked(settings_table()[key], value, _flag(key)) for key, value in flags.items()})
     settings = Settings(**chosen)
     _check_together(settings)
-    data = str(Path(settings.data).expanduser().absolute()) if settings.data else default_data()
-    return msgspec.structs.replace(settings, data=data)
+    return msgspec.structs.replace(settings, data=settings.data or default_data())
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -74,24 +75,15 @@ def state_dir() -> Path:
     return Path(platformdirs.user_state_dir("moot", appauthor=False))
 
 
-def _config_file(config: Path | None, env: Mapping[str, str], default: Path | None) -> Path | None:
-    if config is None and env.get("MOOT_CONFIG"):
-        config = Path(env["MOOT_CONFIG"])
-    if config is not None:
-        return config
-    default = default or default_config_file()
-    return default if default.is_file() else None
-
-
-def _from_file(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
+def _from_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
     except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not must_exist:
+            return {}
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: a number may have too many digits
         raise ConfigError(f"{path} is not TOML: {error}") from error
     rows = settings_table()
     for key in content:
@@ -127,6 +119,11 @@ def _checked(row: Setting, value: Any, source: str) -> Any:
             value = [listen_address(address) for address in value]
         except ValueError as error:
             raise ConfigError(f"{source}: {error}") from error
+    if row.key == "data" and value:
+        try:
+            value = str(Path(value).expanduser().absolute())
+        except (RuntimeError, OSError) as error:  # no such user; or it is relative, and the working directory is gone
+            raise ConfigError(f"{source}: got {_shown(value)}, which means no directory here: {error}") from error
     if row.key == "lobby" and not (value.startswith("#") and 2 <= len(value) <= 65 and value.split() == [value]):
         raise ConfigError(f'{source}: got {_shown(value)}, expected a room, such as "#lobby"')
     return value

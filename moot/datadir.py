@@ -21,13 +21,11 @@ class StartError(Exception):
 
 
 def prepare_directory(settings: Settings) -> Path:
-    """Return the data directory, made if need be, private to its owner. Raises `StartError`."""
-    if settings.data:
-        directory = Path(settings.data).expanduser()
-    else:
-        from platformdirs import user_data_path
+    """Return the data directory, made if need be, private to its owner; ``settings`` are those that were loaded.
 
-        directory = user_data_path("moot", appauthor=False)
+    Raises `StartError`.
+    """
+    directory = Path(settings.data)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if directory.stat().st_mode & 0o077:  # it was there before; closing it to others is its owner's business

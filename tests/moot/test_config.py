@@ -106,6 +106,11 @@ def test_a_file_that_is_missing_or_no_toml_is_said(tmp_path: Path) -> None:
     assert wrong(config=path).startswith(f"{path} is not TOML: ")
 
 
+def test_a_directory_of_nobody_is_said(tmp_path: Path) -> None:
+    path = toml(tmp_path, 'data = "~nobody-has-this-name/moot"')
+    assert wrong(config=path).startswith(f'{path}: data: got "~nobody-has-this-name/moot", which means no directory')
+
+
 def test_values_that_contradict_each_other_are_refused() -> None:
     says = "sendq_soft is 600000 and sendq_hard is 524288; sendq_soft must not be greater than sendq_hard"
     assert wrong({"sendq_soft": 600000}) == says
@@ -119,6 +124,6 @@ def test_every_setting_says_what_it_expects_and_accepts_its_own_default() -> Non
             assert parse_text(row, str(row.default)) == row.default
 
 
-@pytest.mark.parametrize("text", ['workers = """a\nb\tc"""', "x = " + "[" * 5000])
+@pytest.mark.parametrize("text", ['workers = """a\nb\tc"""', "x = " + "[" * 5000, f"workers = {'9' * 5000}"])
 def test_whatever_is_in_the_file_the_complaint_is_one_line(tmp_path: Path, text: str) -> None:
     assert wrong(config=toml(tmp_path, text)).isprintable()
