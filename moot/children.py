@@ -132,7 +132,7 @@ class Place:
     sockets: list[socket.socket] = field(default_factory=list)  # a worker's listening ones
     child: Child | None = None
     successor: Child | None = None  # started to take the place
-    restart_at: float | None = None
+    restart_at: float | None = 0.0  # when to start one, monotonic seconds; None: it has one, or will be told
     short_lives: int = 0  # in a row
 
     def lost(self, child: Child, now: float) -> float:
@@ -145,7 +145,7 @@ class Place:
 def start(
     place: Place, settings: Settings, directory: Path, incarnation: int, awaited: list[int], sheet: Sheet
 ) -> Child:
-    """Start a process for ``place``."""
+    """Start a process for ``place``. Raises `OSError`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     name = place.kind if place.kind != "worker" else f"worker {incarnation}"
     order = Order(
@@ -160,9 +160,12 @@ def start(
     quiet = signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_IGNORES)  # until the child ignores them by itself
     try:
         process.start()
+    except OSError:
+        ours.close()
+        raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, quiet)
-    theirs.close()
+        theirs.close()
     now = time.monotonic()
     return Child(name, place, incarnation, process, ControlSocket(ours, PATIENCE_S), now, now)
 

@@ -96,7 +96,10 @@ class Rolling:
                 yield
             return []
         old = place.child
-        successor = self._family.start(place, succeeds=True)
+        try:
+            successor = self._family.start(place, succeeds=True)
+        except OSError as err:
+            raise Failed(f"the {place.kind} cannot be renewed, {old.name} stays: {err.strerror}") from err
         while successor.ready is None:
             if successor.ended:
                 why = successor.fatal or f"it ended before it was ready ({successor.status()}); the log says why"

@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from moot.admin import Admin
 from moot.children import MAX_SHORT_LIVES, STEADY_S, Child, Place, Sheet, start
 from moot.datadir import StartError, locked, prepare_directory
@@ -37,6 +35,7 @@ log = logging.getLogger("moot.supervisor")
 BEAT_EVERY_S: Final = 1.0
 BEAT_LIMIT_S: Final = 5.0  # without an answer a child is stuck and is killed
 START_LIMIT_S: Final = 20.0
+AGAIN_S: Final = 1.0  # until a process is tried again that the system would not let us start
 SANDBOX_WAIT_S: Final = 5.0  # clients are served without fun commands when it takes longer
 WORKERS_STOP_S: Final = 7.0
 REST_STOP_S: Final = 2.0
@@ -93,8 +92,7 @@ class Supervisor:
         """
         self._catch_signals()
         try:
-            for place in self.places:
-                self.start(place)
+            self._fill_places()
             next_beat = time.monotonic() + BEAT_EVERY_S
             while not self.ending:
                 self._turn(max(0.0, next_beat - time.monotonic()))
@@ -114,10 +112,10 @@ class Supervisor:
 
     def _catch_signals(self) -> None:
         def caught(number: int, _frame: object) -> None:
-            if number in ENDS or self._operator.hung_up():
-                self.signals.append(number)
-            else:
+            if number == signal.SIGHUP and not self._operator.hung_up():
                 self._hung_up = True
+            elif number in ENDS or number not in self.signals:  # a terminal's end is told by the kernel and by shells
+                self.signals.append(number)
 
         for number in (*ENDS, signal.SIGHUP):
             signal.signal(number, caught)
@@ -134,8 +132,19 @@ class Supervisor:
 
     # --- children
 
+    def _fill_places(self) -> None:
+        """Start what is due. A machine that has no room for another process now may have it later."""
+        now = time.monotonic()
+        for place in self.places:
+            if place.restart_at is not None and place.restart_at <= now:
+                try:
+                    self.start(place)
+                except OSError as err:
+                    log.error("no %s can be started: %s; trying again in %g s", place.kind, err.strerror, AGAIN_S)
+                    place.restart_at = now + AGAIN_S
+
     def start(self, place: Place, *, succeeds: bool = False) -> Child:
-        """Start a process for ``place``, or one that is to take it when it is ready."""
+        """Start a process for ``place``, or one that is to take it when it is ready. Raises `OSError`."""
         self.incarnations += 1
         awaited = [child.incarnation for child in self.children if child.kind == "worker" and child.ready is not None]
         child = start(place, self.settings, self.directory, self.incarnations, awaited, self._sheet)
@@ -193,10 +202,7 @@ class Supervisor:
         if self._hung_up:
             self._hung_up = False
             self._operator.reload()
-        now = time.monotonic()
-        for place in self.places:
-            if place.restart_at is not None and place.restart_at <= now:
-                self.start(place)
+        self._fill_places()
         self._operator.advance()
         self._announce()
 
@@ -205,7 +211,7 @@ class Supervisor:
             return
         try:
             messages = child.control.recv()
-        except (EOFError, msgspec.DecodeError):
+        except EOFError:
             self.selector.unregister(child.control)  # its sentinel tells the rest
             return
         for message, _fds in messages:
@@ -252,6 +258,7 @@ class Supervisor:
 
     def _bury(self, child: Child) -> None:
         """A child has ended: close what was its, and plan the next one."""
+        child.process.kill()  # it may have closed what we watch, and live
         child.process.join()
         self.selector.unregister(child.process.sentinel)
         child.control.setblocking(False)
@@ -356,12 +363,15 @@ def _link(one: Child, other: Child) -> None:
     """Make the two pipes between a worker and the broker or sandbox, and hand both their ends."""
     if (one.kind == "worker") == (other.kind == "worker"):
         return
-    one_reads, other_writes = make_pipe()
-    other_reads, one_writes = make_pipe()
-    one.send(Link(other.kind, other.incarnation), (one_reads.fileno(), one_writes.fileno()))
-    other.send(Link(one.kind, one.incarnation), (other_reads.fileno(), other_writes.fileno()))
-    for end in (one_reads, other_writes, other_reads, one_writes):
-        end.close()
+    with contextlib.ExitStack() as ends:
+        try:
+            one_reads, other_writes = map(ends.enter_context, make_pipe())
+            other_reads, one_writes = map(ends.enter_context, make_pipe())
+        except OSError as err:  # too many open files; a worker without a broker asks for another link
+            log.error("%s and %s cannot be linked: %s", one.name, other.name, err.strerror)
+            return
+        one.send(Link(other.kind, other.incarnation), (one_reads.fileno(), one_writes.fileno()))
+        other.send(Link(one.kind, one.incarnation), (other_reads.fileno(), other_writes.fileno()))
 
 
 def worker_count(settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,7 @@ def test_a_bad_file_changes_nothing_and_says_why(tmp_path: Path) -> None:
                 'motd = "bye"\nmax_text = -1\n',
                 "max_text: got -1, expected a whole number from 1 to 100000 (characters)",
             ),
+            (f"max_text = {'9' * 5000}\n", "is not TOML"),
             ('motd = "bye\n', "is not TOML"),
         ):
             file.write_text(text)
@@ -144,10 +146,19 @@ def test_a_closed_terminal_ends_a_server_unless_it_was_told_to_survive_that(tmp_
         until(lambda: "listening on" in log.read_text(), "the server")
         os.kill(server.pid, signal.SIGHUP)  # the terminal is there
         until(lambda: "reload: no setting has changed" in log.read_text(), "the reload")
+        port = re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())
+        assert port
+        ann = Peer(int(port[1]))
+        ann.enter("ann")
         os.close(master)  # now it is not, and the kernel sends SIGHUP
         if nohup:
             until(lambda: log.read_text().count("reload: no setting has changed") == 2, "the reload")
             server.terminate()
+        else:
+            until(lambda: "stopping" in log.read_text(), "the end to begin")
+            os.kill(server.pid, signal.SIGHUP)  # the shell passes it on
+        assert ann.next(native.Bye).reason == "the server is stopping"
+        ann.close()
         assert server.wait(LIMIT_S) == 0
         assert "is killed" not in log.read_text()
     finally:

@@ -1,7 +1,9 @@
 """The real server loses its processes, one after the other, and goes on."""
 
+import multiprocessing
 import os
 import select
+import selectors
 import signal
 import socket
 import stat
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,6 +21,7 @@ from moot.children import MAX_SHORT_LIVES, Child, Place
 from moot.sockets import Listeners
 from moot.supervisor import StartError, Supervisor, prepare_directory, worker_count
 from protocol import native
+from protocol.control import ControlSocket
 from protocol.ipc import Fatal, Stuck
 from protocol.settings import Settings
 from tests.server import LIMIT_S, Peer, Server, serving, until
@@ -295,6 +299,30 @@ def test_a_supervisor_that_stood_still_kills_nobody(server: Server, peer: MakePe
     assert say(ann, "afterwards").seq == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets one process set the limits of another")
+def test_a_process_that_cannot_be_started_now_is_started_later(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    assert server.process is not None
+    supervisor = psutil.Process(server.process.pid)
+    before = supervisor.rlimit(psutil.RLIMIT_NOFILE)
+    supervisor.rlimit(psutil.RLIMIT_NOFILE, (supervisor.num_fds(), before[1]))
+    server.kill("sandbox")
+    until(lambda: "no sandbox can be started: Too many open files" in server.log, "the attempt")
+    assert say(ann, "without-cows").seq == 1
+    restart = subprocess.run(
+        [sys.executable, "-m", "moot", "restart", "--data", str(server.data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (restart.returncode, restart.stderr) == (
+        1,
+        "moot: the worker cannot be renewed, worker 3 stays: Too many open files\n",
+    )
+    supervisor.rlimit(psutil.RLIMIT_NOFILE, before)
+    until(lambda: len(server.pids("sandbox")) == 2, "the next sandbox")
+
+
 # --- how it ends
 
 
@@ -475,6 +503,27 @@ def test_a_worker_that_serves_clients_ends_neither_the_server_nor_another_proces
     supervisor._obey(broker, Fatal("the disk is gone"))
     assert supervisor.failure == "the disk is gone"
     supervisor.children = []
+    supervisor._kill_all()
+
+
+def play_dead() -> None:
+    os.closerange(0, 1024)
+    signal.pause()
+
+
+def test_a_process_that_only_looks_dead_holds_nobody_up(tmp_path: Path) -> None:
+    supervisor = Supervisor(Settings(), tmp_path, Listeners([], []), lambda: None)
+    process = multiprocessing.get_context("spawn").Process(target=play_dead)
+    ours, theirs = socket.socketpair()
+    process.start()
+    supervisor.places = []  # nothing is to be started
+    child = Child("worker 1", Place("worker"), 1, process, ControlSocket(ours), 0.0, 0.0)
+    supervisor.children = [child]
+    supervisor.selector.register(process.sentinel, selectors.EVENT_READ, partial(supervisor._bury, child))
+    with theirs:
+        while supervisor.children:
+            supervisor._turn(LIMIT_S)
+    assert child.status() == "killed by SIGKILL"
     supervisor._kill_all()
 
 
