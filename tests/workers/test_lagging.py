@@ -42,7 +42,7 @@ def ann(small: Server) -> Iterator[Peer]:
 
 @contextlib.contextmanager
 def slow_peer(server: Server, nick: str, *rooms: str) -> Iterator[Peer]:
-    """Be one whose system takes little while it does not read."""
+    """Be in these rooms until the block ends, and read only when the test does."""
     peer = Peer(server.port)
     peer.enter(nick, *rooms)
     try:
