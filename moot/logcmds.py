@@ -118,7 +118,7 @@ def _report(audit: "Audit", repaired: Path | None) -> None:
     for note in audit.notes:
         click.echo(f"note: {note}")
     size = audit.path.stat().st_size
-    kept = f"{audit.messages:,} messages in {_rooms(len(audit.rooms))}"
+    kept = f"{_counted(audit.messages, 'message')} in {_counted(len(audit.rooms), 'room')}"
     if not audit.damage:
         click.echo(f"{audit.path}: sound; {kept}, {size:,} bytes")
     else:
@@ -169,7 +169,7 @@ def backup(file: Path, data: str | None, no_verify: bool, force: bool) -> int:
     with _failing(), _reading(None, data) as (path, live):
         with placed(file, replace=force, source=path) as made:
             messages = copy(path, made, live=live, verify=not no_verify)
-        count = "not verified" if messages is None else f"{messages:,} messages, verified"
+        count = "not verified" if messages is None else f"{_counted(messages, 'message')}, verified"
         click.echo(f"{file}: {file.stat().st_size:,} bytes, {count}")
     return 0
 
@@ -193,7 +193,7 @@ def restore(file: Path, data: str | None) -> int:
         had = path.exists()
         messages, aside = restored(file, path)
         kept = f"; what was there is kept as {aside}" if had else ""
-        click.echo(f"{path}: {messages:,} messages, verified{kept}")
+        click.echo(f"{path}: {_counted(messages, 'message')}, verified{kept}")
     return 0
 
 
@@ -265,7 +265,7 @@ def import_(file: IO[bytes], data: str | None) -> int:
         finally:
             for side in ("", *SIDE_FILES) if fresh and not done else ():
                 Path(f"{path}{side}").unlink(missing_ok=True)
-        click.echo(f"{path}: {writer.messages:,} messages in {_rooms(writer.rooms)} were added")
+        click.echo(f"{path}: {_counted(writer.messages, 'message')} in {_counted(writer.rooms, 'room')} were added")
     return 0
 
 
@@ -365,8 +365,8 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
         bar.render_progress()
 
 
-def _rooms(count: int) -> str:
-    return f"{count:,} room" if count == 1 else f"{count:,} rooms"
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 COMMANDS: Final = (check, backup, restore, export, import_)
