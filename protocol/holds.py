@@ -32,7 +32,7 @@ class Hold:
         self.after = after
         self._error = error
         self._again = now + (error.wait or 0.0)
-        self._behind: set[str] = set()  # cmids refused because of it
+        self._behind: set[str] = set()  # cmids refused behind it
         self.until = self._again + GIVEN_UP_S
 
     def ends(self, request: native.Request, now: float) -> bool:
@@ -42,11 +42,17 @@ class Hold:
 
     def precedes(self, cmid: str, now: float, after: float = 0.0) -> bool:
         """Whether it stays when ``cmid``, at the place ``after``, is refused as well: the first one counts."""
-        return cmid != self.cmid and self.after <= after and now < self.until
+        if cmid == self.cmid or self.after > after or now >= self.until:
+            return False
+        self._note(cmid)
+        return True
 
     def refusal(self, request: native.Request, now: float) -> native.Error:
         """Return the answer to ``request``: the same as that to the first, with the rest of its wait."""
-        if len(self._behind) < NOTED:
-            self._behind.add(getattr(request, "cmid", ""))
+        self._note(getattr(request, "cmid", ""))
         wait = max(0.1, round(self._again - now, 1)) if now < self._again else AGAIN_S
         return msgspec.structs.replace(self._error, id=request.id, wait=wait)
+
+    def _note(self, cmid: str) -> None:
+        if len(self._behind) < NOTED:
+            self._behind.add(cmid)

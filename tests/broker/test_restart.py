@@ -71,7 +71,7 @@ def test_missed_direct_messages_are_replayed() -> None:
     desk = Desk(log=before.log)
     desk.state.attach(Attach(2, [seat(EVE, "eve", inbox=1)], {}), NOON)
     desk.commit()
-    assert [event.event.text for event in desk.told[2] if isinstance(event, Told)] == ["two", "three"]  # type: ignore[union-attr]
+    assert [msg.text for msg in desk.told_to(EVE) if isinstance(msg, native.Msg)] == ["two", "three"]
 
 
 def test_of_two_seats_with_one_nick_the_first_stays_and_the_other_is_told() -> None:

@@ -39,3 +39,11 @@ def test_it_ends_when_something_behind_it_comes_again_for_then_its_sender_has_gi
     hold.refusal(said("b"), 100.0)
     assert not hold.ends(said("c"), 101.0)
     assert hold.ends(said("b"), 101.0)
+
+
+def test_what_was_refused_behind_it_for_a_reason_of_its_own_ends_it_too() -> None:
+    hold = Hold("a", FULL, 100.0, 7)
+    assert hold.precedes("b", 100.0, 8)
+    assert not hold.precedes("c", 100.0, 6)
+    assert hold.ends(said("b"), 101.0)
+    assert not hold.ends(said("c"), 101.0)
