@@ -41,7 +41,6 @@ class Nemesis:
         self._rng = rng
         self._flag = flag  # the file that makes the server's disk fail; see chaos/sabotage
         self._disk = disk
-        self._network = network
         self._faults: dict[str, Callable[[Blow], Awaitable[None]]] = {
             "kill-broker": lambda blow: self._kill(blow, "broker"),
             "kill-worker": lambda blow: self._kill(blow, "worker"),

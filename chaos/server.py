@@ -162,9 +162,6 @@ class Target:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def log_tail(self, size: int = 8000) -> str:
-        return self.log_path.read_text(errors="replace")[-size:]
-
     def _look(self) -> None:
         """Read what the log has got since the last look."""
         with self.log_path.open("rb") as log:
