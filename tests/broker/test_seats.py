@@ -3,7 +3,7 @@
 import pytest
 
 from protocol import native
-from protocol.ipc import Announced, Attach, Closed, Parted, Seat
+from protocol.ipc import Announced, Attach, Closed, Gone, Parted, Posted, Seat
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, texts, token
 
 
@@ -133,3 +133,23 @@ def test_a_take_over_moves_address_program_and_colour_too(desk: Desk) -> None:
     assert desk.ask(BOB, native.Whois(nick="ann"), native.Profile).client == "newer 2.0"
     assert desk.state.people.per_address == {"192.0.2.7": 1, "198.51.100.9": 1}
     assert desk.ask(BOB, native.Who(room="#tea"), native.People).people[0] == native.Person("ann", "#123456")
+
+
+def test_who_was_sent_over_keeps_the_seat_for_a_while() -> None:
+    desk = Desk()
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(BOB, "bob", "#tea")
+    desk.enter(EVE, "eve", "#tea")
+    desk.state.gone(Gone(ANN, "sent over", returns=True), until=30.0)
+    desk.commit()
+    assert desk.told == {1: [Closed(ANN)]}
+    desk.say(EVE, "#tea", "one")
+    assert [event.msg.text for event in desk.told[1] if isinstance(event, Posted)] == ["one"]  # for bob
+    desk.gone(BOB)
+    desk.say(EVE, "#tea", "two")
+    assert 1 not in desk.told
+    assert desk.ask(conn(2, 9), native.Hello(nick="ann", token=token("ann")), native.Welcome).resumed
+    assert desk.state.expire(31.0) is None
+    desk.gone(conn(2, 9), "connection lost")
+    left = native.Left(room="#tea", nick="ann", reason="connection lost", quit=True)
+    assert Announced("#tea", left) in desk.told[2]
