@@ -19,15 +19,16 @@ CACHED: Final = 100  # newest messages kept in memory for each room in use
 
 _STRAY: Final = 10_000  # seqs: a row further behind the end than this is taken for a damaged number, not for the end
 
-_ENTRIES: Final = """
+_A_SEQ: Final = f"seq BETWEEN 1 AND {1 << 53}"  # no text, which is greater than any number
+_ENTRIES: Final = f"""
 SELECT rooms.id, CAST(name AS BLOB), CAST(topic AS BLOB), CAST(pruned AS INTEGER), CAST(base AS BLOB),
     CAST(last AS INTEGER), CAST(head AS BLOB), CAST(rooms.sum AS BLOB), newest.seq, CAST(newest.sum AS BLOB)
 FROM rooms NOT INDEXED LEFT JOIN messages AS newest
 ON newest.room = rooms.id AND newest.seq = (
-    SELECT MAX(seq) FROM messages WHERE room = rooms.id AND seq BETWEEN 1 AND 9007199254740992
+    SELECT MAX(seq) FROM messages WHERE room = rooms.id AND {_A_SEQ}
 )
 """
-_END: Final = "SELECT MAX(seq), CAST(sum AS BLOB) FROM messages WHERE room = ? AND seq BETWEEN 1 AND 9007199254740992"
+_END: Final = f"SELECT MAX(seq), CAST(sum AS BLOB) FROM messages WHERE room = ? AND {_A_SEQ}"
 _OLDEST: Final = "SELECT MIN(seq) FROM messages WHERE room = ? AND seq BETWEEN 1 AND ?"
 # What integrity_check says of damage within one row, which loses nothing else.
 _OF_A_ROW: Final = ("missing from index", "wrong # of entries in index", " value in ", "non-unique entry in index")

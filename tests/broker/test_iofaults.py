@@ -17,47 +17,28 @@ from broker.upkeep import AGAIN_S, Upkeep
 from protocol import native
 from tests.broker.desk import ANN as ANN_CONN
 from tests.broker.shell import Bench, answers, code, hello, join, posts, say
+from tests.broker.vfs import Heard
 from tests.server import Peer, Server, until
 
 ANN: Final = b"a" * 16
 
 
-class Faulty(apsw.VFS):
+class Faulty(Heard):
     """A file system that fails on demand: `failing` has pairs of what is done and the end of the file's name."""
 
     def __init__(self, *, default: bool = False) -> None:
+        super().__init__("faulty", default=default)
         self.failing: set[tuple[str, str]] = set()
         self.once = False  # and is well again after that
         self.done: list[tuple[str, str]] = []
-        self.base = apsw.vfs_names()[0]
-        super().__init__("faulty", self.base, makedefault=default)
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
-        return _File(self, name, flags)
-
-    def check(self, what: str, file: str) -> None:
+    def before(self, what: str, file: str) -> None:
         self.done.append((what, file))
         if (what, file) in self.failing:
             if self.once:
                 self.failing.clear()
             code = apsw.SQLITE_IOERR_FSYNC if what == "sync" else apsw.SQLITE_IOERR_WRITE
             raise apsw.exception_for(code)
-
-
-class _File(apsw.VFSFile):
-    def __init__(self, disk: Faulty, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        self._disk = disk
-        path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
-        self._kind = path.rpartition(".")[2]  # "db", "db-wal"
-        super().__init__(disk.base, name, flags)
-
-    def xWrite(self, data: bytes, offset: int) -> None:
-        self._disk.check("write", self._kind)
-        super().xWrite(data, offset)
-
-    def xSync(self, flags: int) -> None:
-        self._disk.check("sync", self._kind)
-        super().xSync(flags)
 
 
 @pytest.fixture

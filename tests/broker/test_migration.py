@@ -10,6 +10,7 @@ import pytest
 
 from broker import schema
 from broker.log import Log, LogError, inbox_name
+from tests.broker.vfs import Heard
 
 ANN: Final = b"a" * 16
 MOMENTS: Final = 40  # writes and syncs of a migration, at least
@@ -129,36 +130,17 @@ def test_what_is_in_the_write_ahead_log_only_comes_along(tmp_path: Path) -> None
     check_contents(killed / "moot.db")
 
 
-class Dying(apsw.VFS):
+class Dying(Heard):
     """A file system under a process that is killed after so many writes and syncs."""
 
     def __init__(self, after: int) -> None:
+        super().__init__("dying")
         self.left = after
-        self.base = apsw.vfs_names()[0]
-        self.name = "dying"
-        super().__init__(self.name, self.base)
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
-        return _File(self, name, flags)
-
-    def step(self) -> None:
+    def before(self, what: str, file: str) -> None:
         self.left -= 1
         if self.left < 0:
             os._exit(9)
-
-
-class _File(apsw.VFSFile):
-    def __init__(self, disk: Dying, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        self._disk = disk
-        super().__init__(disk.base, name, flags)
-
-    def xWrite(self, data: bytes, offset: int) -> None:
-        self._disk.step()
-        super().xWrite(data, offset)
-
-    def xSync(self, flags: int) -> None:
-        self._disk.step()
-        super().xSync(flags)
 
 
 @pytest.mark.parametrize("after", [*range(0, MOMENTS, 2), MOMENTS + 20])
