@@ -45,7 +45,7 @@ class FrameCutter:
     def __init__(self) -> None:
         self._rest = bytearray()
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, chunk: bytes | memoryview) -> list[bytes]:
         """Return the frames ``chunk`` completes, oldest first. Raises `BadFrame`."""
         rest = self._rest
         rest += chunk
@@ -69,6 +69,7 @@ class PipeReader:
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._chunk = memoryview(bytearray(_READ_BYTES))  # for all reads: a new one each time would fragment the heap
         self._cutter = FrameCutter()
 
     def fileno(self) -> int:
@@ -82,15 +83,15 @@ class PipeReader:
         frames: list[bytes] = []
         for _ in range(_READ_AT_ONCE // _READ_BYTES):
             try:
-                chunk = os.read(self._fd, _READ_BYTES)
+                size = os.readv(self._fd, [self._chunk])
             except BlockingIOError:
                 return frames
-            if not chunk:
+            if not size:
                 if frames:
                     return frames  # the next call finds the end again
                 raise EOFError
-            frames += self._cutter.feed(chunk)
-            if len(chunk) < _READ_BYTES:  # empty now; spare the extra call
+            frames += self._cutter.feed(self._chunk[:size])
+            if size < _READ_BYTES:  # empty now; spare the extra call
                 break
         return frames
 

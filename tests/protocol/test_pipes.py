@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -81,6 +82,18 @@ def test_a_slow_reader_gets_everything_in_order_and_the_writer_never_waits(pipe:
         got += reader.read()
     assert got == sent
     assert writer.pending == 0
+
+
+def test_reading_takes_no_more_memory_than_what_has_come(pipe: tuple[PipeReader, PipeWriter]) -> None:
+    """A large buffer for each of very many reads leaves a heap in ever more pieces."""
+    reader, writer = pipe
+    writer.put(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert reader.read() == [b"x" * 1000]
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_reader_that_does_not_read_at_all_is_noticed(pipe: tuple[PipeReader, PipeWriter]) -> None:
