@@ -238,12 +238,8 @@ class Stage:
         self._clock.now += 1
         ready = self.broker
         ready.waiting += ready._wait(self._clock.now)  # a new link
-        ready.waiting += ready._wait(self._clock.now)  # what came over it
+        ready.turn(self._clock.now)  # what came over it
         assert not ready.awaited
-        if not ready.seated:
-            ready.seated = True
-            ready._take_seats()
-        ready.step()
         while ready.pages and self._fallen is None:
             ready.step()
         if self._fallen is None:
