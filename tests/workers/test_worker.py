@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import struct
 from collections import Counter
@@ -258,7 +259,8 @@ def kept(worker: Worker) -> tuple[dict[str, int], Counter[str]]:
     return held, Counter(type(thing).__name__ for thing in gc.get_objects())
 
 
-async def test_nothing_is_kept_of_those_who_came_and_went(bench: Bench) -> None:
+async def test_nothing_is_kept_of_those_who_came_and_went(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)  # it would keep a record of each
     count = 20
     await come_and_go(bench, 0)
     held, objects = kept(bench.worker)
