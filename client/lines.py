@@ -77,11 +77,7 @@ def missing(first: int, last: int) -> str:
 
 def people(persons: Iterable[native.Person], count: int) -> str:
     """Return "2 people: ann, bob (away: lunch)"."""
-    shown = [
-        one_line(p.nick)
-        + (f" (away: {one_line(p.away)})" if p.away not in (None, "away") else " (away)" * bool(p.away))
-        for p in persons
-    ]
+    shown = [one_line(person.nick) + _away(person) for person in persons]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"{count} {'person' if count == 1 else 'people'}: {', '.join(shown)}{more}"
 

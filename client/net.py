@@ -202,8 +202,7 @@ class Chat:
         """Return when the outbox is empty and everything asked before is answered. Raises `ChatError` at the end."""
         while True:
             while self.session.outbox or not self.session.online:
-                if self._task is None or self._task.done():
-                    raise ChatError("offline", "the chat is closed")
+                self.check()
                 await self.changed()
             try:
                 number = self.session.request(native.Ping())
@@ -367,14 +366,22 @@ class Chat:
                 offline = self._offline
                 if offline is None or offline.final:
                     break
-                if self._ready is not None and not self._ready.done() and not self._patient:
+                late = (
+                    offline.error is not None and offline.error.code == "replaced"
+                )  # the next hello has a greater number
+                if self._ready is not None and not self._ready.done() and not self._patient and not late:
                     break
                 await asyncio.sleep(self._delay(offline.retry))
         finally:
-            offline = self._offline
-            code = offline.error.code if offline is not None and offline.error is not None else "offline"
-            free = offline.error.free if offline is not None and offline.error is not None else None
-            self._end(ChatError(code, offline.reason, free) if offline is not None else None)
+            self._end(self._why_offline())
+
+    def _why_offline(self) -> ChatError | None:
+        if self._offline is None:
+            return None
+        error = self._offline.error
+        if error is None:
+            return ChatError("offline", self._offline.reason)
+        return ChatError(error.code, self._offline.reason, error.free)
 
     def _delay(self, retry: float | None) -> float:
         """Return the seconds to wait before the next attempt, when the server said ``retry`` (None: nothing)."""

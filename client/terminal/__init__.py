@@ -16,10 +16,11 @@ def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#l
 
     from client.address import parse_address
     from client.journal import Desk, leftovers, open_journal
+    from client.nick import login_nick
     from client.terminal.app import MootApp
-    from client.terminal.settings import SettingsFile, login_name
+    from client.terminal.settings import SettingsFile
 
-    desk = Desk("chat", parse_address(host), nick or login_name())
+    desk = Desk("chat", parse_address(host), nick or login_nick())
     journal = open_journal(desk)
     others, problems = leftovers(desk)
     try:

@@ -1,7 +1,6 @@
 """What the terminal client remembers between runs, and the file it is in. A broken file costs the settings, no more."""
 
 import contextlib
-import getpass
 import os
 import tempfile
 from pathlib import Path
@@ -83,13 +82,3 @@ class SettingsFile:
     def motion(self) -> bool:
         """Do pictures move? `MOOT_MOTION=off` in the environment stops them whatever the file says."""
         return self.values.motion and os.environ.get("MOOT_MOTION", "").lower() not in ("off", "0", "no", "false")
-
-
-def login_name() -> str:
-    """Return the name the person has on this machine, as a nick; "guest" if that cannot be."""
-    from protocol import names
-
-    try:
-        return names.nick(getpass.getuser().split("@")[0].replace(" ", "_"))
-    except (names.BadName, OSError, KeyError, ImportError):
-        return "guest"

@@ -275,7 +275,8 @@ class Tracker:
             return
         view = self._open(self._known(update.to))
         kind = "me" if update.kind == "me" else "text"
-        view.pending[update.cmid] = Post(0, self._now, self.session.nick, clean(update.text), kind, own=True)
+        nick = clean(self.session.nick, newlines=False)
+        view.pending[update.cmid] = Post(0, self._now, nick, clean(update.text), kind, own=True)
         view.touch(len(view.entries))
 
     def _acknowledged(self, update: s.Sent) -> None:

@@ -17,6 +17,7 @@ class FakeServer:
         self.done: dict[str, native.Ok] = {}
         self.seen: list[native.Request] = []
         self.taken: set[str] = set()
+        self.newest = 0  # attempt of a connection with the same token that is here
         self.lose_acks = 0  # close the connection instead of acknowledging, so many times
         self.floods = 0  # refuse so many sends with a wait
         self.refusal = "flood"  # and with this code
@@ -78,6 +79,9 @@ class FakeServer:
                     free = request.nick + "2"
                     text = f"{request.nick} is taken; {free} is free."
                     return [native.Error(id=request.id, code="nick-taken", text=text, free=free)]
+                if self.newest and (request.attempt or 0) <= self.newest:
+                    text = "A newer connection is here."
+                    return [native.Error(id=request.id, code="replaced", text=text, attempt=self.newest)]
                 self.conns[writer] = (request.nick, set())
                 fun = [native.FunCommand("roll", "/roll NdM", "Throws dice.")]
                 welcome = native.Welcome(

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+import time
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -153,6 +154,13 @@ async def test_a_taken_nick_is_an_exception_with_a_free_one() -> None:
             async with connect("127.0.0.1", server.port, nick="bot"):
                 pass
         assert (caught.value.code, caught.value.free) == ("nick-taken", "bot2")
+
+
+async def test_a_clock_that_went_back_keeps_nobody_out() -> None:
+    async with fake_server() as server:
+        server.newest = (time.time_ns() // 1_000_000) + 86_400_000  # of a run before this one, not yet given up
+        async with connect("127.0.0.1", server.port, nick="bot", rooms=["#tea"]) as chat:
+            assert (await chat.send("#tea", "hi")).seq == 1
 
 
 async def test_any_nick_takes_the_free_one() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.terminal.settings import SettingsFile, login_name
+from client.terminal.settings import SettingsFile
 
 
 def test_what_is_saved_is_there_the_next_time(tmp_path: Path) -> None:
@@ -47,11 +47,3 @@ def test_the_environment_stops_motion(tmp_path: Path, monkeypatch: pytest.Monkey
     assert settings.motion
     monkeypatch.setenv("MOOT_MOTION", "off")
     assert not settings.motion
-
-
-@pytest.mark.parametrize(
-    ("user", "nick"), [("ann", "ann"), ("DOMAIN user", "DOMAIN_user"), ("ann@corp", "ann"), ("", "guest")]
-)
-def test_the_login_name_as_a_nick(monkeypatch: pytest.MonkeyPatch, user: str, nick: str) -> None:
-    monkeypatch.setattr("getpass.getuser", lambda: user)
-    assert login_name() == nick

@@ -298,3 +298,6 @@ def test_names_that_no_server_of_ours_gives_never_reach_the_screen() -> None:
     assert isinstance(opened, Opened)
     track.select(opened.view)
     assert track.current == track.view.name == "#tea]52;c;aGk="
+    track.session.nick = "k\x1b[2Jim"
+    track.apply([u.Queued("c1", "#tea", "hi", "text")], 5)
+    assert track.views["#tea"].pending["c1"].nick == "k[2Jim"
