@@ -93,6 +93,22 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(LIMIT_S)
 
+    def crash(self) -> None:
+        """Kill every process of it at once."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LIMIT_S)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Nothing is answered while the block runs."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
     def destroy(self) -> None:
         """End it and everything it started, whatever state it is in."""
         if self.process is None:

@@ -82,13 +82,6 @@ def where(server: Server) -> str:
     return f"127.0.0.1:{server.port}"
 
 
-def crash(server: Server) -> None:
-    """Kill every process of the server at once."""
-    assert server.process is not None
-    os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait(LIMIT_S)
-
-
 def log(server: Server, room: str) -> list[tuple[int, str]]:
     """Return all messages of a room: seq and text."""
     reader = Peer(server.port)
@@ -136,7 +129,7 @@ def test_a_server_killed_midway_gets_every_line_once(tmp_path: Path, run: Run) -
         sender.write("\n".join(lines[:300]) + "\n")
         until(lambda: len(log(server, "#tea")) > 20, "some lines to be said")
         sender.write("\n".join(lines[300:600]) + "\n")
-        crash(server)
+        server.crash()
         sender.write("\n".join(lines[600:]) + "\n")
         until(lambda: "trying again" in sender.err, "the sender to notice")
         server.start()
@@ -171,21 +164,17 @@ def test_senders_killed_midway_say_every_line_once_and_in_order(tmp_path: Path, 
 def test_lines_that_a_stopped_server_did_not_take_are_kept_over_ctrl_c_and_kill(
     server: Server, run: Run, tmp_path: Path
 ) -> None:
-    assert server.process is not None
     home = tmp_path / "home"
     first = run("send", where(server), "#tea", "--nick", "ann", home=home)
     first.write("one\n")
     until(lambda: log(server, "#tea"), "the first line")
-    os.killpg(server.process.pid, signal.SIGSTOP)
-    try:
+    with server.stopped():
         first.write("two\nthree\n")
         journal = home / ".local/state/moot/outbox"
         until(lambda: any(b"three" in path.read_bytes() for path in journal.rglob("send-*-wal")), "the lines on disk")
         first.process.send_signal(signal.SIGINT)
         assert first.process.wait(LIMIT_S) == 130
         assert first.err == "moot: 2 lines not acknowledged; kept for the next `moot send` to this room\n"
-    finally:
-        os.killpg(server.process.pid, signal.SIGCONT)
     second = run("send", where(server), "tea", "--nick", "bob", home=home)
     second.write("four\n")
     assert second.end() == 0
@@ -261,7 +250,7 @@ def test_tail_follows_across_a_restart_without_holes_or_doubles(tmp_path: Path, 
             assert sender.end() == 0
             until(lambda: tail.out, "the first line")  # before that, no server would be its end
             if part < 2:
-                crash(server)
+                server.crash()
                 server.start()
         until(lambda: len(tail.out.splitlines()) >= 300, "300 lines")
         texts = [json.loads(line)["text"] for line in tail.out.splitlines()]

@@ -81,9 +81,7 @@ def test_a_server_restart_keeps_the_typed_line_and_sends_once(server: Server, si
     ann = sit("ann")
     ann.type("typed before,")
     ann.wait_for("typed before,")
-    assert server.process is not None
-    os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait(LIMIT_S)
+    server.crash()
     ann.wait_for("Connection lost")
     ann.type(" and after")
     assert prompt(ann.wait_for("typed before, and after")) == "#lobby> typed before, and after"
@@ -107,17 +105,13 @@ def test_a_server_restart_keeps_the_typed_line_and_sends_once(server: Server, si
 
 def test_what_was_sent_before_the_client_was_killed_is_said_once(server: Server, sit: Sit, peer: MakePeer) -> None:
     bob, ann = peer("bob", "#lobby"), sit("ann")
-    assert server.process is not None
-    os.killpg(server.process.pid, signal.SIGSTOP)
-    try:
+    with server.stopped():
         ann.say("typed to the wind")
         ann.say("and again")
         journal = ann.home / ".local/state/moot/outbox"
         until(lambda: any(b"and again" in path.read_bytes() for path in journal.rglob("*-wal")), "the lines on disk")
         os.kill(ann.foreground(), signal.SIGKILL)
         ann.ended()
-    finally:
-        os.killpg(server.process.pid, signal.SIGCONT)
     ann = sit("ann")
     assert [bob.next(native.Msg).text for _ in range(2)] == ["typed to the wind", "and again"]
     ann.wait_for("Still waits from last time, for #lobby: typed to the wind")

@@ -12,7 +12,7 @@ import pytest
 
 from client.terminal.composer import HINT
 from protocol import native
-from tests.server import LIMIT_S, Peer, Server, serving, until
+from tests.server import Peer, Server, serving, until
 from tests.tmux import MOOT, Terminal
 
 MakePeer = Callable[..., Peer]
@@ -67,13 +67,6 @@ def is_connected(screen: str) -> bool:
 def history(peer: Peer, room: str = "#lobby") -> list[tuple[int, str]]:
     page = peer.ask(native.History(room=room, limit=500), native.HistoryPage)
     return [(msg.seq, msg.text) for msg in page.messages]
-
-
-def crash(server: Server) -> None:
-    """Kill every process of the server at once."""
-    assert server.process is not None
-    os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait(LIMIT_S)
 
 
 # --- two people
@@ -242,7 +235,7 @@ def test_a_server_restart_under_a_typing_client_loses_and_doubles_nothing(people
     bob.next(native.Msg)
     ann.type("typed before,")
     ann.wait_for("typed before,")
-    crash(server)
+    server.crash()
     screen = ann.wait_for("not connected")
     assert line(screen) == "typed before,"
     ann.type(" and during the pause")
@@ -265,17 +258,6 @@ def test_a_server_restart_under_a_typing_client_loses_and_doubles_nothing(people
     assert [screen.count(f"│ {text}") for text in expected] == [1, 1, 1, 1]
 
 
-@contextlib.contextmanager
-def stopped(server: Server) -> Iterator[None]:
-    """Nothing is answered while the block runs."""
-    assert server.process is not None
-    os.killpg(server.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(server.process.pid, signal.SIGCONT)
-
-
 def kill(terminal: Terminal) -> None:
     """Kill the client as a machine does that has no memory left."""
     os.kill(terminal.foreground(), signal.SIGKILL)
@@ -289,7 +271,7 @@ def test_what_was_sent_before_the_client_was_killed_is_said_once(people: People,
     kill(ann)  # maybe acknowledged, maybe not even read
     ann = people.sit("ann")
     ann.wait_for(is_connected)
-    with stopped(people.server):
+    with people.server.stopped():
         ann.say("two, to a server that stands still")
         ann.say("/me waits")
         ann.wait_for("waits")
@@ -297,8 +279,7 @@ def test_what_was_sent_before_the_client_was_killed_is_said_once(people: People,
         ann = people.sit("ann")
         ann.wait_for(lambda screen: "two, to a server" in screen and "waits" in screen, "what waits")
         kill(ann)  # and again, before it could say it
-    assert people.server.process is not None
-    crash(people.server)
+    people.server.crash()
     ann = people.sit("ann")
     ann.wait_for("2 waiting")
     ann.say("three, to nobody")
@@ -343,7 +324,7 @@ def test_what_another_nick_left_is_said_too(people: People, peer: MakePeer) -> N
     bob = peer("bob", "#lobby")
     ann = people.sit("ann")
     ann.wait_for(is_connected)
-    with stopped(people.server):
+    with people.server.stopped():
         ann.say("left behind")
         ann.wait_for("left behind")
         kill(ann)
