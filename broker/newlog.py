@@ -1,7 +1,8 @@
 """Makes log files: a consistent copy of one in use, and one written anew from messages. Knows no formats but the log's.
 
 A file is made beside its place under another name, verified, synced and put there whole, readable for its owner only.
-Each has an epoch of its own, so that clients that come back to it start anew instead of mixing two histories.
+Each has an epoch of its own, so that clients that come back to it start anew instead of mixing two histories. How one
+takes the place of a log that is there is for `broker.placing`.
 """
 
 import contextlib
@@ -13,10 +14,10 @@ from pathlib import Path
 import apsw
 
 from broker import chain, meta
-from broker.audit import Audit, AuditError, connect
+from broker.audit import Audit, connect
 from broker.chain import Columns
 from broker.log import Log, LogError
-from broker.placing import SIDE_FILES, finish, kept_name, ready_name, sync
+from broker.placing import finish, kept_name, ready_name, remove, sync
 
 
 class NewLogError(Exception):
@@ -58,8 +59,8 @@ def placed(path: Path, *, replace: bool, source: Path | None = None) -> Iterator
     except LogError as error:
         raise NewLogError(f"cannot write {path}: {error.__cause__ or error}") from error
     finally:
-        for side in ("", *SIDE_FILES) if made is not None else ():
-            Path(f"{made}{side}").unlink(missing_ok=True)
+        if made is not None:
+            remove(made)
 
 
 def verified(path: Path, origin: str) -> int:
@@ -200,6 +201,3 @@ def restored(source: Path, log: Path) -> tuple[int, Path]:
         text = f"cannot put {ready} in the place of {log}: {why}; nothing is lost, and the next start goes on with it"
         raise NewLogError(text) from error
     return messages, kept_name(ready)
-
-
-__all__ = ["SIDE_FILES", "AuditError", "Conflict", "NewLogError", "Writer", "copy", "placed", "restored", "verified"]

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 READY: Final = ".restoring"
 KEPT: Final = ".old"
 
@@ -30,6 +29,12 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove(log: Path) -> None:
+    """Remove a log that nobody is to see, and what SQLite left beside it. Raises `OSError`."""
+    for side in ("", "-wal", "-shm", "-journal"):
+        Path(f"{log}{side}").unlink(missing_ok=True)
 
 
 def ready_name(log: Path) -> Path:

@@ -250,7 +250,8 @@ def import_(file: IO[bytes], data: str | None) -> int:
     import apsw
 
     from broker.archive import Importer, lines_of
-    from broker.newlog import SIDE_FILES, Writer
+    from broker.newlog import Writer
+    from broker.placing import remove
 
     with _failing(), _alone(data) as path:
         fresh = not path.exists()
@@ -263,8 +264,8 @@ def import_(file: IO[bytes], data: str | None) -> int:
         except apsw.Error as error:
             raise Failed(f"cannot write the log {path}: {error}; nothing was imported") from error
         finally:
-            for side in ("", *SIDE_FILES) if fresh and not done else ():
-                Path(f"{path}{side}").unlink(missing_ok=True)
+            if fresh and not done:
+                remove(path)
         click.echo(f"{path}: {_counted(writer.messages, 'message')} in {_counted(writer.rooms, 'room')} were added")
     return 0
 
