@@ -185,17 +185,17 @@ def ask(data: Path, question: Ask) -> Iterator[Answer]:
     if pid is None:
         raise Refused(f"no server uses the data directory {data}; name the right one with --data DIR")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(FIRST_ANSWER_S)
         try:
             with _short_path(data) as path:
                 sock.connect(path)
         except PermissionError:
             raise Refused(f"process {pid} is not yours to command; ask its owner, or use sudo") from None
         except OSError as err:
-            text = f"process {pid} uses {data} and takes no commands ({err.strerror}); its log says why"
+            text = f"process {pid} uses {data} and takes no commands ({err.strerror or err}); its log says why"
             raise Refused(text) from None
         with contextlib.suppress(OSError):
             sock.sendall(msgspec.json.encode(question) + b"\n")
-        sock.settimeout(FIRST_ANSWER_S)
         with contextlib.suppress(ConnectionError), sock.makefile("rb") as lines:
             while line := _next(lines, pid):
                 sock.settimeout(None)  # what is under way may take long

@@ -115,13 +115,13 @@ def check_value(setting: Setting, value: Any) -> Any:
     match setting.kind:
         case "list":
             value = [value] if isinstance(value, str) else value
-            fits = isinstance(value, list) and bool(value) and all(isinstance(entry, str) for entry in value)
+            fits = isinstance(value, list) and bool(value) and all(map(_is_text, value))
         case "switch":
             fits = isinstance(value, bool)
         case "choice":
             fits = value in setting.choices
         case "text":
-            fits = isinstance(value, str) and "\0" not in value and _within(setting, len(value))
+            fits = _is_text(value) and _within(setting, len(value))
         case "whole":
             fits = isinstance(value, int) and not isinstance(value, bool) and _within(setting, value)
         case "number":
@@ -130,6 +130,11 @@ def check_value(setting: Setting, value: Any) -> Any:
     if not fits:
         raise ValueError(value)
     return value
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be a path and be said to other processes: no NUL, no bytes that were not UTF-8 (surrogates)."""
+    return isinstance(value, str) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
 
 
 def _within(setting: Setting, amount: float) -> bool:

@@ -8,19 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.moot.program import moot
+
 LOG_COMMANDS = ("check", "backup", "restore", "export", "import")
 COMMANDS = ("host", "serve", "stop", "restart", "reload", "join", "send", "tail", "doctor", *LOG_COMMANDS, "completion")
-
-
-def moot(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "moot", *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={**os.environ, **(env or {})},
-    )
 
 
 def test_the_version_is_said_without_importing_anything_heavy() -> None:

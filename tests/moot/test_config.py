@@ -77,6 +77,7 @@ def test_other_variables_are_left_alone() -> None:
             {"MOOT_LISTEN": "7000"},
             'environment: MOOT_LISTEN: got "7000", expected HOST:PORT; a port alone is written :7000',
         ),
+        ({"MOOT_MOTD": "h\udcffi"}, 'environment: MOOT_MOTD: got "hi", expected text of 0 to 2000 characters'),
         ({"MOOT_LOBBY": "tea"}, 'environment: MOOT_LOBBY: got "tea", expected a room, such as "#lobby"'),
     ],
 )

@@ -15,16 +15,12 @@ from moot.config import changes
 from moot.table import settings_table
 from protocol import native
 from protocol.settings import Settings
+from tests.moot.program import moot
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
 
 def contains(server: Server, text: str) -> bool:
     return text in server.log
-
-
-def reload(data: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "moot", "reload", "--data", str(data)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_what_is_taken_and_what_is_not_is_said_of_each_setting() -> None:
@@ -73,7 +69,7 @@ def test_a_running_server_takes_new_settings_for_those_who_are_in_already(tmp_pa
             "fun_time stays 0.25; for 0.5, run `moot restart`",
         ]  # a flag goes before the file, so the backlog is what it was
         if by == "command":
-            done = reload(server.data)
+            done = moot("reload", "--data", server.data)
             assert (done.returncode, done.stderr) == (0, "")
             assert done.stdout.splitlines() == expected
         else:
@@ -111,17 +107,11 @@ def test_a_bad_file_changes_nothing_and_says_why(tmp_path: Path) -> None:
             ('motd = "bye\n', "is not TOML"),
         ):
             file.write_text(text)
-            done = reload(server.data)
+            done = moot("reload", "--data", server.data)
             assert (done.returncode, done.stdout) == (2, "")
             assert done.stderr.startswith("moot: nothing is changed: ")
             assert why in done.stderr
-        refused = subprocess.run(
-            [sys.executable, "-m", "moot", "restart", "--data", str(server.data)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        refused = moot("restart", "--data", server.data)
         assert refused.returncode == 2
         assert "is not TOML" in refused.stderr
         ann = Peer(server.port)

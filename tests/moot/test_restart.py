@@ -7,7 +7,6 @@ import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,15 +19,22 @@ from client.updates import Offline, Presence
 from moot.admin import MAX_CONNECTIONS, Admin, Ask, ask
 from moot.running import Refused
 from protocol import native
+from tests.moot.program import MOOT, moot
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
 MakePeer = Callable[..., Peer]
 
 
-def moot(command: str, server: Server, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a command on a server; return what came of it."""
-    words = [sys.executable, "-m", "moot", command, "--data", str(server.data), *options]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+def restart(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return moot("restart", "--data", data, *options)
+
+
+def restarting(server: Server, spread: str) -> subprocess.Popen[str]:
+    """Begin a restart; return when clients are being sent over."""
+    words = [*MOOT, "restart", "--data", str(server.data), "--spread", spread]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    until(lambda: "clients are sent over" in server.log, "the restart to be under way")
+    return process
 
 
 def alive(server: Server, kind: str) -> set[int]:
@@ -81,7 +87,7 @@ async def test_nobody_loses_doubles_or_notices_anything_while_all_processes_are_
                 await one.chat.settled()
             until_all_are_in = [len(one.presence) for one in speakers]
             speaking = [tasks.create_task(one.speak()) for one in speakers]
-            done = await asyncio.to_thread(moot, "restart", server, "--spread", "1")
+            done = await asyncio.to_thread(restart, server.data, "--spread", "1")
             assert done.returncode == 0, done.stdout + done.stderr + server.log
             assert "2 new workers serve" in done.stdout
             assert "every process is renewed but the supervisor" in done.stdout
@@ -138,7 +144,7 @@ def test_people_with_nc_stay_where_they_are_and_talk_on(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
         old = alive(server, "worker")
         ann, bob = Nc(server.port, "ann"), Nc(server.port, "bob")
-        done = moot("restart", server, "--spread", "0")
+        done = restart(server.data, "--spread", "0")
         assert done.returncode == 0, done.stderr
         assert "2 connections cannot be sent over" in done.stdout
         eve = Nc(server.port, "eve")  # served by the new worker
@@ -160,7 +166,7 @@ def test_people_with_nc_stay_where_they_are_and_talk_on(tmp_path: Path) -> None:
 def test_people_with_nc_are_told_when_their_time_is_over(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "--workers", "1", "--restart-keep", "0.2") as server:
         ann = Nc(server.port, "ann")
-        assert moot("restart", server, "--spread", "0").returncode == 0
+        assert restart(server.data, "--spread", "0").returncode == 0
         ann.expect("the server was renewed and this connection could not be taken along; connect again")
         assert ann.lines.read() == ""
         again = Nc(server.port, "ann")  # the nick is free at once
@@ -173,7 +179,7 @@ def test_of_workers_that_people_with_nc_keep_alive_only_the_newest_two_generatio
         people = []
         for number in range(4):
             people.append(Nc(server.port, f"p{number}"))
-            done = moot("restart", server, "--spread", "0")
+            done = restart(server.data, "--spread", "0")
             assert done.returncode == 0, done.stderr
             assert "1 new worker serves" in done.stdout
             assert ("ends; whoever it still has is told to connect again" in done.stdout) == (number > 1)
@@ -190,7 +196,7 @@ def test_of_workers_that_people_with_nc_keep_alive_only_the_newest_two_generatio
 
 @pytest.mark.parametrize("spread", ["nan", "inf", "-1"])
 def test_a_spread_that_is_no_time_is_refused(spread: str) -> None:
-    done = moot("restart", Server(Path("nowhere")), "--spread", spread)
+    done = restart(Path("nowhere"), "--spread", spread)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--spread" in done.stderr
 
@@ -199,13 +205,12 @@ def test_a_second_restart_meanwhile_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
         ann = Peer(server.port)
         ann.ask(native.Hello(nick="ann", token="a token of ann, long"), native.Welcome)
-        words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "1"]
-        first = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        until(lambda: "1 new worker serves" in server.log, "the restart to be under way")
-        second = moot("restart", server)
+        first = restarting(server, "1")
+        second = restart(server.data)
         assert (second.returncode, second.stdout) == (1, "")
         assert second.stderr == "moot: a restart is under way already; wait until it is done\n"
-        assert first.wait(LIMIT_S) == 0
+        assert first.communicate(timeout=LIMIT_S)[1] == ""
+        assert first.returncode == 0
         bye = ann.next(native.Bye)
         assert bye.retry == 0.0
         ann.close()
@@ -240,13 +245,13 @@ def test_a_successor_that_cannot_be_leaves_everything_as_it_was(tmp_path: Path, 
         ann = Peer(server.port)
         ann.enter("ann", "#tea")
         flag.write_text(how)
-        done = moot("restart", server, "--spread", "0")
+        done = restart(server.data, "--spread", "0")
         assert done.returncode == 1
         assert "the worker cannot be renewed, worker 3 stays: " in done.stderr
         assert why in done.stderr
         assert ann.ask(native.Send(cmid="c", to="#tea", text="as before"), native.Ok).seq == 1
         flag.unlink()
-        assert moot("restart", server, "--spread", "0").returncode == 0  # and a better one succeeds
+        assert restart(server.data, "--spread", "0").returncode == 0  # and a better one succeeds
         ann.close()
 
 
@@ -254,12 +259,10 @@ def test_told_to_stop_during_a_restart_it_stops(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "--workers", "2") as server:
         ann, bob = Peer(server.port), Nc(server.port, "bob")
         ann.ask(native.Hello(nick="ann", token="a token of ann, long"), native.Welcome)
-        words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "600"]
-        restart = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        until(lambda: "2 new workers serve" in server.log, "the restart to be under way")
+        abandoned = restarting(server, "600")
         assert server.stop() == 0
-        assert restart.communicate(timeout=LIMIT_S)[1] == "moot: the restart is abandoned: the server is stopping\n"
-        assert restart.returncode == 1
+        assert abandoned.communicate(timeout=LIMIT_S)[1] == "moot: the restart is abandoned: the server is stopping\n"
+        assert abandoned.returncode == 1
         assert ann.next(native.Bye).reason == "the server is stopping"
         bob.expect("the server is stopping")
         assert "is killed" not in server.log
@@ -271,12 +274,11 @@ def test_told_to_stop_during_a_restart_it_stops(tmp_path: Path) -> None:
 def test_a_worker_that_dies_during_a_restart_is_replaced_and_the_restart_goes_on(tmp_path: Path, which: str) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
         bob = Nc(server.port, "bob")  # keeps the old worker alive
-        words = [sys.executable, "-m", "moot", "restart", "--data", str(server.data), "--spread", "1"]
-        restart = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        until(lambda: "1 new worker serves" in server.log, "the restart to be under way")
+        going_on = restarting(server, "1")
         old, new = server.pids("worker")
         os.kill(old if which == "old" else new, signal.SIGKILL)
-        assert restart.wait(LIMIT_S) == 0
+        assert going_on.communicate(timeout=LIMIT_S)[1] == ""
+        assert going_on.returncode == 0
         until(lambda: len(alive(server, "worker") - {old}) == 1, "a worker to serve")
         ann = Peer(server.port)
         ann.enter("ann", "#tea")
@@ -309,7 +311,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for(server: Server, monkeyp
 def test_a_restart_needs_a_server_and_a_path_may_be_long(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120) / "data"
     deep.parent.mkdir()
-    none = moot("restart", Server(deep))
+    none = restart(deep)
     assert none.returncode == 1
     assert none.stderr == f"moot: no server uses the data directory {deep}; name the right one with --data DIR\n"
     with serving(deep, "--workers", "1") as server:
@@ -318,7 +320,7 @@ def test_a_restart_needs_a_server_and_a_path_may_be_long(tmp_path: Path) -> None
         server.process.wait()  # type: ignore[union-attr]
         assert (deep / "moot.sock").exists()
         server.start()  # removes what the dead one left
-        assert moot("restart", server, "--spread", "0").returncode == 0
+        assert restart(server.data, "--spread", "0").returncode == 0
         assert server.stop() == 0
     assert not (deep / "moot.sock").exists()
 

@@ -5,8 +5,6 @@ import resource
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 
 from moot.openfiles import raise_limit
 from protocol import native
+from tests.moot.program import moot
 from tests.server import LIMIT_S, Server, serving
 
 PEOPLE: Final = 2000
@@ -91,9 +90,7 @@ def people_count() -> Iterator[int]:
 
 
 def exported(server: Server) -> list[tuple[str, int, str]]:
-    words = [sys.executable, "-m", "moot", "export", "--data", str(server.data)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, timeout=60, check=True)
-    lines = map(json.loads, done.stdout.splitlines())
+    lines = map(json.loads, moot("export", "--data", server.data).stdout.splitlines())
     return [(line["room"], line["seq"], line["text"]) for line in lines if line["line"] == "message"]
 
 

@@ -24,6 +24,7 @@ from protocol import native
 from protocol.control import ControlSocket
 from protocol.ipc import Fatal, Stuck
 from protocol.settings import Settings
+from tests.moot.program import moot
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
 MakePeer = Callable[..., Peer]
@@ -31,8 +32,7 @@ MakePeer = Callable[..., Peer]
 
 def refused(*options: str) -> str:
     """Start a server that cannot run; return what it says."""
-    command = [sys.executable, "-m", "moot", "serve", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    done = moot("serve", *options)
     assert done.returncode not in (0, 70), done
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -309,12 +309,7 @@ def test_a_process_that_cannot_be_started_now_is_started_later(server: Server, p
     server.kill("sandbox")
     until(lambda: "no sandbox can be started: Too many open files" in server.log, "the attempt")
     assert say(ann, "without-cows").seq == 1
-    restart = subprocess.run(
-        [sys.executable, "-m", "moot", "restart", "--data", str(server.data)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    restart = moot("restart", "--data", server.data)
     assert (restart.returncode, restart.stderr) == (
         1,
         "moot: the worker cannot be renewed, worker 3 stays: Too many open files\n",
