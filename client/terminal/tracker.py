@@ -243,6 +243,9 @@ class Tracker:
             for msg in update.messages:
                 self._message(msg, effects)
             return
+        asked = self._known(update.room)
+        if asked not in self.session.rooms:  # the server spells it otherwise
+            self._rename(asked, update.room)
         view = self._open(update.room)
         if self.current == STATUS:
             self.close(STATUS)
@@ -400,16 +403,16 @@ class Tracker:
                 view.moved(Step("left", clean(nick, newlines=False), clean(reason, newlines=False)), self._now)
             case native.Renamed(old=old, nick=nick):
                 view.moved(Step("renamed", clean(old, newlines=False), clean(nick, newlines=False)), self._now)
-                self._renamed(old, nick)
+                self._rename(f"@{old}", f"@{nick}")  # direct messages go on under the new nick
             case native.Changed():
                 view.touch(0)  # nicks may have another colour
 
-    def _renamed(self, old: str, nick: str) -> None:
-        """Direct messages go on under the new nick."""
-        before, after = f"@{old}", f"@{nick}"
+    def _rename(self, before: str, after: str) -> None:
+        """What was called ``before`` goes on as ``after``."""
         if before in self.views and after not in self.views:
             self.views = {after if name == before else name: view for name, view in self.views.items()}
-            self.views[after].name = after
+            view = self.views[after]
+            view.name, view.room = after, native.INBOX if view.direct else after
             if self.current == before:
                 self.current = after
 

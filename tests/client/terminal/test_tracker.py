@@ -301,3 +301,18 @@ def test_names_that_no_server_of_ours_gives_never_reach_the_screen() -> None:
     track.session.nick = "k\x1b[2Jim"
     track.apply([u.Queued("c1", "#tea", "hi", "text")], 5)
     assert track.views["#tea"].pending["c1"].nick == "k[2Jim"
+
+
+def test_a_room_that_the_server_spells_otherwise_stays_the_view_it_was() -> None:
+    session = Session("kim", ["#Tea", "#b"])
+    track = Tracker(session)
+    cmid = session.say("#Tea", "early")
+    session.connected()
+    welcome = native.Welcome(id=1, nick="kim", server="m", version="1", epoch="e")
+    session.feed(
+        native.encode(welcome) + native.encode(native.Room(id=2, room="#tea", seq=1, messages=[msg(1, room="#tea")]))
+    )
+    track.apply(session.updates(), 5)
+    assert (list(track.views), track.current) == (["#tea", "#b"], "#tea")
+    assert texts(track.view) == ["hi", "early"]
+    assert list(track.view.pending) == [cmid]
