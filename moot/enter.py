@@ -8,8 +8,8 @@ from collections.abc import Sequence
 def enter(address: str, nick: str | None, rooms: Sequence[str], *, plain: bool = False, greeting: str = "") -> int:
     """Join the server at ``address`` (HOST:PORT) and stay until the person leaves; return the exit code.
 
-    Without ``nick``, the full-screen client takes the one it remembers, else it is the login name. ``greeting`` is
-    what was printed before; a full screen covers it, and shows it once more.
+    Without ``nick`` it is the login name. ``greeting`` is what was printed before; a full screen covers it, and shows
+    it once more.
     """
     if plain or not full_screen_possible():
         from client.plain import run_plain
