@@ -20,6 +20,7 @@ import msgspec
 from moot import addresses
 from moot.admin import Ask, ask
 from moot.config import ConfigError, Wish
+from moot.datadir import StartError
 from moot.enter import enter, is_interactive
 from moot.openfiles import complaint, raise_limit
 from moot.probe import is_moot, others_online
@@ -41,7 +42,7 @@ class Report(msgspec.Struct):
 
 def serve_here(wish: Wish) -> int:
     """Serve in the foreground until stopped; return the exit code. Raises Refused, ConfigError."""
-    from moot.supervisor import StartError, serve
+    from moot.supervisor import serve
 
     limit = raise_limit()
     if trouble := complaint(limit):
@@ -74,7 +75,7 @@ def serve_for_parent() -> int:
             except BrokenPipeError:
                 pass  # the parent is gone; whoever is in the chat stays
 
-    from moot.supervisor import StartError, serve
+    from moot.supervisor import serve
 
     limit = raise_limit()
     try:

@@ -28,8 +28,6 @@ from protocol.ipc import Beat, Control, Fatal, Link, Ready, Relink, Retire, Reti
 from protocol.pipes import make_pipe
 from protocol.settings import DEFAULTS, Settings
 
-__all__ = ["StartError", "Supervisor", "prepare_directory", "serve", "worker_count"]
-
 log = logging.getLogger("moot.supervisor")
 
 BEAT_EVERY_S: Final = 1.0

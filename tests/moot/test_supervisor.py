@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from moot.children import MAX_SHORT_LIVES, Child, Place
+from moot.datadir import StartError, prepare_directory
 from moot.sockets import Listeners
-from moot.supervisor import StartError, Supervisor, prepare_directory, worker_count
+from moot.supervisor import Supervisor, worker_count
 from protocol import native
 from protocol.control import ControlSocket
 from protocol.ipc import Fatal, Stuck
