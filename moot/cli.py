@@ -79,16 +79,30 @@ class Address(click.ParamType[tuple[str, int]]):
             self.fail(str(error), param, ctx)
 
 
-class RoomName(click.ParamType[str]):
+class Utf8(click.ParamType[str]):
+    """A text that can be sent: no bytes that were not UTF-8 (Python shows them as surrogates)."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!r} is no UTF-8", param, ctx)
+        return str(value)
+
+
+class RoomName(Utf8):
     """A room; the `#` may be left away, since a shell takes it for a comment."""
 
     name = "ROOM"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name = value if value.startswith(("#", "@")) else "#" + value
+        name = super().convert(value, param, ctx)
+        name = name if name.startswith(("#", "@")) else "#" + name
         if len(name) < 2 or len(name) > 65 or name.split() != [name]:
             self.fail(f"{value!r} is no room; a name has 1 to 64 characters and no blanks, such as '#tea'", param, ctx)
-        return str(name)
+        return name
 
 
 class Spread(click.FloatRange):
@@ -103,6 +117,7 @@ class Spread(click.FloatRange):
 
 nick_option = click.option(
     "--nick",
+    type=Utf8(),
     metavar="NAME",
     envvar="MOOT_NICK",
     show_envvar=True,

@@ -1,6 +1,5 @@
 """A new broker learns from the workers who sits where."""
 
-
 import msgspec
 
 from broker import queries

@@ -53,6 +53,17 @@ def test_every_command_has_help_with_examples(command: str) -> None:
             2,
             'moot: --listen: got "7000", expected HOST:PORT; a port alone is written :7000\n',
         ),
+        (
+            ("send", "localhost", "tea", "--nick", "\udcff"),
+            2,
+            r"moot: invalid value for '--nick' (env var: 'MOOT_NICK'): '\udcff' is no UTF-8; try `moot send --help`"
+            + "\n",
+        ),
+        (
+            ("tail", "localhost", "\udcff"),
+            2,
+            r"moot: invalid value for 'ROOM': '\udcff' is no UTF-8; try `moot tail --help`" + "\n",
+        ),
         (("sevre",), 2, "moot: there is no command 'sevre'; did you mean serve; try `moot --help`\n"),
         (("tail", "localhost"), 2, "moot: missing argument 'ROOM'; try `moot tail --help`\n"),
         (("--wrkers", "1"), 2, "moot: no such option '--wrkers'; did you mean '--workers'; try `moot host --help`\n"),
