@@ -433,9 +433,10 @@ class Log:
     def _outdated(self, room: Head, upto: int, before_ms: int, limit: int) -> int:
         """Return the seq of the last row behind ``upto`` that is older than ``before_ms``, as are those before it.
 
-        Of a damaged row neither the seq nor the time says anything: it goes when a later one does.
+        Looks at ``limit`` rows. Of a damaged one neither the seq nor the time says anything: it goes when a later one
+        does.
         """
-        for count in (1, limit):  # mostly there is nothing to do
+        for count in (1, limit - 1):  # mostly there is nothing to do
             rows_behind = self._rows_behind(room, upto, 1) if before_ms > 0 and limit > 0 else []
             for first, _time in rows_behind:
                 for seq, (columns, _before) in self._sound(room, first, min(room.last, first + count - 1)).items():

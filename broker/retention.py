@@ -97,7 +97,7 @@ class Retention:
             if removed:
                 self._firsts.setdefault(room, first)
             left -= removed
-            if left == 0:
+            if left <= 0:  # less: of a hole all numbers go at once
                 return  # this room may have more
             self._rooms.pop()
 

@@ -134,6 +134,26 @@ def test_it_goes_in_small_steps_with_pauses(log: Log) -> None:
     assert log.pruned("#tea") == 2 * SLICE + 50
 
 
+def test_what_is_too_old_goes_in_such_steps_too_whatever_is_missing_before_it(tmp_path: Path) -> None:
+    log = Log(tmp_path / "moot.db")
+    for room in ("#tea", "#cake"):
+        fill(log, 3 * SLICE, room, lambda _seq: NOON - 3 * DAY)
+    log.close()
+    other = apsw.Connection(str(tmp_path / "moot.db"))
+    other.execute("DELETE FROM messages WHERE seq <= ?", (SLICE,))
+    log = Log(tmp_path / "moot.db")
+    retention, now, left = Retention(log), 0.0, [2 * 2 * SLICE]
+    while left[-1]:
+        due = retention.step(keeping(days=2), now, NOON)
+        left.append(other.execute("SELECT COUNT(*) FROM messages").get)
+        assert due == now + (PAUSE_S if left[-1] else ROUND_S)
+        assert 0 < left[-2] - left[-1] <= SLICE
+        now = due
+    assert [log.pruned(room) for room in ("#tea", "#cake")] == [3 * SLICE, 3 * SLICE]
+    other.close()
+    log.close()
+
+
 def test_nothing_ever_goes_unless_it_is_set(log: Log) -> None:
     fill(log, 30, time_of=lambda seq: 0)
     assert Retention(log).step(DEFAULTS, 0.0, NOON) is None
