@@ -28,7 +28,9 @@ def put(db: apsw.Connection, key: str, value: str) -> None:
 
 def get(db: apsw.Connection, key: str) -> str | None:
     """Return a value as it was written; None when it is not there, or too damaged to tell. Raises `apsw.Error`."""
-    rows: list[Any] = db.execute("SELECT CAST(value AS BLOB), CAST(sum AS BLOB) FROM meta").fetchall()
+    # A row whose key is damaged counts last: if there is another one, that was written later.
+    query = "SELECT CAST(value AS BLOB), CAST(sum AS BLOB) FROM meta ORDER BY CAST(key AS BLOB) <> CAST(? AS BLOB)"
+    rows: list[Any] = db.execute(query, (key,)).fetchall()
     for raw, stored in rows:
         if isinstance(raw, bytes) and isinstance(stored, bytes):
             if chain.one_bit_apart(chain.of_value(key, raw), stored):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker import chain
+from broker import chain, meta
 from broker.audit import Audit
 from broker.chain import Columns, Walk
 from broker.log import Damaged, Extra, Log, LogError, inbox_name
@@ -384,6 +384,16 @@ def test_one_flipped_bit_in_what_the_log_knows_of_itself_costs_nothing_and_is_fo
         log = Log(copy)
         assert (log.epoch, log.recall("clock")) == (epoch, "1795000000000")
         log.close()
+
+
+def test_what_is_written_anew_counts_whatever_is_left_under_a_damaged_key(copy: Path) -> None:
+    change(copy, "UPDATE meta SET key = 'dpoch' WHERE key = 'epoch'")
+    db = apsw.Connection(str(copy))
+    epoch = meta.renew_epoch(db)
+    db.close()
+    log = Log(copy)
+    assert log.epoch == epoch
+    log.close()
 
 
 def test_a_damaged_epoch_is_another_epoch(copy: Path) -> None:
