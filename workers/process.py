@@ -488,11 +488,14 @@ class Worker:
         log.warning("the broker is gone; waiting for a new one")
         self.broker = None
         self.farewell.note()
+        self.await_broker()
+
+    def await_broker(self) -> None:
+        """Ask for a link if none comes soon: a living broker may have lost only that, or we were never given one."""
         if self._relinking is None:
             self._relinking = self.loop.call_later(RELINK_S, self._relink)
 
     def _relink(self) -> None:
-        """A living broker may have lost only its link to us; the supervisor makes another."""
         self._relinking = None
         if self.broker is None and not self.stopped.is_set():
             with contextlib.suppress(OSError):  # the supervisor is gone: its end is told by the control socket too
@@ -541,6 +544,7 @@ async def _serve(control: ControlSocket, sockets: list[socket.socket], settings:
     worker = Worker(loop, control, settings, incarnation)
     control.setblocking(True)
     loop.add_reader(control.fileno(), worker.obey)
+    worker.await_broker()
     await worker.easel.prepared()  # who connects meanwhile waits in the backlog
     await worker.listen(sockets)
     control.send(Ready())

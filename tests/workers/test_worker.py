@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Sized
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from protocol import native
+from protocol.control import ControlSocket
 from protocol.ipc import (
     Announced,
     Answered,
@@ -31,7 +33,7 @@ from protocol.ipc import (
 from protocol.pipes import PipeReader, PipeWriter
 from protocol.settings import DEFAULTS
 from tests.workers.bench import Bench, Client, become
-from workers.process import Worker
+from workers.process import Worker, _serve
 
 
 @pytest.fixture
@@ -198,6 +200,19 @@ async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Bench, monke
         return Relink("broker") in heard
 
     await become(asked)
+
+
+async def test_a_worker_that_was_given_no_broker_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.process.RELINK_S", 0.01)
+    ours, theirs = (ControlSocket(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM))
+    ours.setblocking(False)
+    serving = asyncio.create_task(_serve(theirs, [], DEFAULTS, 1))
+    await become(lambda: Relink("broker") in [message for message, _fds in ours.recv()])
+    serving.cancel()
+    await asyncio.wait([serving])
+    asyncio.get_running_loop().remove_reader(theirs.fileno())
+    ours.close()
+    theirs.close()
 
 
 async def test_however_often_the_link_is_lost_it_is_asked_for_at_the_same_pace(
