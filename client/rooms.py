@@ -85,6 +85,9 @@ class Rooms:
         view, seqs = self.views[native.INBOX], self._seqs[native.INBOX]
         view.here = True
         known = self._epochs.get(native.INBOX)
+        for room, epoch in self._epochs.items():
+            if epoch != welcome.epoch:
+                self._forget_mine(room)
         self._epochs[native.INBOX] = welcome.epoch
         if known == welcome.epoch and welcome.inbox >= seqs.last:
             seqs.knows(welcome.inbox)
@@ -105,7 +108,8 @@ class Rooms:
         if name not in self._seqs or (name not in self._epochs and request.after is not None):
             self._seqs.setdefault(name, Sequencer()).restart(request.after or 0)
         seqs = self._seqs[name]
-        asked_twice = request.after is None and self._epochs.get(name) == epoch and not event.reset
+        same_log = self._epochs.get(name) == epoch
+        asked_twice = request.after is None and same_log and not event.reset
         self._epochs[name] = epoch
         view.here = True
         view.topic = event.topic
@@ -113,7 +117,7 @@ class Rooms:
         view.count = event.count
         more = event.more
         oldest = _oldest(event)
-        if event.reset:
+        if event.reset and same_log:  # else that is done, and what was acknowledged since is of this log
             self._forget_mine(name)
         if event.reset or (request.after is None and not asked_twice):
             seqs.jump(oldest - 1 if oldest else event.seq)
@@ -176,7 +180,8 @@ class Rooms:
 
     def acknowledged(self, room: str, seq: int, cmid: str) -> None:
         """``seq`` of ``room`` is ours; the message itself may still be to come."""
-        if room in self.views and seq > self._seqs[room].last:
+        another_log = self._epochs.get(room) != self._epochs.get(native.INBOX)  # what we saw there is of one before
+        if room in self.views and (another_log or seq > self._seqs[room].last):
             self._mine[room, seq] = cmid
 
     def message(self, msg: native.Msg) -> None:

@@ -1,6 +1,8 @@
 """How a session puts a room's messages in order: what was missed, gaps, replays, another log."""
 
-from client.session import Answer, Entered, Lost, Message
+import pytest
+
+from client.session import Answer, Entered, Lost, Message, Sent
 from protocol.native import History, HistoryPage, Join, Ok, People, Room, Welcome
 from tests.client.sessions import WELCOME, connected, in_tea, msg, reconnect, session, told, wrote
 
@@ -186,3 +188,14 @@ def test_a_message_of_another_log_is_not_ours_for_its_number() -> None:
     reconnect(s, 4, epoch="e2")
     told(s, Room(id=5, room="#tea", seq=4, messages=[msg(4)], reset=True))
     assert told(s, msg(5)) == [Message(msg(5))]
+
+
+@pytest.mark.parametrize("seen", [1, 9])  # seqs of the log before
+def test_what_another_log_acknowledges_before_it_is_entered_is_ours(seen: int) -> None:
+    s = in_tea(msg(seen))
+    s.say("#tea", "hi")
+    reconnect(s, 4, epoch="e2")
+    ours = msg(5, "hi", nick="ann")
+    room = Room(id=5, room="#tea", seq=4, messages=[msg(4)], reset=True)
+    updates = told(s, room, Ok(id=6, room="#tea", seq=5, time=1), ours)
+    assert updates == [Sent("c1", "#tea", 5, 1), Entered("#tea", [msg(4)], reset=True), Message(ours, "c1")]
