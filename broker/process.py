@@ -32,6 +32,7 @@ from protocol.ipc import (
     Do,
     Fatal,
     Gone,
+    Hush,
     Link,
     Ready,
     Reload,
@@ -354,6 +355,8 @@ class Broker:
                     self.control.send(message)
                 case Stop():
                     self.stopping = True
+                case Hush():
+                    self.state.rooms.hushed = True
                 case Reload(settings=settings):
                     if settings.log_format != self.settings.log_format:
                         logs.setup(settings.log_format)

@@ -23,6 +23,7 @@ class Rooms:
 
     def __init__(self, log: Log, outbox: Outbox) -> None:
         self.by_name: dict[str, Room] = {}
+        self.hushed = False  # nobody is told any more who leaves
         self._log = log
         self._out = outbox
 
@@ -40,7 +41,8 @@ class Rooms:
         self._unseat(room, person)
         del person.rooms[room.name]
         if room.members:
-            self.announce(room, native.Left(room=room.name, nick=person.nick, reason=reason, quit=quits))
+            if not self.hushed:
+                self.announce(room, native.Left(room=room.name, nick=person.nick, reason=reason, quit=quits))
         else:
             del self.by_name[room.name]
             self._log.release(room.name)

@@ -24,7 +24,7 @@ from moot.datadir import StartError, locked, prepare_directory
 from moot.operating import Operator
 from moot.sockets import ListenError, Listeners, bind
 from protocol import addresses, logs
-from protocol.ipc import Beat, Control, Fatal, Link, Ready, Relink, Retire, Retired, Stop, Stuck
+from protocol.ipc import Beat, Control, Fatal, Hush, Link, Ready, Relink, Retire, Retired, Stop, Stuck
 from protocol.pipes import make_pipe
 from protocol.settings import DEFAULTS, Settings
 
@@ -330,6 +330,9 @@ class Supervisor:
         log.info("stopping")
         self._operator.end(self.failure or "the server is stopping")
         self._admin.close()
+        for child in self.children:
+            if child.kind == "broker":
+                child.send(Hush())  # before any worker sends anybody away
         stop = Stop("the server is stopping", COME_BACK_S)
         self._stop_children([child for child in self.children if child.kind == "worker"], stop, WORKERS_STOP_S)
         self._stop_children(self.children, stop, REST_STOP_S)

@@ -185,6 +185,10 @@ class Stop(Struct, frozen=True, tag=True):
     retry: float | None = None
 
 
+class Hush(Struct, frozen=True, tag=True):
+    """For the broker: the server ends, so nobody need be told any more who leaves."""
+
+
 class Retire(Struct, frozen=True, tag=True):
     """A worker with a successor: accept nobody, send clients over within `spread` seconds, finish."""
 
@@ -234,4 +238,4 @@ class Stuck(Struct, frozen=True, tag=True):
     incarnation: int
 
 
-Control = Link | Stop | Retire | Retired | Reload | Beat | Ready | Fatal | Relink | Stuck
+Control = Link | Stop | Hush | Retire | Retired | Reload | Beat | Ready | Fatal | Relink | Stuck

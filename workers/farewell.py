@@ -29,7 +29,6 @@ class Farewell:
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self._changed = asyncio.Event()  # something was answered or closed
-        self.stopping = False  # the server ends: nobody need be told who leaves
         self._task: asyncio.Task[None] | None = None
         self._over: dict[Conn, asyncio.Task[None]] = {}  # being sent over
         self._sends_over: str | None = None  # with these words; None: they are not
@@ -47,12 +46,10 @@ class Farewell:
 
     def stop(self, text: str, retry: float | None) -> None:
         """End: everybody is told ``text`` and to come back after ``retry`` seconds (None: never)."""
-        self.stopping = True
         self._begin(self._stop(text, retry, ANSWER_S, CLOSE_S))
 
     def orphaned(self) -> None:
         """End quickly: the supervisor is gone."""
-        self.stopping = True
         self._begin(self._stop("the server died", 1.0, ORPHAN_S, ORPHAN_S))
 
     def retire(self, text: str, spread: float) -> None:

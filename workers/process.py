@@ -323,7 +323,7 @@ class Worker:
 
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
-        if room is not None and not (self.farewell.stopping and isinstance(event.event, native.Left)):
+        if room is not None:
             room.hear(event)
             self.output.note(room)
             if isinstance(event.event, native.Renamed):

@@ -17,6 +17,7 @@ from protocol.ipc import (
     Closed,
     Do,
     Gone,
+    Hush,
     Seat,
     Stop,
     Stuck,
@@ -371,6 +372,21 @@ def test_people_of_a_worker_that_died_before_it_was_served_linger(successor: Ben
     (ann,) = successor.broker.state.people.by_conn.values()
     assert not ann.connected
     assert successor.broker.state.rooms.by_name["#tea"].workers == {}
+
+
+def test_once_the_server_ends_nobody_is_told_who_leaves(bench: Bench) -> None:
+    one, two = bench.worker(1), bench.worker(2)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"))
+    two.put(hello(EVE, "eve"), join(EVE, "#tea"))
+    bench.turn()
+    two.told()
+    bench.supervisor.send(Hush())
+    one.put(Gone(ANN, "connection closed"))
+    bench.turn()
+    assert bench.broker.state.people.by_conn.keys() == {EVE}
+    two.put(Do(EVE, 3, native.Ping()))
+    bench.turn()
+    assert [type(event) for event in two.told()] == [Answered]
 
 
 def test_it_answers_beats_and_stops_when_told_or_when_the_supervisor_is_gone(bench: Bench) -> None:
