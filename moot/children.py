@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -142,21 +143,76 @@ class Place:
         return min(BACKOFF_S[0] * 2.0 ** max(0, self.short_lives - 1), BACKOFF_S[1])
 
 
+class Spare:
+    """A process that has loaded all that a broker needs and waits to be told that it is one.
+
+    To start Python and load the program takes longer than all else that a new broker has to do before it serves.
+    """
+
+    def __init__(self, sheet: Sheet) -> None:
+        """Raises `OSError`."""
+        orders, self._orders = _spawn.Pipe(duplex=False)
+        try:
+            self.process, self._control = _launch("broker", orders, [], sheet)
+        except OSError:
+            self._orders.close()
+            raise
+        finally:
+            orders.close()
+
+    def become(self, order: bytes) -> tuple[SpawnProcess, ControlSocket] | None:
+        """Tell it to be a broker; None: it has died."""
+        try:
+            self._orders.send_bytes(order)
+        except OSError:
+            return None
+        finally:
+            self._orders.close()
+        return self.process, self._control
+
+    def end(self) -> None:
+        """It is not needed."""
+        self.process.kill()
+        self.process.join()
+        self._orders.close()
+        self._control.close()
+
+
 def start(
-    place: Place, settings: Settings, directory: Path, incarnation: int, awaited: list[int], sheet: Sheet
+    place: Place,
+    settings: Settings,
+    directory: Path,
+    incarnation: int,
+    awaited: list[int],
+    sheet: Sheet,
+    spare: Spare | None = None,
 ) -> Child:
-    """Start a process for ``place``. Raises `OSError`."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    """Start a process for ``place``, or have ``spare`` be it. Raises `OSError`."""
     name = place.kind if place.kind != "worker" else f"worker {incarnation}"
-    order = Order(
-        kind=place.kind,
-        incarnation=incarnation,
-        settings=msgspec.Raw(msgspec.json.encode(settings)),
-        directory=str(directory),
-        awaited=awaited,
+    order = msgspec.json.encode(
+        Order(
+            kind=place.kind,
+            incarnation=incarnation,
+            settings=msgspec.Raw(msgspec.json.encode(settings)),
+            directory=str(directory),
+            awaited=awaited,
+        )
     )
-    arguments = (theirs, msgspec.json.encode(order), place.sockets, sheet if place.kind == "broker" else None)
-    process = _spawn.Process(target=_run, args=arguments, name=f"moot {place.kind}")
+    made = spare.become(order) if spare is not None else None
+    if made is None:
+        if spare is not None:
+            spare.end()
+        made = _launch(place.kind, order, place.sockets, sheet if place.kind == "broker" else None)
+    process, control = made
+    now = time.monotonic()
+    return Child(name, place, incarnation, process, control, now, now)
+
+
+def _launch(
+    kind: str, orders: "bytes | Connection[Any, Any]", sockets: list[socket.socket], sheet: Sheet | None
+) -> tuple[SpawnProcess, ControlSocket]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    process = _spawn.Process(target=_run, args=(theirs, orders, sockets, sheet), name=f"moot {kind}")
     quiet = signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_IGNORES)  # until the child ignores them by itself
     try:
         process.start()
@@ -166,18 +222,22 @@ def start(
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, quiet)
         theirs.close()
-    now = time.monotonic()
-    return Child(name, place, incarnation, process, ControlSocket(ours, PATIENCE_S), now, now)
+    return process, ControlSocket(ours, PATIENCE_S)
 
 
-def _run(control: socket.socket, order_json: bytes, sockets: list[socket.socket], sheet: Sheet | None) -> None:
-    """The first function of every child."""
+def _run(
+    control: socket.socket, orders: "bytes | Connection[Any, Any]", sockets: list[socket.socket], sheet: Sheet | None
+) -> None:
+    """The first function of every child. ``orders``: its `Order`, or where a spare broker hears it."""
     from protocol import logs
 
     for number in CHILD_IGNORES:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD_IGNORES)
-    order = msgspec.json.decode(order_json, type=Order)
+    if not isinstance(orders, bytes):
+        _die_with_parent(at_once=True)
+        orders = _waited_for(orders)
+    order = msgspec.json.decode(orders, type=Order)
     _die_with_parent(at_once=order.kind != "worker")
     try:
         settings = msgspec.json.decode(order.settings, type=Settings)
@@ -187,7 +247,7 @@ def _run(control: socket.socket, order_json: bytes, sockets: list[socket.socket]
         ControlSocket(control).send(Fatal(REPLACED))
         return
     logs.setup(settings.log_format)
-    _title(order)
+    _set_title(order.kind + (f" {order.incarnation}" if order.kind == "worker" else ""))
     if order.kind == "broker":
         from broker.process import run as run_broker
 
@@ -201,6 +261,17 @@ def _run(control: socket.socket, order_json: bytes, sockets: list[socket.socket]
         from workers.process import run as run_worker
 
         run_worker(control, sockets, settings, order.incarnation)
+
+
+def _waited_for(orders: "Connection[Any, Any]") -> bytes:
+    """Load what a broker needs, and return its `Order` when it comes."""
+    import broker.process  # noqa: F401  # this is what takes time
+
+    _set_title("spare broker")
+    try:
+        return orders.recv_bytes()
+    except EOFError:  # the server ends
+        sys.exit(0)
 
 
 def _die_with_parent(*, at_once: bool) -> None:
@@ -234,10 +305,10 @@ def _die_with_parent(*, at_once: bool) -> None:
     threading.Thread(target=continue_with_parent, daemon=True).start()
 
 
-def _title(order: Order) -> None:
+def _set_title(what: str) -> None:
     """Let `ps` show what this process is, where the package for that is there."""
     try:
         from setproctitle import setproctitle
     except ImportError:
         return
-    setproctitle(f"moot: {order.kind}" + (f" {order.incarnation}" if order.kind == "worker" else ""))
+    setproctitle(f"moot: {what}")

@@ -70,6 +70,7 @@ class Operator:
             return
         for line in lines:
             tell(line, None)
+        self._family.drop_spare()
         spread = self._family.settings.restart_spread if spread is None else spread
         self._rolling = Rolling(self._family, spread, tell)
 

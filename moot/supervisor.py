@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from moot.admin import Admin
-from moot.children import MAX_SHORT_LIVES, STEADY_S, Child, Place, Sheet, start
+from moot.children import MAX_SHORT_LIVES, STEADY_S, Child, Place, Sheet, Spare, start
 from moot.datadir import StartError, locked, prepare_directory
 from moot.operating import Operator
 from moot.sockets import ListenError, Listeners, bind
@@ -34,6 +34,8 @@ BEAT_EVERY_S: Final = 1.0
 BEAT_LIMIT_S: Final = 5.0  # without an answer a child is stuck and is killed
 START_LIMIT_S: Final = 20.0
 AGAIN_S: Final = 1.0  # until a process is tried again that the system would not let us start
+SPARE_AFTER_S: Final = 1.0  # a broker is ready for so long before another is held ready: first come those who wait
+SPARE_EVERY_S: Final = 2.0  # at the most one is started
 SANDBOX_WAIT_S: Final = 5.0  # clients are served without fun commands when it takes longer
 WORKERS_STOP_S: Final = 7.0
 REST_STOP_S: Final = 2.0
@@ -67,6 +69,8 @@ class Supervisor:
         self._hung_up = False  # SIGHUP came: the settings are to be read again
         self._beat_number = 0
         self._sheet = Sheet()
+        self._spare: Spare | None = None
+        self._spare_at = 0.0  # not before, monotonic seconds
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_w, False)
         os.set_blocking(self._wake_r, False)
@@ -145,7 +149,8 @@ class Supervisor:
         """Start a process for ``place``, or one that is to take it when it is ready. Raises `OSError`."""
         self.incarnations += 1
         awaited = [child.incarnation for child in self.children if child.kind == "worker" and child.ready is not None]
-        child = start(place, self.settings, self.directory, self.incarnations, awaited, self._sheet)
+        spare = self._take_spare() if place.kind == "broker" else None
+        child = start(place, self.settings, self.directory, self.incarnations, awaited, self._sheet, spare)
         place.restart_at = None
         if succeeds:
             place.successor = child
@@ -157,6 +162,28 @@ class Supervisor:
         if not succeeds or place.kind == "worker":
             self._link_all(child)
         return child
+
+    def _hold_spare(self, now: float) -> None:
+        """Have a process at hand that can be the broker at once, should this one die."""
+        broker = self.place("broker").child
+        steady = broker is not None and broker.ready is not None and now - broker.ready >= SPARE_AFTER_S
+        if self._spare is None and steady and self.announced and now >= self._spare_at:
+            self._spare_at = now + SPARE_EVERY_S
+            with contextlib.suppress(OSError):  # then a broker is started when one is needed
+                self._spare = Spare(self._sheet)
+                self.selector.register(self._spare.process.sentinel, selectors.EVENT_READ, self.drop_spare)
+
+    def _take_spare(self) -> Spare | None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            self.selector.unregister(spare.process.sentinel)
+        return spare
+
+    def drop_spare(self) -> None:
+        """The spare broker has died, or was loaded from a program that is to be renewed."""
+        spare = self._take_spare()
+        if spare is not None:
+            spare.end()
 
     def promote(self, place: Place, successor: Child) -> Child | None:
         """Give ``place`` to its successor; return the process that had it, if it still lives."""
@@ -310,6 +337,7 @@ class Supervisor:
         self._beat_number += 1
         now = time.monotonic()
         self._admin.tick(now)
+        self._hold_spare(now)
         for child in self.children:
             if late:
                 child.answered = now
@@ -328,6 +356,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Workers first: they answer what is under way, which needs the broker."""
         log.info("stopping")
+        self.drop_spare()
         self._operator.end(self.failure or "the server is stopping")
         self._admin.close()
         for child in self.children:
@@ -353,6 +382,7 @@ class Supervisor:
             log.warning("%s did not end and is killed", child.name)
             child.process.kill()
             child.process.join()
+        self.drop_spare()
         self._admin.close()
         self.selector.close()
         self._sheet.close()

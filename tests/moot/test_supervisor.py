@@ -1,5 +1,6 @@
 """The real server loses its processes, one after the other, and goes on."""
 
+import contextlib
 import multiprocessing
 import os
 import select
@@ -526,3 +527,44 @@ def test_a_process_that_only_looks_dead_holds_nobody_up(tmp_path: Path) -> None:
 def test_a_worker_gets_another_link_once_a_second_at_most() -> None:
     worker = lived(Place("worker"), 1.0)
     assert [worker.may_relink(now) for now in (100.0, 100.2, 100.9, 101.0, 101.5)] == [True, False, False, True, False]
+
+
+def spare_of(server: Server) -> int:
+    """Return the pid of the process that waits to be the broker, once there is one that has loaded all it needs."""
+    assert server.process is not None
+    root = psutil.Process(server.process.pid)
+
+    def waiting() -> int:
+        return sum(child.pid for child in root.children() if is_called(child, "moot: spare broker"))
+
+    return int(until(waiting, "a spare broker"))
+
+
+def is_called(process: psutil.Process, title: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline()).strip() == title
+    return False
+
+
+def test_a_process_that_waits_takes_the_place_of_a_broker_that_dies(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    for count in (1, 2):
+        spare = spare_of(server)
+        server.kill("broker")
+        assert say(ann, f"said-{count}").seq == count
+        assert server.pids("broker")[-1] == spare
+    assert len(server.pids("broker")) == 3
+
+
+def test_a_spare_broker_that_dies_is_no_loss_and_ends_with_the_server(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    first = spare_of(server)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(first), "its end")
+    server.kill("broker")
+    assert say(ann, "hello").seq == 1
+    second = spare_of(server)
+    assert second != first
+    assert server.stop() == 0
+    assert not psutil.pid_exists(second)
+    assert "is killed" not in server.log
