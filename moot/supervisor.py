@@ -97,7 +97,8 @@ class Supervisor:
             self._fill_places()
             next_beat = time.monotonic() + BEAT_EVERY_S
             while not self.ending:
-                self._turn(max(0.0, next_beat - time.monotonic()))
+                starts = [place.restart_at for place in self.places if place.restart_at is not None]
+                self._turn(max(0.0, min([next_beat, *starts]) - time.monotonic()))
                 now = time.monotonic()
                 if now >= next_beat:
                     self._beat(late=now - next_beat > BEAT_LIMIT_S / 2)
