@@ -54,7 +54,8 @@ def test_emojize_never_raises_and_done_again_changes_nothing(text: str) -> None:
 @given(st.sampled_from(sorted(names())))
 def test_every_name_works_alone_in_both_spellings(name: str) -> None:
     assert emojize(f":{name}:") == names()[name]
-    assert emojize(f"${name.replace('_', ' ')}$") == names()[name]
+    spelled = name[0] + name[1:].replace("_", " ")  # `$ 1$` is a price, so `_1` keeps its sign
+    assert emojize(f"${spelled}$") == names()[name]
 
 
 def test_every_emoji_with_a_name_may_be_sent() -> None:
