@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from protocol.control import ControlSocket
-from protocol.ipc import VERSION, Control, Fatal
+from protocol.ipc import VERSION, Beat, Control, Fatal
 from protocol.settings import Settings
 
 log = logging.getLogger("moot.supervisor")
@@ -94,6 +94,7 @@ class Child:
     ready: float | None = None  # since when
     ended: bool = False
     relinked: float = 0.0
+    woken: bool = False  # it was a spare
     retired: bool = False  # it has a successor, or will have one, and finishes
     retired_by: int = 0  # a worker: number of the restart that did that; greater for a later one
     kill_at: float | None = None
@@ -199,13 +200,14 @@ def start(
         )
     )
     made = spare.become(order) if spare is not None else None
+    woken = made is not None
     if made is None:
         if spare is not None:
             spare.end()
         made = _launch(place.kind, order, place.sockets, sheet if place.kind == "broker" else None)
     process, control = made
     now = time.monotonic()
-    return Child(name, place, incarnation, process, control, now, now)
+    return Child(name, place, incarnation, process, control, now, now, woken=woken)
 
 
 def _launch(
@@ -237,6 +239,7 @@ def _run(
     if not isinstance(orders, bytes):
         _die_with_parent(at_once=True)
         orders = _waited_for(orders)
+        ControlSocket(control).send(Beat(0))  # awake
     order = msgspec.json.decode(orders, type=Order)
     _die_with_parent(at_once=order.kind != "worker")
     try:

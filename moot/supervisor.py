@@ -35,6 +35,7 @@ BEAT_LIMIT_S: Final = 5.0  # without an answer a child is stuck and is killed
 START_LIMIT_S: Final = 20.0
 AGAIN_S: Final = 1.0  # until a process is tried again that the system would not let us start
 SPARE_AFTER_S: Final = 1.0  # a broker is ready for so long before another is held ready: first come those who wait
+WAKE_LIMIT_S: Final = 1.0  # a spare that has heard nothing by then is stuck, and another is started in its place
 SPARE_EVERY_S: Final = 2.0  # at the most one is started
 SANDBOX_WAIT_S: Final = 5.0  # clients are served without fun commands when it takes longer
 WORKERS_STOP_S: Final = 7.0
@@ -343,6 +344,8 @@ class Supervisor:
             if late:
                 child.answered = now
             limit = START_LIMIT_S if child.ready is None else BEAT_LIMIT_S
+            if child.woken and child.answered == child.started:
+                limit = WAKE_LIMIT_S
             if now - child.answered > limit:
                 log.error("%s gave no sign of life for %.0f s and is killed", child.name, limit)
                 child.process.kill()

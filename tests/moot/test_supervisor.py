@@ -568,3 +568,13 @@ def test_a_spare_broker_that_dies_is_no_loss_and_ends_with_the_server(server: Se
     assert server.stop() == 0
     assert not psutil.pid_exists(second)
     assert "is killed" not in server.log
+
+
+def test_a_spare_broker_that_is_stuck_keeps_people_waiting_for_a_moment_only(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    os.kill(spare_of(server), signal.SIGSTOP)
+    server.kill("broker")
+    killed = time.monotonic()
+    assert say(ann, "hello").seq == 1
+    assert time.monotonic() - killed < 6
+    assert "broker gave no sign of life for 1 s and is killed" in server.log
