@@ -23,6 +23,7 @@ from workers.dialects import Dialect
 from workers.flood import Bucket, cost
 from workers.intake import prepare
 from workers.sendq import Logged, SendQueue
+from workers.sniff import Speech, sniff
 
 if TYPE_CHECKING:
     from workers.catchup import Lag
@@ -44,6 +45,7 @@ class Conn(asyncio.Protocol):
         "_abort_timer",
         "_bucket",
         "_hellos",
+        "_knock",
         "_paused",
         "_progress",
         "_pump_timer",
@@ -115,6 +117,7 @@ class Conn(asyncio.Protocol):
         self._progress: tcp.Progress | None = None  # of a full socket
         self._bucket: Bucket | None = None
         self._hellos = 0  # received
+        self._knock = b""  # its first bytes, too few to tell what it speaks
         self._pump_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None  # runs while it is being closed
         self._paused = False
@@ -140,16 +143,28 @@ class Conn(asyncio.Protocol):
         for start in range(0, len(data), SLICE_BYTES):
             if self.closing or self.deaf:
                 return
+            part = data[start : start + SLICE_BYTES]
             if self.dialect is None or self.greeted:
-                self.greeted = False
-                self.dialect = self.worker.detect(data)
-            self._take(self.dialect.feed(data[start : start + SLICE_BYTES]))
+                part = self._knock + part
+                if (speech := sniff(part)) is None:
+                    self._knock = part
+                    return
+                self._understand(speech)
+            assert self.dialect is not None
+            self._take(self.dialect.feed(part))
+
+    def _understand(self, speech: Speech) -> None:
+        self.greeted, self._knock = False, b""
+        self.dialect = self.worker.dialect(speech)
 
     def eof_received(self) -> bool:
+        first = self._knock
+        if first and not self.closing:
+            self._understand(sniff(first, whole=True) or Speech.PLAIN)
         if self.closing or self.dialect is None:
             return False
         self.ended = True
-        self._take(self.dialect.end())
+        self._take([*self.dialect.feed(first), *self.dialect.end()])
         # What was asked is answered first; the answer to Quit closes.
         stays = bool(self.hello is not None or self.unanswered or self.todo)
         if not stays:

@@ -57,6 +57,7 @@ from workers.farewell import Farewell
 from workers.link import PipeLink
 from workers.output import Output
 from workers.sendq import Logged
+from workers.sniff import Speech
 
 log = logging.getLogger("moot.worker")
 
@@ -125,11 +126,13 @@ class Worker:
         log.info("%s connected", conn.peer)
         self.need_tick()
 
-    def detect(self, first: bytes) -> Dialect:
-        """Return the dialect that a connection's first bytes tell: one port serves every kind of client."""
-        if first[:1] == b"{":
-            return native_dialect.Native(self.settings.max_line)
-        return self._plain()
+    def dialect(self, speech: Speech) -> Dialect:
+        """Return the dialect for a connection of which `sniff` told what it speaks."""
+        match speech:
+            case Speech.NATIVE:
+                return native_dialect.Native(self.settings.max_line)
+            case Speech.PLAIN:
+                return self._plain()
 
     def _plain(self) -> Dialect:
         offset_s = time.localtime().tm_gmtoff

@@ -18,7 +18,10 @@ class Dialect(Protocol):
 
     @property
     def variant(self) -> str:
-        """Dialects of one variant get the same bytes for what a whole room hears."""
+        """Dialects of one variant get the same bytes for what a whole room hears: those that `shared` returns."""
+
+    def shared(self, event: Event) -> bytes:
+        """Return what every member of a room gets of an event that all of them hear. Depends on `variant` alone."""
 
     @property
     def echoes(self) -> bool:

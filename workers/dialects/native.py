@@ -51,6 +51,9 @@ class Native:
     def receive(self, event: Event) -> bytes:
         return native.encode(event)
 
+    def shared(self, event: Event) -> bytes:
+        return native.encode(event)
+
     def follow_up(self) -> tuple[()]:
         return ()
 
@@ -66,11 +69,6 @@ class Native:
     def _too_long(self) -> bytes:
         text = f"a line may have {self._max_line} bytes; yours was longer and was skipped"
         return native.encode(native.Error(code="too-long", text=text))
-
-
-def encode(event: Event) -> bytes:
-    """Return what every native member of a room gets of an event."""
-    return native.encode(event)
 
 
 class _OnlyId(msgspec.Struct):

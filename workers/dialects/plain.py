@@ -19,7 +19,6 @@ from protocol.settings import Settings
 from protocol.text import clean
 from workers.dialects import prose
 from workers.dialects.lines import LineReader, TooLong
-from workers.dialects.prose import encode as encode
 
 MAX_HELD: Final = 16 * 1024  # bytes of lines held back until introduced; more is refused, and said so
 _HTTP: Final = re.compile(r"[A-Z]+ \S+ HTTP/\d(\.\d)?")
@@ -103,6 +102,9 @@ class Plain:
         if self._ended and not self._held and self._stage is _Stage.INSIDE:
             self._own.append(self._quit())
         return out
+
+    def shared(self, event: Event) -> bytes:
+        return prose.encode(event)
 
     def follow_up(self) -> Sequence[Request]:
         if not self._own:

@@ -1,0 +1,24 @@
+"""What a connection speaks, by its first bytes."""
+
+import pytest
+
+from workers.sniff import Speech, sniff
+
+
+@pytest.mark.parametrize(
+    ("first", "speech"),
+    [
+        (b'{"op":"hello"}\n', Speech.NATIVE),
+        (b"{", Speech.NATIVE),
+        (b"ann\n", Speech.PLAIN),
+        (b"\r\n", Speech.PLAIN),
+        (b"\xff\xfb\x01", Speech.PLAIN),
+    ],
+)
+def test_the_first_bytes_tell(first: bytes, speech: Speech) -> None:
+    assert sniff(first) is speech
+
+
+def test_too_few_bytes_tell_nothing_unless_no_more_will_come() -> None:
+    assert sniff(b"") is None
+    assert sniff(b"", whole=True) is Speech.PLAIN

@@ -1,0 +1,27 @@
+"""What a connection speaks, told by its first bytes: one port serves every kind of client. Pure."""
+
+from enum import Enum, auto
+from typing import Final
+
+
+class Speech(Enum):
+    """What a connection's first bytes say that it speaks."""
+
+    NATIVE = auto()
+    PLAIN = auto()
+
+
+_BEGINNINGS: Final[tuple[tuple[bytes, Speech], ...]] = ((b"{", Speech.NATIVE),)
+
+
+def sniff(first: bytes, *, whole: bool = False) -> Speech | None:
+    """Return what a client speaks whose first bytes are ``first``; None: more of them are needed.
+
+    ``whole``: no more will come. Whatever begins like nothing known is a person with `nc`.
+    """
+    for beginning, speech in _BEGINNINGS:
+        if first.startswith(beginning):
+            return speech
+        if not whole and beginning.startswith(first):
+            return None
+    return Speech.PLAIN
