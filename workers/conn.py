@@ -12,6 +12,7 @@ import asyncio
 import math
 import sys
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
@@ -19,7 +20,7 @@ from protocol.holds import SAID, Hold
 from protocol.ipc import ConnId
 from protocol.native import Request
 from workers import tcp
-from workers.dialects import Dialect
+from workers.dialects import Become, Dialect, Effect, HangUp, Item, Wake
 from workers.flood import Bucket, cost
 from workers.intake import prepare
 from workers.sendq import Logged, SendQueue
@@ -51,6 +52,7 @@ class Conn(asyncio.Protocol):
         "_pump_timer",
         "_refused",
         "_resting",
+        "_wake_timer",
         "asked",
         "away",
         "closing",
@@ -120,6 +122,7 @@ class Conn(asyncio.Protocol):
         self._knock = b""  # its first bytes, too few to tell what it speaks
         self._pump_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None  # runs while it is being closed
+        self._wake_timer: asyncio.TimerHandle | None = None  # the dialect's own
         self._paused = False
         self._refused = 0  # for flooding, since reading last rested
         self._resting = False
@@ -173,7 +176,7 @@ class Conn(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        for timer in (self._pump_timer, self._abort_timer):
+        for timer in (self._pump_timer, self._abort_timer, self._wake_timer):
             if timer is not None:
                 timer.cancel()
         for _request, _price, size in self.todo or ():
@@ -208,14 +211,50 @@ class Conn(asyncio.Protocol):
 
     # --- requests
 
-    def _take(self, items: list[Request | bytes]) -> None:
+    def _take(self, items: Sequence[Item]) -> None:
         """Take what the dialect found; bytes are replies of its own."""
         for item in items:
             if isinstance(item, bytes):
                 self._reply_at_once(item)
+            elif isinstance(item, Effect):
+                self._obey(item)
             else:
                 self._receive(item)
         self.pump()
+
+    def _obey(self, effect: Effect) -> None:
+        """Do what the dialect wants of its connection."""
+        match effect:
+            case HangUp():
+                self.hang_up()
+            case Become(dialect=dialect, words=words):
+                self.send(words)
+                self.dialect = dialect
+            case Wake():
+                self._wake_later(effect)
+
+    def _wake_later(self, wake: Wake) -> None:
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+        self._wake_timer = self.worker.loop.call_later(wake.after, self._wake, wake)
+
+    def _wake(self, wake: Wake) -> None:
+        self._wake_timer = None
+        if self.full or self._paused:
+            self._wake_later(wake)
+        elif not self.closing and not self.deaf:
+            for item in wake.then():
+                self._follow(item)
+            self.pump()
+
+    def _follow(self, item: Item) -> None:
+        """Take what the dialect does by itself: its words cost the client nothing."""
+        if isinstance(item, bytes):
+            self.send(item)
+        elif isinstance(item, Effect):
+            self._obey(item)
+        else:
+            self._receive(item)
 
     def _reply_at_once(self, line: bytes) -> None:
         """Send what the dialect says by itself. It costs a line: nonsense must not keep a worker busier than sense."""
@@ -364,8 +403,8 @@ class Conn(asyncio.Protocol):
         """Tell this client alone; ``logged`` if the log has it."""
         if self.dialect is not None:
             self.send(self.dialect.receive(event), logged)
-            for request in self.dialect.follow_up():
-                self._receive(request)
+            for item in self.dialect.follow_up():
+                self._follow(item)
 
     def send(self, lines: bytes, logged: Logged | None = None) -> None:
         """Add whole lines to what is written at the end of this turn; ``logged`` if the log has them too."""
@@ -457,7 +496,8 @@ class Conn(asyncio.Protocol):
         self.worker.dropped(self, reason)
         if self.dialect is not None:
             text = f"you read too slowly: {reason}; come back when you can read on"
-            self.transport.write(self.dialect.receive(native.Error(code="too-slow", text=text)))
+            last = self.dialect.receive(native.Error(code="too-slow", text=text))
+            self.transport.write(last + self.dialect.last_words())
         self._close()
 
     def drop(self, reason: str) -> None:
@@ -485,6 +525,18 @@ class Conn(asyncio.Protocol):
             self.closing = True
             self.transport.write_eof()
 
+    def hang_up(self) -> None:
+        """Say no more, and close when the client does; what it still sends must not break off what it is sent.
+
+        A socket that is closed with something unread in it resets the connection, and the other side may throw away
+        what it had not read yet (RFC 9112 §9.6).
+        """
+        if self.transport is not None and not self.closing:
+            self.part()
+            if self._paused:
+                self.transport.resume_reading()
+            self._abort_timer = self.worker.loop.call_later(CLOSE_S, self.transport.abort)
+
     def _write_all(self) -> bool:
         """Write what there is; return whether the connection still stands."""
         if self.transport is None or self.closing:
@@ -492,6 +544,8 @@ class Conn(asyncio.Protocol):
         self.flush()
         if self.queue is not None and self.queue.size:
             self._write(self.queue.take(self.queue.size))
+        if self.dialect is not None and (last := self.dialect.last_words()):
+            self._write(last)
         return True
 
     def _close(self) -> None:

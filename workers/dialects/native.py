@@ -48,6 +48,9 @@ class Native:
         last = [self._decode(rest)] if rest.strip() and not self._skipping else []
         return [*last, native.Quit(reason="connection closed")]
 
+    def last_words(self) -> bytes:
+        return b""
+
     def receive(self, event: Event) -> bytes:
         return native.encode(event)
 

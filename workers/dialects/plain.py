@@ -89,6 +89,9 @@ class Plain:
             found.append(self._quit())
         return found
 
+    def last_words(self) -> bytes:
+        return b""
+
     def receive(self, event: Event) -> bytes:
         out = self._told(event)
         while self._held and self._stage in (_Stage.NAMELESS, _Stage.INSIDE):
