@@ -4,10 +4,12 @@
 are made from it. The limits are those a hostile or broken client meets.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+SAME_HOST: Final = "same-host"  # as an origin: whatever host the request itself was sent to
 
 
 def _m(unit: str, text: str, *, reload: bool = True, **bounds: Any) -> Meta:
@@ -33,6 +35,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server_name: Annotated[str, _m("", "how the server calls itself", min_length=1, max_length=63)] = "moot"
     motd: Annotated[str, _m("characters", "said to everyone who comes in", max_length=2000)] = ""
     lobby: Annotated[str, _m("room", "where people land")] = "#lobby"
+    origins: Annotated[
+        list[str], _m("origins", "whose web pages may chat: https://chat.example.org; same-host: those of this host")
+    ] = msgspec.field(default_factory=lambda: [SAME_HOST])
 
     retain_days: Annotated[
         float, _m("days", "messages older than this are removed; 0: none ever", reload=True, ge=0, le=36500)

@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any, Final
 
 import msgspec
@@ -65,6 +66,8 @@ TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker slee
 LOOK_S: Final = 0.5  # between looks at who is stalled
 RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
+
+_PROGRAMS: Final = frozenset({"native", "http", "websocket"})  # dialects that no person types
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
 _msgpack = msgspec.msgpack.Encoder()
@@ -131,6 +134,10 @@ class Worker:
         match speech:
             case Speech.NATIVE:
                 return native_dialect.Native(self.settings.max_line)
+            case Speech.HTTP:
+                from workers.dialects import http  # what it needs takes 30 ms of CPU to import
+
+                return http.Http(self.settings, lambda: formatdate(usegmt=True), self.dialect)
             case Speech.PLAIN:
                 return self._plain()
 
@@ -424,7 +431,7 @@ class Worker:
             return
         elif due is Due.WHOLE:
             self._farewell(conn, _not_introduced(f"no nick within {settings.intro_whole:g} seconds"))
-        elif conn.dialect is not None and conn.dialect.variant == "native" and not conn.unanswered:
+        elif conn.dialect is not None and conn.dialect.name in _PROGRAMS and not conn.unanswered:
             self._farewell(conn, _not_introduced(f"no hello within {settings.intro_first:g} seconds"))
 
     # --- the supervisor's word

@@ -8,10 +8,15 @@ class Speech(Enum):
     """What a connection's first bytes say that it speaks."""
 
     NATIVE = auto()
+    HTTP = auto()  # which WebSocket begins with
     PLAIN = auto()
 
 
-_BEGINNINGS: Final[tuple[tuple[bytes, Speech], ...]] = ((b"{", Speech.NATIVE),)
+_METHODS: Final = (*(b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"), b"PRI")
+_BEGINNINGS: Final[tuple[tuple[bytes, Speech], ...]] = (
+    (b"{", Speech.NATIVE),
+    *((method + b" ", Speech.HTTP) for method in _METHODS),  # PRI: HTTP/2 without asking whether it is spoken here
+)
 
 
 def sniff(first: bytes, *, whole: bool = False) -> Speech | None:
