@@ -44,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     spoke: int = 0
     returns: bool = False
     rooms: list[str] | None = None
+    name: str | None = None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -149,4 +150,5 @@ def _entry(device: Device) -> Entry:
         spoke=person.spoke,
         returns=device.returns,
         rooms=list(device.rooms),
+        name=person.name,
     )

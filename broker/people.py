@@ -55,12 +55,13 @@ class Person:
     color: str | None = None
     away: str | None = None
     spoke: int = 0  # last said something, milliseconds since 1970, UTC; 0: never
+    name: str | None = None  # shown beside the nick
     rooms: "dict[str, Room]" = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)  # in the order they came
 
     @property
     def card(self) -> native.Person:
-        return native.Person(self.nick, self.color, self.away)
+        return native.Person(self.nick, self.color, self.away, self.name)
 
     @property
     def connected(self) -> list[Device]:

@@ -55,6 +55,7 @@ def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> 
         dialect=device.dialect,
         color=other.color,
         away=other.away,
+        name=other.name,
     )
 
 

@@ -131,7 +131,7 @@ class Seating:
             known = self.people.by_uid.get(entry.person)
             if entry.conn in self.people.by_conn or self.people.by_key.get(names.fold_nick(entry.nick)) is not known:
                 continue  # a kill tore the sheet between one who gave up the nick and one who took it
-            person = known or Person(entry.person, entry.nick, entry.color, entry.away, entry.spoke)
+            person = known or Person(entry.person, entry.nick, entry.color, entry.away, entry.spoke, entry.name)
             device = Device(
                 entry.conn, entry.uid, person, entry.addr, entry.dialect, entry.client, entry.since, entry.returns
             )
@@ -199,7 +199,7 @@ class Seating:
             self.people.check_crowd(do.addr, self.settings.max_per_address)
         if len(self.people.by_device) >= MAX_PEOPLE:
             raise Refusal("too-many", f"{MAX_PEOPLE:,} people are here, the most this server can have")
-        person = Person(uid, nick, hello.color)
+        person = Person(uid, nick, hello.color, name=hello.name)
         device = Device(do.conn, uid, person, do.addr, do.dialect, hello.client, now_ms, do.returns)
         self.people.add(device)
         return device
@@ -280,7 +280,7 @@ class Seating:
             self.out.tell(worker_of(seat.conn), Closed(seat.conn))
             return
         else:
-            person = Person(uid, hello.nick, hello.color, seat.away)
+            person = Person(uid, hello.nick, hello.color, seat.away, name=hello.name)
             device = Device(seat.conn, uid, person, seat.addr, seat.dialect, hello.client, seat.since, seat.returns)
             self.people.add(device)
         device.attempt = hello.attempt
