@@ -122,7 +122,15 @@ def test_nobody_else_is_introduced_where_somebody_lingers() -> None:
 
 def tables(desk: Desk) -> list[int]:
     people = desk.state.people
-    kept = (people.by_conn, people.by_key, people.by_uid, people.by_device, people.skeletons, people.per_address, people.lingering)
+    kept = (
+        people.by_conn,
+        people.by_key,
+        people.by_uid,
+        people.by_device,
+        people.skeletons,
+        people.per_address,
+        people.lingering,
+    )
     return [len(table) for table in kept]
 
 

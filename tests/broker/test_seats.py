@@ -120,7 +120,15 @@ def test_when_all_of_a_room_linger_and_expire_the_room_goes(desk: Desk) -> None:
     desk.state.seating.expire(5.0)
     assert desk.state.rooms.by_name == {}
     people = desk.state.people
-    kept = (people.by_conn, people.by_key, people.by_uid, people.by_device, people.skeletons, people.per_address, people.lingering)
+    kept = (
+        people.by_conn,
+        people.by_key,
+        people.by_uid,
+        people.by_device,
+        people.skeletons,
+        people.per_address,
+        people.lingering,
+    )
     assert [len(table) for table in kept] == [0, 0, 0, 0, 0, 0, 0]
 
 
