@@ -124,11 +124,11 @@ def _checked(row: Setting, value: Any, source: str) -> Any:
     if row.key == "origins" and not all(one == SAME_HOST or _ORIGIN.fullmatch(one) for one in value):
         what = f'"https://chat.example.org" or "{SAME_HOST}"; no path, no capitals'
         raise ConfigError(f"{source}: got {_shown(value)}, expected origins as browsers name them, such as {what}")
-    if row.key == "data" and value:
+    if row.key in ("data", "cert", "key") and value:
         try:
             value = str(Path(value).expanduser().absolute())
         except (RuntimeError, OSError) as error:  # no such user; or it is relative, and the working directory is gone
-            raise ConfigError(f"{source}: got {_shown(value)}, which means no directory here: {error}") from error
+            raise ConfigError(f"{source}: got {_shown(value)}, which means no {row.unit} here: {error}") from error
     if row.key == "lobby" and not (value.startswith("#") and 2 <= len(value) <= 65 and value.split() == [value]):
         raise ConfigError(f'{source}: got {_shown(value)}, expected a room, such as "#lobby"')
     return value
@@ -136,6 +136,8 @@ def _checked(row: Setting, value: Any, source: str) -> Any:
 
 def _check_together(settings: Settings) -> None:
     """Raise ConfigError for values that are well each by itself but not together."""
+    if settings.key and not settings.cert:
+        raise ConfigError(f"key is {_shown(settings.key)} and cert is not set; name the key's certificate with --cert")
     for low, high in (("sendq_soft", "sendq_hard"), ("intro_first", "intro_whole")):
         a, b = getattr(settings, low), getattr(settings, high)
         if a > b:

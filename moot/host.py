@@ -17,11 +17,15 @@ from typing import Any, BinaryIO, Final
 import click
 import msgspec
 
+from client import trust
+from client.address import Address
 from moot import addresses
 from moot.admin import Ask, ask
+from moot.certificate import Identity
 from moot.config import ConfigError, Wish
 from moot.datadir import StartError
 from moot.enter import enter, is_interactive
+from moot.invitation import Invitation
 from moot.openfiles import complaint, raise_limit
 from moot.probe import is_moot, others_online
 from moot.running import Refused, last_line, stop
@@ -31,12 +35,15 @@ from protocol.settings import Settings
 READY_LIMIT_S: Final = 30.0
 LOG_NAME: Final = "server.log"  # in the data directory
 HANGUP: Final = 128 + signal.SIGHUP
+MIN_QR_COLUMNS: Final = 37  # of a code that has a host's name and a key
 
 
 class Report(msgspec.Struct):
     """What the server of `moot host` says to its parent, as one line of JSON."""
 
     listen: list[tuple[str, int]] = []
+    pin: str = ""  # of its key
+    own: bool = True  # nobody but us vouches for that
     error: str = ""
 
 
@@ -48,12 +55,14 @@ def serve_here(wish: Wish) -> int:
     if trouble := complaint(limit):
         raise Refused(trouble)
 
-    def ready(bound: list[tuple[str, int]]) -> None:
+    settings = wish.settings()
+
+    def ready(bound: list[tuple[str, int]], identity: Identity) -> None:
         with contextlib.suppress(OSError):  # nobody reads what is printed; the log says it too, and people are served
-            announce(bound)
+            announce(bound, settings.lobby, identity.pin if identity.own else "")
 
     try:
-        return serve(wish.settings(), on_ready=ready, reload=wish.settings)
+        return serve(settings, on_ready=ready, reload=wish.settings)
     except StartError as error:
         raise Refused(str(error)) from error
 
@@ -84,22 +93,51 @@ def serve_for_parent() -> int:
         settings = wish.settings()
         its_log = str(Path(settings.data) / LOG_NAME)
         return serve(
-            settings, on_ready=lambda bound: tell(Report(listen=bound)), reload=wish.settings, log_place=its_log
+            settings,
+            on_ready=lambda bound, identity: tell(Report(listen=bound, pin=identity.pin, own=identity.own)),
+            reload=wish.settings,
+            log_place=its_log,
         )
     except (StartError, ConfigError) as error:
         tell(Report(error=str(error)))
         return 1
 
 
-def announce(bound: Sequence[tuple[str, int]]) -> None:
-    """Print by which addresses and commands others come in."""
+def announce(bound: Sequence[tuple[str, int]], lobby: str, pin: str) -> None:
+    """Print by which addresses and commands others come in; ``pin``: of the key, for nobody else vouches for it."""
     click.echo(f"moot listens on {', '.join(show(host, port) for host, port in bound)}.")
     click.echo(invitation(bound))
+    host, port = places[0] if (places := _reachable(bound)) else (addresses.dialable(bound[0][0]), bound[0][1])
+    url = str(Invitation(Address(host, port), lobby, pin))
+    click.echo(f"An invitation{' that names the key of this server' if pin else ''}:")
+    click.echo(f"  moot join '{url}'")
+    if places and (picture := qr_code(url)):
+        click.echo(picture)
+
+
+def qr_code(text: str) -> str:
+    """Return ``text`` as a QR code for the terminal; nothing when it cannot show one, or is too small."""
+    size = shutil.get_terminal_size()
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb" or encoding != "utf8":
+        return ""
+    if size.columns < MIN_QR_COLUMNS or size.lines < MIN_QR_COLUMNS // 2:
+        return ""
+    import io
+
+    import segno
+
+    code, drawn = segno.make(text, error="l", micro=False), io.StringIO()
+    width, height = code.symbol_size()
+    if width > size.columns or (height + 1) // 2 >= size.lines:
+        return ""
+    code.terminal(drawn, compact=True)
+    return drawn.getvalue().rstrip("\n")
 
 
 def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
     """Return the lines that say how others join a server that is ``bound`` so; ``short``: with moot only."""
-    places = addresses.invitations(bound, addresses.local_addresses())
+    places = _reachable(bound)
     leads = ["Others join with:"] + ["or:"] * (len(places) - 1)
     if not places:
         places, leads = [(addresses.dialable(bound[0][0]), bound[0][1])], ["On this machine:"]
@@ -108,6 +146,10 @@ def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
         + ("" if short else f"    or: nc {host} {port}")
         for lead, (host, port) in zip(leads, places, strict=True)
     )
+
+
+def _reachable(bound: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    return addresses.invitations(bound, addresses.local_addresses())
 
 
 def host_and_join(wish: Wish, nick: str | None, rooms: Sequence[str], *, plain: bool) -> int:
@@ -128,9 +170,10 @@ def host_and_join(wish: Wish, nick: str | None, rooms: Sequence[str], *, plain: 
 
     signal.signal(signal.SIGHUP, hung_up)
     with Child(wish) as server:
-        announce(server.bound)
+        announce(server.bound, settings.lobby, server.report.pin if server.report.own else "")
         host, port = server.bound[0]
-        address = addresses.dialable(host), port
+        address = Address(addresses.dialable(host), port)
+        trust.vouch(address, server.report.pin)
         code = enter(show(*address), nick, rooms, plain=plain, greeting=invitation(server.bound, short=True))
         if wants_to_go_on(others_online(*address, but=nick or "")):
             server.keep()
@@ -190,9 +233,10 @@ class Child:
         self.pid = self._process.pid
         self._kept = False
         self._data = data
-        self.bound = self._start(wish)
+        self.report = self._start(wish)
+        self.bound = self.report.listen
 
-    def _start(self, wish: Wish) -> list[tuple[str, int]]:
+    def _start(self, wish: Wish) -> Report:
         """Hand over the settings and wait for the answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -217,7 +261,7 @@ class Child:
         if report.error:
             self._process.wait()
             raise Refused(report.error)
-        return report.listen
+        return report
 
     def keep(self) -> None:
         """Let the server run on when the block ends."""

@@ -23,6 +23,7 @@ from workers import tcp
 from workers.dialects import Become, Dialect, Effect, HangUp, Item, Wake
 from workers.flood import Bucket, cost
 from workers.intake import prepare
+from workers.pacing import paced
 from workers.sendq import Logged, SendQueue
 from workers.sniff import Speech, sniff
 
@@ -128,6 +129,11 @@ class Conn(asyncio.Protocol):
         self._resting = False
 
     @property
+    def secure(self) -> bool:
+        """Whether it speaks through TLS."""
+        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+
+    @property
     def unanswered(self) -> int:
         return len(self.asked) if self.asked else 0
 
@@ -152,13 +158,25 @@ class Conn(asyncio.Protocol):
                 if (speech := sniff(part)) is None:
                     self._knock = part
                     return
-                self._understand(speech)
+                if speech is Speech.TLS:
+                    self.dialect, self.greeted, self._knock = None, False, b""
+                    self.worker.encryption.begin(self, part + data[start + SLICE_BYTES :])
+                    return
+                if not self._understand(speech):
+                    return
             assert self.dialect is not None
             self._take(self.dialect.feed(part))
 
-    def _understand(self, speech: Speech) -> None:
+    def _understand(self, speech: Speech) -> bool:
+        """Take up its dialect; return whether it may go on in it."""
         self.greeted, self._knock = False, b""
         self.dialect = self.worker.dialect(speech)
+        if speech is Speech.CLASSIC:
+            self.transport = paced(self)
+        if (no := self.worker.encryption.refusal(self)) is not None:
+            self.reply(no)
+            self.finish()
+        return no is None
 
     def eof_received(self) -> bool:
         first = self._knock
@@ -507,6 +525,17 @@ class Conn(asyncio.Protocol):
             self.closing = True
             self.transport.abort()
             self._discard()
+
+    def fail(self, reason: str) -> None:
+        """What is below cannot go on, so nothing can be said any more: close."""
+        if self.transport is not None and not self.closing:
+            self.worker.lost(self, reason)
+            self._close()
+
+    def writes_more(self, size: int) -> None:
+        """The transport wrote ``size`` bytes beside those it was given: TLS has words of its own."""
+        if self._progress is not None:
+            self._progress.added += size
 
     def _discard(self) -> None:
         """Nothing waits for this client any more."""

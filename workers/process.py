@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from protocol import logs, native
+from protocol import logs, names, native
 from protocol.control import ControlSocket
 from protocol.holds import SAID
 from protocol.ipc import (
@@ -25,6 +25,7 @@ from protocol.ipc import (
     Art,
     Attach,
     Beat,
+    Certificate,
     Closed,
     ConnId,
     Do,
@@ -49,14 +50,17 @@ from workers import tcp
 from workers.catchup import CatchUp
 from workers.conn import Conn
 from workers.dialects import Dialect
+from workers.dialects import classic as classic_dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
+from workers.dialects.classic_lobby import Lobby
 from workers.door import Door, Due
 from workers.easel import Easel
 from workers.fanout import LocalRoom
 from workers.farewell import Farewell
 from workers.link import PipeLink
 from workers.output import Output
+from workers.secured import Encryption
 from workers.sendq import Logged
 from workers.sniff import Speech
 
@@ -93,10 +97,12 @@ class Worker:
         self.easel = Easel(loop, self._do)
         self.catchup = CatchUp(self)
         self.output = Output(self)
+        self.encryption = Encryption(self)
         self.stalled: set[Conn] = set()  # their sockets are full
         self.queued = 0  # bytes that wait for them
         self.requested = 0  # bytes of requests that are held back
         self.stopped = asyncio.Event()
+        self._lobbies: dict[str, Lobby] = {}  # as those on the classic protocol hear them; more after a reload
         self._door = Door()
         self._look_at = 0.0  # when to look at who is stalled, monotonic seconds
         self._counter = 0
@@ -138,12 +144,22 @@ class Worker:
                 from workers.dialects import http  # what it needs takes 30 ms of CPU to import
 
                 return http.Http(self.settings, lambda: formatdate(usegmt=True), self.dialect)
-            case Speech.PLAIN:
+            case Speech.CLASSIC:
+                return self._classic()
+            case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
                 return self._plain()
 
     def _plain(self) -> Dialect:
         offset_s = time.localtime().tm_gmtoff
         return plain_dialect.Plain(self.settings, offset_s, lambda: secrets.token_urlsafe(16))
+
+    def _classic(self) -> Dialect:
+        room = self.settings.lobby
+        with contextlib.suppress(names.BadName):  # else nobody can enter it, and each is told so
+            room = names.room(room)
+        if room not in self._lobbies:
+            self._lobbies[room] = Lobby(room, lambda: time.time_ns() // 1_000_000)
+        return classic_dialect.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
 
     def closed(self, conn: Conn, reason: str) -> None:
         """A connection's socket is closed, whoever closed it."""
@@ -424,15 +440,24 @@ class Worker:
     def _check_newcomer(self, conn: Conn, due: Due) -> None:
         settings = self.settings
         if due is Due.GREET:
-            if conn.dialect is None:
-                conn.dialect, conn.greeted = self._plain(), True  # until it says otherwise
-                conn.send(conn.dialect.greet())
+            if not conn.secure:  # else when its handshake is done
+                self.greet(conn)
         elif not settings.limits:
             return
         elif due is Due.WHOLE:
             self._farewell(conn, _not_introduced(f"no nick within {settings.intro_whole:g} seconds"))
         elif conn.dialect is not None and conn.dialect.name in _PROGRAMS and not conn.unanswered:
             self._farewell(conn, _not_introduced(f"no hello within {settings.intro_first:g} seconds"))
+
+    def greet(self, conn: Conn) -> None:
+        """``conn`` has been silent for a while; say something first if nothing came."""
+        if conn.dialect is not None or conn.closing:
+            return
+        if (no := self.encryption.refusal(conn)) is not None:
+            self._farewell(conn, no)
+            return
+        conn.dialect, conn.greeted = self._plain(), True  # until it says otherwise
+        conn.send(conn.dialect.greet())
 
     # --- the supervisor's word
 
@@ -458,6 +483,8 @@ class Worker:
                     self.farewell.retire(text, spread)
                 case Reload(settings=settings):
                     self._take_settings(settings)
+                case Certificate(pem=pem):
+                    self.encryption.take(pem)
                 case _:
                     log.warning("unexpected control message %r", message)
 

@@ -7,14 +7,18 @@ from typing import Final
 class Speech(Enum):
     """What a connection's first bytes say that it speaks."""
 
+    TLS = auto()  # what is inside is told by its own first bytes
     NATIVE = auto()
     HTTP = auto()  # which WebSocket begins with
+    CLASSIC = auto()
     PLAIN = auto()
 
 
 _METHODS: Final = (*(b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"), b"PRI")
 _BEGINNINGS: Final[tuple[tuple[bytes, Speech], ...]] = (
+    (b"\x16", Speech.TLS),
     (b"{", Speech.NATIVE),
+    (b"CON,", Speech.CLASSIC),
     *((method + b" ", Speech.HTTP) for method in _METHODS),  # PRI: HTTP/2 without asking whether it is spoken here
 )
 
