@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from websockets.frames import Opcode
 
-from fuzz import broker, clients, dialects, files, texts, wire
+from fuzz import broker, clients, dialects, files, texts, web, wire
 from fuzz.source import TEXTS, Source, seed
 from protocol import native
 from protocol.ipc import Attach, Beat, Control, Do, FromSandbox, Gone, Link, Seat, Stop
@@ -69,6 +70,37 @@ TARGETS: Final[dict[str, Target]] = {
     "plain": Target(dialects.plain_dialect, [*_TYPED, *_CHOICES]),
     "plain-cuts": Target(dialects.any_cut_plain, [*_TYPED, seed(b"ann\nhello\n/quit\n", bytes(16))]),
     "prose": Target(dialects.plain_lines, _CHOICES),
+    "http": Target(
+        web.http_requests,
+        [
+            *(
+                seed(f"{path} HTTP/1.1\r\nHost: a:1\r\n\r\n".encode(), b"\0\3\5\7")
+                for path in ("/", "/healthz", "/ws", "/x")
+            ),
+            seed(
+                b"/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a\r\n\r\n"
+            ),
+        ],
+        (
+            "HTTP/1.1\r\n",
+            "Host: ",
+            "Origin: ",
+            "Upgrade: ",
+            "Content-Length: ",
+            "Transfer-Encoding: chunked",
+            "\r\n\r\n",
+        ),
+    ),
+    "websocket": Target(
+        web.websocket,
+        [
+            *(seed(web.frame(Opcode.TEXT, native.encode(one))) for one in _samples(Request)),
+            *(seed(native.encode(one), b"\1\x3f\1\1\0\0" * 9) for one in _samples(Request)),
+            *_CHOICES,
+        ],
+        _WORDS,
+    ),
     "requests": Target(wire.request_lines, [*_lines(_samples(Request)), *_CHOICES], _WORDS),
     "events": Target(wire.event_lines, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
     "batches": Target(

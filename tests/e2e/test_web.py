@@ -172,8 +172,9 @@ def test_whois_says_websocket(shared: Server) -> None:
 def test_quitting_and_closing_end_with_1000(shared: Server) -> None:
     with web(shared, "ann3") as ann, web(shared, "bob3") as bob:
         ann.write(native.Quit())
-        assert ann.closed().code == 1000
+        assert ann.closed() == Close(1000, "goodbye")
         assert isinstance(ann.events[-1], native.Bye)
+        assert ann.socket.close_code == 1000
         bob.socket.close(1000, "enough")
         assert bob.closed() == Close(1000, "enough")
 

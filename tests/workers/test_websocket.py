@@ -69,9 +69,14 @@ def events(frames: list[Frame]) -> list[native.Event]:
     return [native.decode_event(bytes(one.data)) for one in frames if one.opcode is TEXT]
 
 
-def refused(*chunks: bytes, socket: WebSocket | None = None) -> tuple[int, native.Error]:
+def refused(*chunks: bytes) -> tuple[int, native.Error]:
     """Return the close code and the error of a connection that ``chunks`` end; nothing after them is heard."""
-    socket = socket or new()
+    (code, _reason), error = refusal(*chunks)
+    return code, error
+
+
+def refusal(*chunks: bytes) -> tuple[tuple[int, str], native.Error]:
+    socket = new()
     items = [item for chunk in chunks for item in socket.feed(chunk)]
     frames = heard(said(socket, items))
     assert any(isinstance(item, HangUp) for item in items)
@@ -79,7 +84,8 @@ def refused(*chunks: bytes, socket: WebSocket | None = None) -> tuple[int, nativ
     *_, error = events(frames)
     assert isinstance(error, native.Error)
     assert socket.receive(native.Notice(text="late")) == b""
-    return closed(frames).code, error
+    close = closed(frames)
+    return (close.code, close.reason), error
 
 
 def test_it_is_a_dialect_as_the_one_within_is() -> None:
@@ -204,9 +210,9 @@ def test_a_close_frame_whose_reason_is_no_utf_8_ends_it_with_1007() -> None:
     ],
 )
 def test_a_message_that_is_too_big_ends_it_with_1009(sent: list[bytes]) -> None:
-    code, error = refused(*sent)
+    (code, reason), error = refusal(*sent)
     assert (code, error.code) == (1009, "too-long")
-    assert error.text == "a message may have 512 bytes, and yours has more; send it in parts"
+    assert error.text == reason == "a message may have 512 bytes, and yours has more; send it in parts"
 
 
 def test_the_greatest_message_is_taken() -> None:
@@ -282,6 +288,7 @@ def test_an_end_without_a_close_frame_is_a_goodbye_too() -> None:
     socket.feed(frame(HELLO))
     assert socket.end() == [native.Quit(reason="connection closed")]
     socket.receive(native.Bye(reason=""))
+    assert [type(item) for item in socket.follow_up()] == [HangUp]
     assert closed(heard(socket.last_words())) == Close(1000, "")
 
 

@@ -67,6 +67,7 @@ class WebSocket:
         self._silent = 0  # wakes in a row without
         self._asked = False  # anything, ever
         self._quits = False
+        self._ends = False  # what it was told last was goodbye
         self._why: tuple[int, str] = (CloseCode.NORMAL_CLOSURE, "")
         self._last: bytes | None = None  # the close frame, when it is settled; empty: it was given out
         self._follow()
@@ -102,11 +103,10 @@ class WebSocket:
         if self._last == b"":
             return b""  # nothing may come after a close frame
         match event:
-            case native.Bye(reason=reason, retry=None):
-                code = CloseCode.NORMAL_CLOSURE if self._quits else CloseCode.GOING_AWAY
-                self._why = (code, reason)
             case native.Bye(reason=reason, retry=retry):
-                self._why = (CloseCode.GOING_AWAY, f"retry={retry:g} {reason}")
+                code = CloseCode.NORMAL_CLOSURE if self._quits else CloseCode.GOING_AWAY
+                self._why = (code, reason if retry is None else f"retry={retry:g} {reason}")
+                self._ends = True
             case native.Error(id=None, code=code, text=text) if code in _CODES:
                 self._why = (_CODES[code], f"{code}: {text}")
         framed = self._framed(self._inner.receive(event))
@@ -118,7 +118,8 @@ class WebSocket:
 
     def follow_up(self) -> Sequence[Item]:
         items = self._inner.follow_up()
-        return [self._framed(item) if isinstance(item, bytes) else item for item in items] if items else ()
+        found = [self._framed(item) if isinstance(item, bytes) else item for item in items] if items else []
+        return [*found, HangUp()] if self._ends else found  # the client is to answer the close frame
 
     def wants(self, msg: Msg) -> bool:
         return self._inner.wants(msg)
@@ -199,7 +200,7 @@ class WebSocket:
         self._quits = True
         return [self._framed(item) if isinstance(item, bytes) else item for item in self._inner.end()]
 
-    def _fail(self, code: CloseCode, error: native.Error) -> Sequence[Item]:
+    def _fail(self, code: int, error: native.Error) -> Sequence[Item]:
         """End the connection for what the client did, saying so in a message and in the close frame."""
         words = self.receive(error)
         self._last = Frame(Opcode.CLOSE, Close(code, _cut(error.text)).serialize()).serialize(mask=False)
@@ -210,15 +211,14 @@ class WebSocket:
         written = self._frames.data_to_send()
         if not self._frames.eof_sent:
             return written
-        *pongs, close, _eof = written
+        *pongs, _close, _eof = written
+        assert self._frames.close_sent is not None
         match self._frames.parser_exc:
             case PayloadTooBig():
                 error = self._too_big()
             case why:
                 error = native.Error(code="bad-request", text=f"these frames are not as RFC 6455 has them: {why}")
-        words = self.receive(error)
-        self._last = close
-        return [*pongs, words, HangUp()]
+        return [*pongs, *self._fail(self._frames.close_sent.code, error)]
 
     def _too_big(self) -> native.Error:
         text = f"a message may have {self._max_message:,} bytes, and yours has more; send it in parts"
