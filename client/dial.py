@@ -117,6 +117,10 @@ async def _open(address: Address, context: ssl.SSLContext | None) -> Streams:
         if error.reason in _NO_TLS:
             raise _NoTls("no TLS") from None
         raise ConnectionError(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}") from None
+    except ConnectionError as error:
+        if str(error):
+            raise
+        raise ConnectionError("it closed the connection before TLS had begun") from None
 
 
 def _pin(writer: asyncio.StreamWriter) -> str:
