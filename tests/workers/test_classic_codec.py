@@ -109,6 +109,7 @@ def test_a_head_that_does_not_end_is_given_up() -> None:
     no = Bad("what stands before the content may have 1,024 bytes; this was skipped")
     assert bare(b"CHAT,rec=" + b"x" * MAX_HEAD) == [no]
     assert bare(b"CHAT,rec=", *[b"x"] * (MAX_HEAD - 8), b"USER,,") == [no, LIST]
+    assert with_lines(b"UPDATE," + b"a=b;" * MAX_HEAD + b",\nUSER,,\n") == [no, LIST]
 
 
 # --- messages that end with newlines

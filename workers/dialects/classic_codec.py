@@ -19,6 +19,7 @@ MAX_LINES: Final = 100  # messages made of one of many lines; what is beyond is 
 _CON: Final = b"CON"
 _OPEN: Final = frozenset((b"CHAT", b"KICK"))  # have content; the others end with their parameters
 _REASONS: Final = (_CON, b"CHAT", b"UPDATE", b"REF", b"USER", b"KICK", b"DISCON")
+_KNOWN: Final = f"Known are {', '.join(reason.decode() for reason in _REASONS)}"
 _BEGINNINGS: Final = tuple(reason + b"," for reason in _REASONS)
 _LONGEST: Final = max(map(len, _BEGINNINGS))
 _HEAD: Final = re.compile(rb"(" + b"|".join(_REASONS) + rb"),((?:[^/,\n]|/[^\n])*),")
@@ -47,6 +48,9 @@ class Bad(NamedTuple):
     """It sent no message; `text` says why."""
 
     text: str
+
+
+_LONG_HEAD: Final = Bad(f"what stands before the content may have {MAX_HEAD:,} bytes; this was skipped")
 
 
 class Decoder:
@@ -127,7 +131,7 @@ class Decoder:
         if newline < 0 and _may_become_head(data, at):
             if len(data) - at <= MAX_HEAD:
                 return -1
-            found.append(Bad(f"what stands before the content may have {MAX_HEAD:,} bytes; this was skipped"))
+            found.append(_LONG_HEAD)
             return len(data)
         end = newline if newline >= 0 else len(data)
         if line := data[at:end].rstrip(b"\r"):
@@ -159,7 +163,9 @@ def _read_line(line: bytes) -> list[Message | Bad]:
     reason, _, params = line.partition(b",")
     if reason not in _REASONS:
         shown = clean(reason[:40].decode("utf-8", "replace"), newlines=False)
-        return [Bad(f"Unknown reason: {shown}. Known are {', '.join(r.decode() for r in _REASONS)}")]
+        return [Bad(f"Unknown reason: {shown}. {_KNOWN}")]
+    if len(line) > MAX_HEAD:
+        return [_LONG_HEAD]
     return [Message(reason.decode(), _params(params.decode("utf-8", "replace").rstrip(",")), "")]
 
 
@@ -194,7 +200,9 @@ def _ends_in_character(data: bytes) -> bool:
     return False
 
 
-def _message(head: re.Match[bytes], content: bytes) -> Message:
+def _message(head: re.Match[bytes], content: bytes) -> Message | Bad:
+    if len(head[0]) > MAX_HEAD:
+        return _LONG_HEAD
     params = _params(head[2].decode("utf-8", "replace"))
     return Message(head[1].decode(), params, content.decode("utf-8", "replace"))
 
@@ -248,8 +256,8 @@ def messages(reason: str, params: list[tuple[str, str]], content: str) -> bytes:
 
 
 def _harmless(content: str) -> list[str]:
-    """Return the lines of ``content``; spaces that begin the first one stay, for drawings need them."""
-    return clean(content).split("\n") if content else [""]
+    """Return the lines of ``content``, tabs as spaces; spaces that begin the first stay, for drawings need them."""
+    return clean(content).expandtabs(4).split("\n")
 
 
 def _border(text: bytes, limit: int) -> int:
