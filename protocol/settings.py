@@ -109,7 +109,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)
     ] = 8.0
     classic_pacing: Annotated[
-        float, _m("ms", "between messages to the first clients of the classic protocol; 0: newlines", ge=0, le=1000)
+        float,
+        _m(
+            "ms", "between messages to classic clients that end theirs with nothing; 0: newlines for all", ge=0, le=1000
+        ),
     ] = 50.0
 
     fun_time: Annotated[float, _m("seconds", "longest a fun command may run", reload=False, gt=0, le=10)] = 0.25
