@@ -134,6 +134,11 @@ class Conn(asyncio.Protocol):
         return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
 
     @property
+    def knocks(self) -> bool:
+        """Whether it has said something, too little to tell what it speaks; no person's line comes in parts."""
+        return bool(self._knock)
+
+    @property
     def unanswered(self) -> int:
         return len(self.asked) if self.asked else 0
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus
 from websockets.frames import CLOSE, CONT, PING, PONG, TEXT, Close, Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
@@ -224,6 +226,30 @@ def test_one_without_a_name_is_told_and_closed(shared: Server) -> None:
         assert nobody.closed() == Close(
             1008, "not-introduced: no hello within 1 seconds; connect again when you are ready"
         )
+
+
+# --- through TLS
+
+
+def test_through_tls_it_is_the_same(tmp_path: Path) -> None:
+    insecure = ssl.create_default_context()
+    insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
+    with serving(tmp_path / "data", "--workers", "1", "--plaintext", "none") as server:
+        at = f"127.0.0.1:{server.port}"
+        with connect(f"wss://{at}/ws", ssl=insecure, origin=Origin(f"https://{at}")) as ann:
+            ann.send('{"op":"hello","nick":"ann"}')
+            assert '"ev":"welcome"' in str(ann.recv(LIMIT_S))
+            ann.send('{"op":"quit"}')
+            assert '"ev":"bye"' in str(ann.recv(LIMIT_S))
+            with pytest.raises(ConnectionClosedOK):
+                ann.recv(LIMIT_S)
+        conn = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=LIMIT_S, context=insecure)
+        conn.request("GET", "/healthz")
+        assert conn.getresponse().read() == b"ok\n"
+        conn.close()
+        status, text = get(server, "/")
+        assert status == 403
+        assert text.startswith("this server wants TLS")
 
 
 # --- odd frames, over real sockets
@@ -445,6 +471,18 @@ def test_hostile_requests_get_one_answer(shared: Server, sent: bytes, status: by
     assert found.count(b"HTTP/1.1 ") == 1
     with web(shared) as ann:
         ann.ask(native.Ping(), native.Error)
+
+
+def test_a_request_whose_first_bytes_come_slowly_is_not_greeted_as_a_person(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path / "data", "--workers", "1", "--greet-after", "0.1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as slow,
+        socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as person,
+    ):
+        slow.sendall(b"GE")
+        assert person.recv(100).startswith(b"Welcome to moot")  # whose time came later
+        slow.sendall(b"T /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 @pytest.mark.skipif(NC is None, reason="nc is not installed")
