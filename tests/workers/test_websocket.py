@@ -15,6 +15,7 @@ from protocol import native
 from protocol.settings import Settings
 from workers.dialects import Dialect, HangUp, Item, Wake
 from workers.dialects.native import Native
+from workers.dialects.plain import Plain
 from workers.dialects.websocket import MAX_IDLE, PINGS, WebSocket
 
 PING_REQUEST = b'{"op":"ping","id":1}'
@@ -252,6 +253,27 @@ def test_what_was_asked_before_a_mistake_was_asked() -> None:
     items = new().feed(frame(PING_REQUEST) + frame(b"\xff"))
     assert requests(items) == [native.Ping(id=1)]
     assert isinstance(items[-1], HangUp)
+
+
+def test_a_dialect_of_lines_within_gets_a_message_for_each_line() -> None:
+    socket = WebSocket(Plain(Settings(), 0, lambda: "c1"), Settings(), binary=True)
+    assert (socket.name, socket.variant, socket.resumes, socket.echoes) == (
+        "plain in websocket",
+        "websocket plain",
+        False,
+        False,
+    )
+    assert requests(socket.feed(frame(b"ann", BINARY))) == [native.Hello(id=1, nick="ann")]
+    welcome = native.Welcome(id=1, nick="ann", server="moot", version="1", epoch="e", motd="Be kind.")
+    assert [bytes(one.data) for one in heard(socket.receive(welcome))] == [
+        b"* Hello ann, this is moot (moot 1). /help lists the commands.",
+        b"Be kind.",
+    ]
+    assert socket.follow_up() == [native.Join(id=2, room="#lobby")]
+    socket.receive(native.Room(id=2, room="#lobby", seq=0))
+    socket.feed(frame(b"/ignore bob", BINARY))
+    assert socket.picky
+    assert not socket.wants(native.Msg(room="#lobby", seq=1, time=1, nick="bob", text="psst"))
 
 
 # --- the end

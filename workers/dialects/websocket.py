@@ -20,7 +20,7 @@ from workers.dialects import Dialect, Effect, HangUp, Item, Wake
 from workers.sniff import Speech
 
 MAX_CONTROL: Final = 125  # bytes in a control frame, RFC 6455 §5.5; also what a close frame's code and reason have
-MAX_IDLE: Final = 1000  # frames in a row that say nothing: a message comes in at most so many fragments
+MAX_IDLE: Final = 128  # frames in a row that say nothing: a message comes in at most so many fragments
 PINGS: Final = 6  # in the time after which a silent client is dead
 _log = logging.getLogger("moot.websocket")  # the library's own mistakes
 _log.setLevel(logging.WARNING)
@@ -49,9 +49,8 @@ SUBPROTOCOLS: Final[dict[str, Inner]] = {
 class WebSocket:
     """One connection, from its handshake on."""
 
-    name: Final = "websocket"
-
     def __init__(self, inner: Dialect, settings: Settings, *, binary: bool = False) -> None:
+        self.name = "websocket" if inner.name == "native" else f"{inner.name} in websocket"
         self._inner = inner
         self._inner_variant = ""
         self._kind = Opcode.BINARY if binary else Opcode.TEXT
