@@ -6,6 +6,7 @@ masked, so what a room hears is framed once and shared, as `shared` of the inner
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -54,9 +55,7 @@ class WebSocket:
         self._inner = inner
         self._inner_variant = ""
         self._kind = Opcode.BINARY if binary else Opcode.TEXT
-        self._max_message = settings.max_line  # bytes
-        self._ping_after = settings.dead_after / PINGS
-        self._dead_after = settings.dead_after
+        self._settings = settings
         # A control frame may come between fragments, where the library takes it for a part of the message.
         self._frames = Protocol(SERVER, max_size=settings.max_line + MAX_CONTROL, logger=_log)
         self._parts: list[bytes] = []  # of a message under way
@@ -76,12 +75,12 @@ class WebSocket:
         inner = self._inner
         if inner.variant != self._inner_variant:
             self._inner_variant = inner.variant
-            self.variant = f"websocket {inner.variant}"
+            self.variant = sys.intern(f"websocket {inner.variant}")  # looked up for each member of a room
         self.picky, self.echoes, self.resumes = inner.picky, inner.echoes, inner.resumes
 
     def open(self) -> Sequence[Item]:
         """The handshake is done."""
-        return [Wake(self._ping_after, self._wake)]
+        return [Wake(self._settings.dead_after / PINGS, self._wake)]
 
     def greet(self) -> bytes:
         return b""
@@ -155,7 +154,7 @@ class WebSocket:
             return self._fail(CloseCode.UNSUPPORTED_DATA, native.Error(code="bad-request", text=text))
         self._parts.append(bytes(frame.data))
         self._size += len(frame.data)
-        if self._size > self._max_message:
+        if self._size > self._settings.max_line:
             return self._fail(CloseCode.MESSAGE_TOO_BIG, self._too_big())
         if not frame.fin:
             return self._says_nothing()
@@ -220,7 +219,7 @@ class WebSocket:
         return [*pongs, *self._fail(self._frames.close_sent.code, error)]
 
     def _too_big(self) -> native.Error:
-        text = f"a message may have {self._max_message:,} bytes, and yours has more; send it in parts"
+        text = f"a message may have {self._settings.max_line:,} bytes, and yours has more; send it in parts"
         return native.Error(code="too-long", text=text)
 
     # --- what it is sent
@@ -235,13 +234,13 @@ class WebSocket:
         """Some time has passed."""
         if self._last is not None:
             return []
-        again = Wake(self._ping_after, self._wake)
+        again = Wake(self._settings.dead_after / PINGS, self._wake)
         if self._heard:
             self._heard, self._silent = False, 0
             return [again]
         self._silent += 1
         if self._silent >= PINGS:
-            self._why = (CloseCode.GOING_AWAY, f"no sign of life for {self._dead_after:g} seconds")
+            self._why = (CloseCode.GOING_AWAY, f"no sign of life for {self._settings.dead_after:g} seconds")
             return [HangUp()]
         self._frames.send_ping(b"")
         return [*self._frames.data_to_send(), again]
