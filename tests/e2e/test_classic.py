@@ -1,5 +1,6 @@
 """The classic protocol over real sockets: clients that take what they read for one message, and ones with newlines."""
 
+import contextlib
 import itertools
 import random
 import re
@@ -16,6 +17,7 @@ from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
 MakePeer = Callable[..., Peer]
+PACING_MS = 100  # more than usual: on a busy machine a client may read late, and then it would read two as one
 
 
 class Told(NamedTuple):
@@ -40,7 +42,8 @@ class FirstClient:
         self.at: list[float] = []
         self.ended = False
         self._seen = 0
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         try:
@@ -83,6 +86,9 @@ class FirstClient:
         ]
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # the server was first
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
         self.sock.close()
 
 
@@ -120,9 +126,26 @@ class Netcat(FirstClient):
         return self
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all of these; each test has it for itself."""
+    options = ("--workers", "2", "--classic-pacing", str(PACING_MS))
+    with serving(tmp_path_factory.mktemp("classic") / "data", *options) as running:
+        yield running
+
+
+def nobody_is_here(server: Server) -> bool:
+    watcher = Peer(server.port)
+    watcher.enter("watcher")
+    alone: bool = watcher.ask(native.Who(), native.People).count == 1
+    watcher.close()
+    return alone
+
+
 @pytest.fixture
 def first(server: Server) -> Iterator[Callable[..., FirstClient]]:
     """Make introduced first clients, or with ``kind`` others; without a nick bare connections."""
+    until(lambda: nobody_is_here(server), "those of the last test to leave")
     made: list[FirstClient] = []
 
     def make(nick: str = "", kind: type[FirstClient] = FirstClient, color: str = "#D333FF") -> FirstClient:
@@ -175,18 +198,18 @@ def test_people_on_every_dialect_see_the_same(first: Callable[..., FirstClient],
 
 def test_a_first_client_is_told_in_segments_of_their_own(first: Callable[..., FirstClient], peer: MakePeer) -> None:
     bob, ann = first("bob"), peer("ann", "#lobby")
-    texts = ["x" * 1900, "☕" * 3000, *(str(number) for number in range(8))]
+    texts = ["x" * 1900, "☕" * 1500, "0", "1", "2"]
     for number, text in enumerate(texts):
         ann.ask(native.Send(cmid=f"a{number}", to="#lobby", text=text), native.Ok)
-    bob.next("CHATR", "7")
+    bob.next("CHATR", "2")
     said = [content for _sender, content in bob.said()]
     assert said[0] == texts[0]
-    assert said[-8:] == texts[-8:]
-    assert "".join(said[1:-8]) == texts[1]
-    assert len(said[1:-8]) == 5
+    assert said[-3:] == texts[-3:]
+    assert "".join(said[1:-3]) == texts[1]
+    assert len(said[1:-3]) == 3
     assert all(len(got) < 2048 and not got.endswith(b"\n") for got in bob.read)
     gaps = [b - a for a, b in itertools.pairwise(bob.at)]
-    assert min(gaps) > 0.04
+    assert sum(gaps) > 0.9 * len(gaps) * PACING_MS / 1000
 
 
 def test_one_comes_in_and_the_others_are_told(first: Callable[..., FirstClient]) -> None:
@@ -241,7 +264,7 @@ def test_earlier_messages_come_again(first: Callable[..., FirstClient], peer: Ma
         one.send("REF,,")
         assert one.next("CONFIRM").params["reason"] == "REF"
         one.next("CHATR", "psst")
-        assert one.said()[1:] == [*(("ann", f"before {number}") for number in range(3)), ("bob", "psst")]
+        assert one.said()[-4:] == [*(("ann", f"before {number}") for number in range(3)), ("bob", "psst")]
 
 
 def test_who_is_refused_may_try_again_on_the_same_connection(first: Callable[..., FirstClient]) -> None:
@@ -291,7 +314,6 @@ def test_the_broker_is_killed_and_nothing_is_lost(server: Server, first: Callabl
             until(lambda wanted=wanted: len(server.pids("broker")) == wanted, "the next broker")  # type: ignore[misc]
             server.kill("broker")
         bob.send(f"CHAT,rec=-ALL,{number}")
-        time.sleep(0.06)  # each is a segment of its own, as when somebody types
     for one in (bob, lin):
         one.next("CHATR", "5")
         assert [content for _sender, content in one.said()] == ["0", "1", "2", "3", "4", "5"]
@@ -343,9 +365,11 @@ def test_a_rush_of_newcomers_leaves_a_first_client_one_list(first: Callable[...,
     assert sum(told.reason == "USER" for told in bob.told) < 20
 
 
-def test_a_server_that_stops_warns(server: Server, first: Callable[..., FirstClient]) -> None:
-    bob, lin = first("bob"), first("lin", LineClient)
-    assert server.stop() == 0
-    for one in (bob, lin):
-        assert one.next("WARN").content
-        until(lambda one=one: one.ended, "the end of the connection")  # type: ignore[misc]
+def test_a_server_that_stops_warns(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        bob, lin = FirstClient(server.port).enter("bob"), LineClient(server.port).enter("lin")
+        assert server.stop() == 0
+        for one in (bob, lin):
+            assert one.next("WARN").content
+            until(lambda one=one: one.ended, "the end of the connection")  # type: ignore[misc]
+            one.close()
