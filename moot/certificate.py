@@ -7,6 +7,7 @@ import base64
 import contextlib
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from protocol.settings import Settings
 
 NAME: Final = "tls.pem"  # in the data directory: key and certificate that moot made
 MAX_BYTES: Final = 32 * 1024  # of certificates and key; a chain has some 5 KB
+SOON: Final = timedelta(days=14)  # before a certificate's end somebody should look after it
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s(.*?)-----END \1-----", re.DOTALL)
 
 
@@ -29,6 +31,7 @@ class Identity(NamedTuple):
     pem: str  # certificates and private key
     pin: str  # of the key, see `protocol.pins`
     own: bool  # nobody vouches for it, so an invitation should name the pin
+    ends: datetime  # of the certificate
 
     def __repr__(self) -> str:
         return f"Identity({self.pin})"  # the key must not get into a log
@@ -51,6 +54,14 @@ def load(settings: Settings, directory: Path) -> Identity | None:
         text = f"cannot use the server's own key and certificate in {path}: {why}; bring it back from a backup, or move"
         more = "it away to have a new key made, which everybody who joined before will be warned of"
         raise CertificateError(f"{text} {more}") from error
+
+
+def complaint(identity: Identity, now: datetime) -> str:
+    """Return what people should know of a certificate that ends soon, or has ended."""
+    if identity.ends - now > SOON:
+        return ""
+    verb = "ended" if identity.ends <= now else "ends"
+    return f"the certificate {verb} on {identity.ends:%Y-%m-%d}; renew it and run `moot reload`"
 
 
 def load_or_make(settings: Settings, directory: Path) -> Identity:
@@ -77,7 +88,6 @@ def make() -> str:
     ECDSA with P-256: every TLS client takes it, which is not so of Ed25519. Clients know the key again and mind no name
     and no date, so it ends never (RFC 5280 §4.1.2.5 has a date for that).
     """
-    import datetime
     import ipaddress
     import socket
 
@@ -91,15 +101,15 @@ def make() -> str:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     names: list[x509.GeneralName] = [x509.DNSName(one) for one in dict.fromkeys((host, "localhost"))]
     names += [x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", "::1")]
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # for clocks that are slow
-        .not_valid_after(datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC))
+        .not_valid_before(now - timedelta(days=1))  # for clocks that are slow
+        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -191,4 +201,13 @@ def _identity(pem: str) -> Identity:
     if not ders:
         raise ValueError("no certificate")
     found = parts(ders[0])
-    return Identity(pem, pin_of(ders[0]), found.issuer == found.subject)
+    return Identity(pem, pin_of(ders[0]), found.issuer == found.subject, _end(found.validity))
+
+
+def _end(validity: bytes) -> datetime:
+    """Return the later of the two times in a certificate's validity (RFC 5280 §4.1.2.5). Raises ValueError."""
+    head, length = 2, 2  # bytes of a tag and a length, of the sequence and of each time
+    at = head + length + validity[head + 1]
+    text = validity[at + length :].decode("ascii")
+    form = "%y%m%d%H%M%SZ" if len(text) == 13 else "%Y%m%d%H%M%SZ"
+    return datetime.strptime(text, form).replace(tzinfo=UTC)

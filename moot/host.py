@@ -25,7 +25,7 @@ from moot.certificate import Identity
 from moot.config import ConfigError, Wish
 from moot.datadir import StartError
 from moot.enter import enter, is_interactive
-from moot.invitation import Invitation
+from moot.invitation import Invitation, qr_code
 from moot.openfiles import complaint, raise_limit
 from moot.probe import is_moot, others_online
 from moot.running import Refused, last_line, stop
@@ -35,7 +35,6 @@ from protocol.settings import Settings
 READY_LIMIT_S: Final = 30.0
 LOG_NAME: Final = "server.log"  # in the data directory
 HANGUP: Final = 128 + signal.SIGHUP
-MIN_QR_COLUMNS: Final = 37  # of a code that has a host's name and a key
 
 
 class Report(msgspec.Struct):
@@ -59,7 +58,7 @@ def serve_here(wish: Wish) -> int:
 
     def ready(bound: list[tuple[str, int]], identity: Identity) -> None:
         with contextlib.suppress(OSError):  # nobody reads what is printed; the log says it too, and people are served
-            announce(bound, settings.lobby, identity.pin if identity.own else "")
+            announce(bound, settings, identity.pin if identity.own else "")
 
     try:
         return serve(settings, on_ready=ready, reload=wish.settings)
@@ -103,39 +102,24 @@ def serve_for_parent() -> int:
         return 1
 
 
-def announce(bound: Sequence[tuple[str, int]], lobby: str, pin: str) -> None:
-    """Print by which addresses and commands others come in; ``pin``: of the key, for nobody else vouches for it."""
+def announce(bound: Sequence[tuple[str, int]], settings: Settings, pin: str) -> None:
+    """Print by which addresses and commands others come in; ``pin``: of the key, when nobody else vouches for it."""
     click.echo(f"moot listens on {', '.join(show(host, port) for host, port in bound)}.")
-    click.echo(invitation(bound))
-    host, port = places[0] if (places := _reachable(bound)) else (addresses.dialable(bound[0][0]), bound[0][1])
-    url = str(Invitation(Address(host, port), lobby, pin))
+    click.echo(join_commands(bound, short=settings.plaintext != "all"))
+    url = str(invitation(bound, settings.lobby, pin))
     click.echo(f"An invitation{' that names the key of this server' if pin else ''}:")
     click.echo(f"  moot join '{url}'")
-    if places and (picture := qr_code(url)):
+    if _reachable(bound) and (picture := qr_code(url)):
         click.echo(picture)
 
 
-def qr_code(text: str) -> str:
-    """Return ``text`` as a QR code for the terminal; nothing when it cannot show one, or is too small."""
-    size = shutil.get_terminal_size()
-    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
-    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb" or encoding != "utf8":
-        return ""
-    if size.columns < MIN_QR_COLUMNS or size.lines < MIN_QR_COLUMNS // 2:
-        return ""
-    import io
-
-    import segno
-
-    code, drawn = segno.make(text, error="l", micro=False), io.StringIO()
-    width, height = code.symbol_size()
-    if width > size.columns or (height + 1) // 2 >= size.lines:
-        return ""
-    code.terminal(drawn, compact=True)
-    return drawn.getvalue().rstrip("\n")
+def invitation(bound: Sequence[tuple[str, int]], lobby: str, pin: str) -> Invitation:
+    """Return an invitation to the likeliest address of a server that is ``bound`` so."""
+    host, port = next(iter(_reachable(bound)), (addresses.dialable(bound[0][0]), bound[0][1]))
+    return Invitation(Address(host, port), lobby, pin)
 
 
-def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
+def join_commands(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
     """Return the lines that say how others join a server that is ``bound`` so; ``short``: with moot only."""
     places = _reachable(bound)
     leads = ["Others join with:"] + ["or:"] * (len(places) - 1)
@@ -170,11 +154,15 @@ def host_and_join(wish: Wish, nick: str | None, rooms: Sequence[str], *, plain: 
 
     signal.signal(signal.SIGHUP, hung_up)
     with Child(wish) as server:
-        announce(server.bound, settings.lobby, server.report.pin if server.report.own else "")
+        pin = server.report.pin if server.report.own else ""
+        announce(server.bound, settings, pin)
         host, port = server.bound[0]
         address = Address(addresses.dialable(host), port)
         trust.vouch(address, server.report.pin)
-        code = enter(show(*address), nick, rooms, plain=plain, greeting=invitation(server.bound, short=True))
+        greeting = (
+            f"{join_commands(server.bound, short=True)}\nor: moot join '{invitation(server.bound, rooms[0], pin)}'"
+        )
+        code = enter(show(*address), nick, rooms, plain=plain, greeting=greeting)
         if wants_to_go_on(others_online(*address, but=nick or "")):
             server.keep()
             click.echo(f"The server goes on (process {server.pid}); `{me()} stop` ends it, `{me()}` joins it again.")

@@ -3,7 +3,11 @@
 `moot://192.168.1.5:6668/#tea?key=SHA256:…`; room and key may be left out. Prints and connects nothing.
 """
 
+import io
+import os
 import re
+import shutil
+import sys
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -12,6 +16,7 @@ from protocol.pins import parse_pin
 
 SCHEME: Final = "moot://"
 MAX_LENGTH: Final = 1000
+MIN_QR_COLUMNS: Final = 37  # of a code that has a host's name and a key
 _QUERY: Final = re.compile(r"\?(?=[a-z]+=[^?]*$)")  # a room's name may have question marks too
 _EXAMPLE: Final = f"{SCHEME}HOST:PORT/#room?key=SHA256:…"
 
@@ -55,3 +60,21 @@ def parse_invitation(text: str) -> Invitation:
     if room and (len(room) > 64 or room.split() != [room]):
         raise ValueError(f"{room!r} in the invitation is no room; a name has 1 to 64 characters and no blanks")
     return Invitation(parse_address(host), "#" + room if room else "", parse_pin(value) if query else "")
+
+
+def qr_code(text: str) -> str:
+    """Return ``text`` as a QR code for the terminal; nothing when it cannot show one, or is too small."""
+    size = shutil.get_terminal_size()
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb" or encoding != "utf8":
+        return ""
+    if size.columns < MIN_QR_COLUMNS or size.lines < MIN_QR_COLUMNS // 2:
+        return ""
+    import segno
+
+    code, drawn = segno.make(text, error="l", micro=False), io.StringIO()
+    width, height = code.symbol_size()
+    if width > size.columns or (height + 1) // 2 >= size.lines:
+        return ""
+    code.terminal(drawn, compact=True)
+    return drawn.getvalue().rstrip("\n")

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from moot import certificate
@@ -103,6 +104,8 @@ class Operator:
         if identity != family.identity:
             lines.append(f"the certificate is read anew; {_key_change(family.identity, identity)}")
             family.show(identity)
+            if trouble := certificate.complaint(identity, datetime.now(UTC)):
+                lines.append(trouble)
         logs.setup(family.settings.log_format)
         for child in family.children:
             if child.kind != "sandbox":

@@ -14,6 +14,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -281,6 +282,8 @@ class Supervisor:
                 return
             assert self.identity is not None
         log.info("the server's key is %s", self.identity.pin)
+        if trouble := certificate.complaint(self.identity, datetime.now(UTC)):
+            log.warning("%s", trouble)
         self._on_ready(self.identity)
 
     def _bury(self, child: Child) -> None:

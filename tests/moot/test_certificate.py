@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from moot.certificate import CertificateError, load, load_or_make, make
+from moot.certificate import CertificateError, complaint, load, load_or_make, make
 from protocol.pins import pin_of
 from protocol.settings import Settings
 
@@ -44,6 +45,35 @@ def test_it_is_p256_ends_never_and_names_this_machine() -> None:
     assert certificate.not_valid_after_utc == datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert "localhost" in names.get_values_for_type(x509.DNSName)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (datetime.datetime(9999, 12, 1, tzinfo=datetime.UTC), ""),
+        (datetime.datetime(9999, 12, 20, tzinfo=datetime.UTC), "the certificate ends on 9999-12-31; renew it and run"),
+    ],
+)
+def test_a_certificate_that_ends_soon_is_complained_of(tmp_path: Path, now: datetime.datetime, said: str) -> None:
+    text = complaint(load_or_make(Settings(), tmp_path), now)
+    assert text.startswith(said)
+    assert bool(text) == bool(said)
+
+
+def test_the_end_of_an_operators_certificate_is_read(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "moot.example")])
+    start, end = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), datetime.datetime(2026, 4, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = builder.serial_number(1).not_valid_before(start).not_valid_after(end).sign(key, hashes.SHA256())
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    cert = made.public_bytes(serialization.Encoding.PEM)
+    found = load(configured(tmp_path, cert.decode(), private.decode()), tmp_path)
+    assert found is not None
+    assert found.ends == end
+    text = "the certificate ended on 2026-04-01; renew it and run `moot reload`"
+    assert complaint(found, end) == text
 
 
 def test_a_start_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path) -> None:
