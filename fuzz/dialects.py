@@ -12,7 +12,7 @@ from protocol import native
 from protocol.native import Event, Request
 from protocol.settings import DEFAULTS
 from workers import intake
-from workers.dialects import Dialect, prose
+from workers.dialects import Dialect, Effect, Item, prose
 from workers.dialects.lines import LineReader
 from workers.dialects.native import Native
 from workers.dialects.plain import MAX_HELD, Plain
@@ -127,15 +127,15 @@ def answer(dialect: Dialect, source: Source, asked: list[Request]) -> None:
     check_output(dialect.receive(event))
     if isinstance(event, native.Msg):
         dialect.wants(event)
-    take(dialect, list(dialect.follow_up()), asked)
+    take(dialect, dialect.follow_up(), asked)
 
 
-def take(dialect: Dialect, items: list[Request | bytes], asked: list[Request]) -> None:
+def take(dialect: Dialect, items: Sequence[Item], asked: list[Request]) -> None:
     for item in items:
         if isinstance(item, bytes):
             if not item.startswith(b"HTTP/"):
                 check_output(item)
-        else:
+        elif not isinstance(item, Effect):
             check_prepared(item)
             asked.append(item)
 

@@ -4,14 +4,9 @@ One send costs the kernel some 20 microseconds, whatever is in it, so everything
 adds bytes to connections' output and leaves the writing to the worker.
 """
 
-from collections.abc import Callable, Mapping
-
-from protocol import native
 from protocol.ipc import Announced, ConnId, Posted
 from workers.conn import Conn
 from workers.sendq import Logged
-
-Encoder = Callable[[native.Event], bytes]
 
 
 class LocalRoom:
@@ -46,7 +41,7 @@ class LocalRoom:
         if sender is not None and sender.dialect is not None and not sender.dialect.echoes:
             self.particular.add(item.conn)
 
-    def flush(self, encoders: Mapping[str, Encoder]) -> None:
+    def flush(self) -> None:
         """Give every member what it is to hear. Must run before the membership changes."""
         heard, self.heard = self.heard, []
         particular, self.particular = self.particular, set()
@@ -58,8 +53,8 @@ class LocalRoom:
             assert dialect is not None
             variant = dialect.variant
             if variant not in joined:
-                encode = encoders[variant]
-                encoded[variant] = [encode(item.msg if isinstance(item, Posted) else item.event) for item in heard]
+                shared = dialect.shared
+                encoded[variant] = [shared(item.msg if isinstance(item, Posted) else item.event) for item in heard]
                 joined[variant] = b"".join(encoded[variant])
             if dialect.picky or conn.id in particular:
                 conn.send(_for_one(conn, heard, encoded[variant]), logged)
