@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -50,10 +50,8 @@ from workers import tcp
 from workers.catchup import CatchUp
 from workers.conn import Conn
 from workers.dialects import Dialect
-from workers.dialects import classic as classic_dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
-from workers.dialects.classic_lobby import Lobby
 from workers.door import Door, Due
 from workers.easel import Easel
 from workers.fanout import LocalRoom
@@ -63,6 +61,9 @@ from workers.output import Output
 from workers.secured import Encryption
 from workers.sendq import Logged
 from workers.sniff import Speech
+
+if TYPE_CHECKING:
+    from workers.dialects.classic_lobby import Lobby
 
 log = logging.getLogger("moot.worker")
 
@@ -154,12 +155,15 @@ class Worker:
         return plain_dialect.Plain(self.settings, offset_s, lambda: secrets.token_urlsafe(16))
 
     def _classic(self) -> Dialect:
+        from workers.dialects import classic  # few need it, and every start would wait for it
+        from workers.dialects.classic_lobby import Lobby
+
         room = self.settings.lobby
         with contextlib.suppress(names.BadName):  # else nobody can enter it, and each is told so
             room = names.room(room)
         if room not in self._lobbies:
             self._lobbies[room] = Lobby(room, lambda: time.time_ns() // 1_000_000)
-        return classic_dialect.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
+        return classic.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
 
     def closed(self, conn: Conn, reason: str) -> None:
         """A connection's socket is closed, whoever closed it."""
