@@ -60,7 +60,7 @@ class WebSocket:
         self._frames = Protocol(SERVER, max_size=settings.max_line + MAX_CONTROL, logger=_log)
         self._parts: list[bytes] = []  # of a message under way
         self._size = 0  # bytes of them
-        self._idle = 0  # frames since something was asked
+        self._idle = 0  # frames since something was asked, or since the last wake
         self._heard = True  # anything, since the last wake
         self._silent = 0  # wakes in a row without
         self._asked = False  # anything, ever
@@ -234,6 +234,7 @@ class WebSocket:
         """Some time has passed."""
         if self._last is not None:
             return []
+        self._idle = 0  # pongs of one who listens for hours are no flood
         again = Wake(self._settings.dead_after / PINGS, self._wake)
         if self._heard:
             self._heard, self._silent = False, 0
