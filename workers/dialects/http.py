@@ -148,7 +148,8 @@ class Http:
         match _path(request.path):
             case "/":
                 port = int(host["port"] or DEFAULT_PORT) if host else DEFAULT_PORT
-                page = web.page(self._settings.server_name, host["host"] if host else "", port)
+                tls = self._settings.plaintext != "all"
+                page = web.page(self._settings.server_name, host["host"] if host else "", port, tls=tls)
                 return [self._answer(HTTPStatus.OK, page), HangUp()]
             case "/healthz":
                 return [native.Ping(id=_HEALTH), Wake(HEALTH_S, self._unhealthy)]
