@@ -50,11 +50,12 @@ from workers import tcp
 from workers.catchup import CatchUp
 from workers.conn import Conn
 from workers.dialects import Dialect
+from workers.dialects import irc as irc_dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
 from workers.door import Door, Due
 from workers.easel import Easel
-from workers.fanout import LocalRoom
+from workers.fanout import LocalRoom, Scattering
 from workers.farewell import Farewell
 from workers.link import PipeLink
 from workers.output import Output
@@ -98,6 +99,7 @@ class Worker:
         self.easel = Easel(loop, self._do)
         self.catchup = CatchUp(self)
         self.output = Output(self)
+        self._scattering = Scattering()
         self.encryption = Encryption(self)
         self.stalled: set[Conn] = set()  # their sockets are full
         self.queued = 0  # bytes that wait for them
@@ -147,6 +149,8 @@ class Worker:
                 return http.Http(self.settings, lambda: formatdate(usegmt=True), self.dialect)
             case Speech.CLASSIC:
                 return self._classic()
+            case Speech.IRC:
+                return irc_dialect.Irc(self.settings, lambda: secrets.token_urlsafe(16))
             case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
                 return self._plain()
 
@@ -279,6 +283,7 @@ class Worker:
                 self._down[type(event)](self, event)
             except Exception:  # the other events are other people's
                 log.exception("an event could not be handed out")
+        self._scattering.forget()
         self.output.flush()
 
     def _answered(self, event: Answered) -> None:
@@ -354,7 +359,7 @@ class Worker:
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
         if room is not None and not (self.farewell.stopping and isinstance(event.event, native.Left)):
-            room.hear(event)
+            room.hear_of(event, self._scattering.before(event))
             self.output.note(room)
             if isinstance(event.event, native.Renamed):
                 self._note_rename(room, event.event)
@@ -365,6 +370,7 @@ class Worker:
                 conn.hello = msgspec.structs.replace(conn.hello, nick=renamed.nick)
 
     def _entered(self, event: Entered) -> None:
+        self._scattering.forget()
         conn = self.conns.get(event.conn)
         if conn is None:
             return
