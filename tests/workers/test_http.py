@@ -230,6 +230,16 @@ def test_the_handshake_is_that_of_the_rfc() -> None:
     assert isinstance(wake, Wake)
 
 
+def test_the_first_subprotocol_that_is_known_is_spoken() -> None:
+    """IRCv3 WebSocket: "The server MUST accept any subprotocol it supports, respecting the client's order"."""
+    status, rest, (become, _wake) = upgrade(
+        "Sec-WebSocket-Protocol: soap, binary.ircv3.net", "Sec-WebSocket-Protocol: text.ircv3.net"
+    )
+    assert status == "101 Switching Protocols"
+    assert "Sec-WebSocket-Protocol: binary.ircv3.net\r\n" in rest
+    assert isinstance(become, Become)
+
+
 def test_no_compression_is_spoken() -> None:
     status, rest, _ = upgrade("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
     assert status == "101 Switching Protocols"

@@ -258,7 +258,7 @@ def test_what_was_asked_before_a_mistake_was_asked() -> None:
 def test_a_dialect_of_lines_within_gets_a_message_for_each_line() -> None:
     socket = WebSocket(Plain(Settings(), 0, lambda: "c1"), Settings(), binary=True)
     assert (socket.name, socket.variant, socket.resumes, socket.echoes) == (
-        "plain in websocket",
+        "plain-websocket",
         "websocket plain",
         False,
         False,

@@ -30,7 +30,7 @@ from protocol.native import DEFAULT_PORT, Event, Msg
 from protocol.settings import SAME_HOST, Settings
 from workers import web
 from workers.dialects import Become, Dialect, HangUp, Item, Wake
-from workers.dialects.websocket import SUBPROTOCOLS, WebSocket
+from workers.dialects.websocket import SUBPROTOCOLS, around
 from workers.sniff import Speech
 
 MAX_HEAD: Final = 32 * 1024  # bytes of request line and headers; browsers send cookies of other ports too
@@ -173,7 +173,7 @@ class Http:
             return self._not_upgraded(response)
         self._answered = True
         speech, binary = SUBPROTOCOLS[self._parser.subprotocol or ""]
-        socket = WebSocket(self._make(speech), self._settings, binary=binary)
+        socket = around(self._make(speech), self._settings, binary=binary)
         return [Become(socket, response.serialize()), *socket.open(), *socket.feed(rest)]
 
     def _not_upgraded(self, response: Response) -> Sequence[Item]:
