@@ -192,6 +192,8 @@ class Seating:
             resumed=earlier is not None,
             color=person.color,
             away=person.away,
+            people=len(self.people.by_uid),
+            rooms=len(self.rooms.by_name),
         )
 
     def _new_device(self, do: Do, hello: native.Hello, uid: bytes, nick: str, now_ms: int) -> Device:

@@ -218,6 +218,8 @@ class Welcome(_Answer, frozen=True):
     resumed: bool = False  # took over this person's earlier connection, rooms included
     color: str | None = None  # as it is now, maybe chosen on the earlier connection
     away: str | None = None
+    people: int = 0  # on the server
+    rooms: int = 0  # with somebody in them
 
 
 class Ok(_Answer, frozen=True):

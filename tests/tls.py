@@ -44,7 +44,8 @@ class TlsPeer(Peer):
 
     def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         super().__init__(port)
-        self.sock = self.tls = (context or any_certificate()).wrap_socket(self.sock, server_hostname="127.0.0.1")
+        context = context or any_certificate()
+        self.sock = self.tls = context.wrap_socket(self.sock, suppress_ragged_eofs=False)  # an end without one raises
 
     def shown(self) -> bytes:
         """Return the certificate that the server has shown."""

@@ -23,7 +23,6 @@ from workers import tcp
 from workers.dialects import Become, Dialect, Effect, HangUp, Item, Wake
 from workers.flood import Bucket, cost
 from workers.intake import prepare
-from workers.pacing import paced
 from workers.sendq import Logged, SendQueue
 from workers.sniff import Speech, sniff
 
@@ -177,6 +176,8 @@ class Conn(asyncio.Protocol):
         self.greeted, self._knock = False, b""
         self.dialect = self.worker.dialect(speech)
         if speech is Speech.CLASSIC:
+            from workers.pacing import paced  # with its dialect, which few need
+
             self.transport = paced(self)
         if (no := self.worker.encryption.refusal(self)) is not None:
             self.reply(no)

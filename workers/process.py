@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -50,19 +50,21 @@ from workers import tcp
 from workers.catchup import CatchUp
 from workers.conn import Conn
 from workers.dialects import Dialect
-from workers.dialects import classic as classic_dialect
+from workers.dialects import irc as irc_dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
-from workers.dialects.classic_lobby import Lobby
 from workers.door import Door, Due
 from workers.easel import Easel
-from workers.fanout import LocalRoom
+from workers.fanout import LocalRoom, Scattering
 from workers.farewell import Farewell
 from workers.link import PipeLink
 from workers.output import Output
 from workers.secured import Encryption
 from workers.sendq import Logged
 from workers.sniff import Speech
+
+if TYPE_CHECKING:
+    from workers.dialects.classic_lobby import Lobby
 
 log = logging.getLogger("moot.worker")
 
@@ -97,6 +99,7 @@ class Worker:
         self.easel = Easel(loop, self._do)
         self.catchup = CatchUp(self)
         self.output = Output(self)
+        self._scattering = Scattering()
         self.encryption = Encryption(self)
         self.stalled: set[Conn] = set()  # their sockets are full
         self.queued = 0  # bytes that wait for them
@@ -146,6 +149,8 @@ class Worker:
                 return http.Http(self.settings, lambda: formatdate(usegmt=True), self.dialect)
             case Speech.CLASSIC:
                 return self._classic()
+            case Speech.IRC:
+                return irc_dialect.Irc(self.settings, lambda: secrets.token_urlsafe(16))
             case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
                 return self._plain()
 
@@ -154,12 +159,15 @@ class Worker:
         return plain_dialect.Plain(self.settings, offset_s, lambda: secrets.token_urlsafe(16))
 
     def _classic(self) -> Dialect:
+        from workers.dialects import classic  # few need it, and every start would wait for it
+        from workers.dialects.classic_lobby import Lobby
+
         room = self.settings.lobby
         with contextlib.suppress(names.BadName):  # else nobody can enter it, and each is told so
             room = names.room(room)
         if room not in self._lobbies:
             self._lobbies[room] = Lobby(room, lambda: time.time_ns() // 1_000_000)
-        return classic_dialect.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
+        return classic.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
 
     def closed(self, conn: Conn, reason: str) -> None:
         """A connection's socket is closed, whoever closed it."""
@@ -275,6 +283,7 @@ class Worker:
                 self._down[type(event)](self, event)
             except Exception:  # the other events are other people's
                 log.exception("an event could not be handed out")
+        self._scattering.forget()
         self.output.flush()
 
     def _answered(self, event: Answered) -> None:
@@ -350,7 +359,7 @@ class Worker:
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
         if room is not None:
-            room.hear(event)
+            room.hear_of(event, self._scattering.before(event))
             self.output.note(room)
             if isinstance(event.event, native.Renamed):
                 self._note_rename(room, event.event)
@@ -361,6 +370,7 @@ class Worker:
                 conn.hello = msgspec.structs.replace(conn.hello, nick=renamed.nick)
 
     def _entered(self, event: Entered) -> None:
+        self._scattering.forget()
         conn = self.conns.get(event.conn)
         if conn is None:
             return

@@ -11,14 +11,17 @@ class Speech(Enum):
     NATIVE = auto()
     HTTP = auto()  # which WebSocket begins with
     CLASSIC = auto()
+    IRC = auto()
     PLAIN = auto()
 
 
 _METHODS: Final = (*(b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"), b"PRI")
+_COMMANDS: Final = (b"NICK ", b"USER ", b"CAP ", b"PASS ", b"PING ", b"QUIT", b"AUTHENTICATE ")
 _BEGINNINGS: Final[tuple[tuple[bytes, Speech], ...]] = (
     (b"\x16", Speech.TLS),
     (b"{", Speech.NATIVE),
     (b"CON,", Speech.CLASSIC),
+    *((command, Speech.IRC) for command in _COMMANDS),
     *((method + b" ", Speech.HTTP) for method in _METHODS),  # PRI: HTTP/2 without asking whether it is spoken here
 )
 

@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pexpect
+
 from moot.certificate import make
 from protocol.pins import pin_of
 from tests.moot.program import MOOT, moot
@@ -103,3 +105,21 @@ def test_a_terminal_is_shown_the_invitation_as_a_picture(tmp_path: Path) -> None
             server.terminate()
             os.close(ours)
     assert b"moot join 'moot://" in shown
+
+
+def test_the_full_screen_client_stops_at_a_changed_key_and_leaves_what_to_do_on_the_screen(tmp_path: Path) -> None:
+    other = "SHA256:LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        where = f"127.0.0.1:{server.port}"
+        assert talk(where).returncode == 0
+        (line,) = known()
+        file = Path(os.environ["XDG_STATE_HOME"]) / "moot" / "known_servers"
+        file.write_text(line.replace(line.split()[1], other) + "\n")
+        screen = pexpect.spawn(
+            MOOT[0], [*MOOT[1:], "join", where], dimensions=(40, 120), timeout=LIMIT_S, encoding="utf-8"
+        )
+        shown = screen.read()
+        assert screen.wait() == 3
+        last = " ".join(shown.rpartition("\x1b[?1049l")[2].split())  # what stands there when the screen is given back
+        for part in ("its key has changed", other, line.split()[1], f"moot forget {where}"):
+            assert part in last

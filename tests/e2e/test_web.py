@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidS
 from websockets.frames import CLOSE, CONT, PING, PONG, TEXT, Close, Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 from protocol import native
 from tests.server import LIMIT_S, Peer, Server, serving, until
@@ -226,6 +226,43 @@ def test_one_without_a_name_is_told_and_closed(shared: Server) -> None:
         assert nobody.closed() == Close(
             1008, "not-introduced: no hello within 1 seconds; connect again when you are ready"
         )
+
+
+@pytest.mark.parametrize("subprotocol", ["text.ircv3.net", "binary.ircv3.net"])
+def test_irc_is_spoken_where_it_is_asked_for(shared: Server, subprotocol: str) -> None:
+    """IRCv3 WebSocket: "each message MUST consist of a single IRC line" and "MUST NOT include trailing \\r or \\n"."""
+    kind = bytes if subprotocol.startswith("binary") else str
+    room, nick = f"#irc-{subprotocol[:4]}", f"irene-{subprotocol[:4]}"
+    uri = f"ws://127.0.0.1:{shared.port}/ws"
+    with connect(uri, subprotocols=[Subprotocol("soap"), Subprotocol(subprotocol)], compression=None) as irene:
+        assert irene.subprotocol == subprotocol
+
+        def say(line: str) -> None:
+            irene.send(line if kind is str else line.encode())
+
+        def hear(wanted: str) -> str:
+            while True:
+                message = irene.recv(LIMIT_S)
+                assert type(message) is kind
+                line = message if isinstance(message, str) else message.decode()
+                assert not set(line) & set("\r\n")
+                if f" {wanted} " in line:
+                    return line
+
+        for line in ("CAP LS 302", f"NICK {nick}", "USER u 0 * :Irene", "CAP END"):
+            say(line)
+        assert nick in hear("001")
+        say(f"JOIN {room}")
+        hear("366")
+        with web(shared, f"ann-{subprotocol[:4]}", room) as ann:
+            ann.ask(native.Send(cmid="c1", to=room, text="hello from a page 🐮"), native.Ok)
+            assert hear("PRIVMSG").endswith("hello from a page 🐮")
+            say(f"PRIVMSG {room} :hello back")
+            assert ann.next(lambda event: isinstance(event, native.Msg) and event.text == "hello back").nick == nick
+        say("QUIT")
+        hear("ERROR")
+        with pytest.raises(ConnectionClosedOK):
+            irene.recv(LIMIT_S)
 
 
 # --- through TLS

@@ -1,6 +1,7 @@
 """How messages of the classic protocol are cut, read and written."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,20 @@ def with_lines(*segments: bytes) -> list[Message | Bad]:
 )
 def test_a_bare_segment_is_cut_into_its_messages(segment: bytes, found: list[Message | Bad]) -> None:
     assert bare(segment) == found
+
+
+def test_the_examples_of_the_documentation_are_cut_as_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs/classic.md").read_text()
+    rows = page.split("| segments of a bare client | are |\n|---|---|\n")[1].split("\n\n")[0].split("\n")
+    assert len(rows) == 9
+    for row in rows:
+        segments, are = row.strip("| ").split(" | ")
+        decoder = Decoder(16384)
+        found: list[Message | Bad] = []
+        for segment in segments.split(" · "):
+            found += decoder.feed(segment.replace(" newline ", "\n").replace("`", "").encode())
+        assert sum(isinstance(item, Message) for item in found) == (1 if are.startswith("one") else 2), row
+        assert any(isinstance(item, Bad) for item in found) == ("an error" in are), row
 
 
 def test_the_end_of_a_segment_ends_bare_content_but_never_a_character() -> None:

@@ -64,6 +64,23 @@ def test_the_page_says_how_to_join_and_needs_nothing_else() -> None:
     assert isinstance(todo[0], HangUp)
 
 
+def test_the_page_speaks_of_tls_where_it_must_be_used() -> None:
+    rest = ask(get("/"), new(plaintext="local"))[1]
+    for line in (
+        "moot join localhost 6668",
+        "openssl s_client -quiet -connect localhost:6668",
+        "/connect -tls localhost 6668",
+        "wss://localhost:6668/ws",
+    ):
+        assert f"<code>{line}</code>" in rest
+
+
+def test_the_page_knows_addresses_of_either_kind_and_hosts_without_a_port() -> None:
+    assert "<code>nc 2001:db8::1 6668</code>" in ask("GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\n\r\n")[1]
+    assert "<code>ws://[2001:db8::1]:80/ws</code>" in ask("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n")[1]
+    assert "<code>nc this-host 6668</code>" in ask("GET / HTTP/1.0\r\n\r\n")[1]
+
+
 def test_the_page_may_do_nothing_but_show_itself() -> None:
     rest = ask(get("/"))[1]
     headers = dict(line.split(": ", 1) for line in rest.partition("\r\n\r\n")[0].split("\r\n"))
@@ -211,6 +228,16 @@ def test_the_handshake_is_that_of_the_rfc() -> None:
     assert isinstance(become, Become)
     assert isinstance(become.dialect, WebSocket)
     assert isinstance(wake, Wake)
+
+
+def test_the_first_subprotocol_that_is_known_is_spoken() -> None:
+    """IRCv3 WebSocket: "The server MUST accept any subprotocol it supports, respecting the client's order"."""
+    status, rest, (become, _wake) = upgrade(
+        "Sec-WebSocket-Protocol: soap, binary.ircv3.net", "Sec-WebSocket-Protocol: text.ircv3.net"
+    )
+    assert status == "101 Switching Protocols"
+    assert "Sec-WebSocket-Protocol: binary.ircv3.net\r\n" in rest
+    assert isinstance(become, Become)
 
 
 def test_no_compression_is_spoken() -> None:

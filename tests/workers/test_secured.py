@@ -169,6 +169,26 @@ def test_what_is_cut_off_without_a_goodbye_is_not_taken_for_what_was_said(server
     assert not eve.gather(native.Msg)
 
 
+def test_http_is_spoken_through_tls(server: Server, keep: Keep) -> None:
+    sock = keep(dialled(server.port))
+    sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: moot\r\nConnection: close\r\n\r\n")
+    assert rest(sock).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_who_is_sent_over_to_a_new_worker_hears_that_to_the_end(tmp_path: Path, keep: Keep) -> None:
+    with serving(tmp_path / "data", "--workers", "1") as server:
+        one = keep(TlsPeer(server.port))
+        hello = native.Hello(nick="ann", token="a token of ann, long")
+        one.ask(hello, native.Welcome)
+        assert moot("restart", "--data", server.data, "--spread", "0").returncode == 0
+        assert one.ended()  # the end of TLS, not only that of the socket: else it is an error here
+        bye = one.events[-1]
+        assert isinstance(bye, native.Bye)
+        assert bye.retry == 0
+        again = keep(TlsPeer(server.port))
+        assert again.ask(hello, native.Welcome).resumed
+
+
 def test_a_large_answer_is_whole(server: Server, keep: Keep) -> None:
     one = keep(TlsPeer(server.port))
     one.enter("large", "#large")

@@ -10,6 +10,8 @@ from workers.sniff import Speech, sniff
     [
         (b'{"op":"hello"}\n', Speech.NATIVE),
         (b"{", Speech.NATIVE),
+        *((line, Speech.IRC) for line in (b"NICK ann\r\n", b"CAP LS 302", b"QUIT\r\n", b"PASS x", b"AUTHENTICATE ")),
+        (b"nick ann\n", Speech.PLAIN),
         (b"ann\n", Speech.PLAIN),
         (b"GET / HTTP/1.1\r\n", Speech.HTTP),
         (b"POST ", Speech.HTTP),

@@ -258,7 +258,7 @@ def test_what_was_asked_before_a_mistake_was_asked() -> None:
 def test_a_dialect_of_lines_within_gets_a_message_for_each_line() -> None:
     socket = WebSocket(Plain(Settings(), 0, lambda: "c1"), Settings(), binary=True)
     assert (socket.name, socket.variant, socket.resumes, socket.echoes) == (
-        "plain in websocket",
+        "plain-websocket",
         "websocket plain",
         False,
         False,
@@ -374,10 +374,10 @@ def test_a_silent_client_is_pinged_and_given_up_in_the_end() -> None:
 def test_a_pong_is_a_sign_of_life() -> None:
     socket = new()
     wake = wakes(socket.open())
-    for _ in range(3 * PINGS):
+    for _ in range(3 * MAX_IDLE):  # an hour and more
         items = wake.then()
         if said(socket, items):
-            socket.feed(frame(b"", PONG))
+            assert list(socket.feed(frame(b"", PONG))) == []
         wake = wakes(items)
 
 

@@ -95,3 +95,15 @@ class Dialect(Protocol):
 
     def last_words(self) -> bytes:
         """The connection is about to be closed, whoever wants that: return what must stand behind all else."""
+
+
+class Personal:
+    """Base of dialects in which a member may hear something else than the room's other members do."""
+
+    def echo(self, msg: Msg, line: bytes) -> bytes:
+        """Return what the sender of ``msg`` gets of it; ``line`` is what the others get."""
+        raise NotImplementedError
+
+    def hears(self, event: Event) -> bool:
+        """Whether this client is told of an event that concerns a person, not a room, and reaches it once."""
+        raise NotImplementedError

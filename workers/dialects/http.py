@@ -30,7 +30,7 @@ from protocol.native import DEFAULT_PORT, Event, Msg
 from protocol.settings import SAME_HOST, Settings
 from workers import web
 from workers.dialects import Become, Dialect, HangUp, Item, Wake
-from workers.dialects.websocket import SUBPROTOCOLS, WebSocket
+from workers.dialects.websocket import SUBPROTOCOLS, around
 from workers.sniff import Speech
 
 MAX_HEAD: Final = 32 * 1024  # bytes of request line and headers; browsers send cookies of other ports too
@@ -148,7 +148,8 @@ class Http:
         match _path(request.path):
             case "/":
                 port = int(host["port"] or DEFAULT_PORT) if host else DEFAULT_PORT
-                page = web.page(self._settings.server_name, host["host"] if host else "", port)
+                tls = self._settings.plaintext != "all"
+                page = web.page(self._settings.server_name, host["host"] if host else "", port, tls=tls)
                 return [self._answer(HTTPStatus.OK, page), HangUp()]
             case "/healthz":
                 return [native.Ping(id=_HEALTH), Wake(HEALTH_S, self._unhealthy)]
@@ -172,7 +173,7 @@ class Http:
             return self._not_upgraded(response)
         self._answered = True
         speech, binary = SUBPROTOCOLS[self._parser.subprotocol or ""]
-        socket = WebSocket(self._make(speech), self._settings, binary=binary)
+        socket = around(self._make(speech), self._settings, binary=binary)
         return [Become(socket, response.serialize()), *socket.open(), *socket.feed(rest)]
 
     def _not_upgraded(self, response: Response) -> Sequence[Item]:

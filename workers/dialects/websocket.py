@@ -17,7 +17,7 @@ from websockets.protocol import SERVER, Protocol
 from protocol import native
 from protocol.native import Event, Msg
 from protocol.settings import Settings
-from workers.dialects import Dialect, Effect, HangUp, Item, Wake
+from workers.dialects import Dialect, Effect, HangUp, Item, Personal, Wake
 from workers.sniff import Speech
 
 MAX_CONTROL: Final = 125  # bytes in a control frame, RFC 6455 §5.5; also what a close frame's code and reason have
@@ -44,14 +44,21 @@ class Inner(NamedTuple):
 
 SUBPROTOCOLS: Final[dict[str, Inner]] = {
     "": Inner(Speech.NATIVE, binary=False),  # the client asks for none
+    "text.ircv3.net": Inner(Speech.IRC, binary=False),
+    "binary.ircv3.net": Inner(Speech.IRC, binary=True),
 }
+
+
+def around(inner: Dialect, settings: Settings, *, binary: bool) -> "WebSocket":
+    """Return ``inner`` in messages of either kind."""
+    return (PersonalWebSocket if isinstance(inner, Personal) else WebSocket)(inner, settings, binary=binary)
 
 
 class WebSocket:
     """One connection, from its handshake on."""
 
     def __init__(self, inner: Dialect, settings: Settings, *, binary: bool = False) -> None:
-        self.name = "websocket" if inner.name == "native" else f"{inner.name} in websocket"
+        self.name = "websocket" if inner.name == "native" else f"{inner.name}-websocket"
         self._inner = inner
         self._inner_variant = ""
         self._kind = Opcode.BINARY if binary else Opcode.TEXT
@@ -60,7 +67,7 @@ class WebSocket:
         self._frames = Protocol(SERVER, max_size=settings.max_line + MAX_CONTROL, logger=_log)
         self._parts: list[bytes] = []  # of a message under way
         self._size = 0  # bytes of them
-        self._idle = 0  # frames since something was asked
+        self._idle = 0  # frames since something was asked, or since the last wake
         self._heard = True  # anything, since the last wake
         self._silent = 0  # wakes in a row without
         self._asked = False  # anything, ever
@@ -234,6 +241,7 @@ class WebSocket:
         """Some time has passed."""
         if self._last is not None:
             return []
+        self._idle = 0  # pongs of one who listens for hours are no flood
         again = Wake(self._settings.dead_after / PINGS, self._wake)
         if self._heard:
             self._heard, self._silent = False, 0
@@ -244,6 +252,20 @@ class WebSocket:
             return [HangUp()]
         self._frames.send_ping(b"")
         return [*self._frames.data_to_send(), again]
+
+
+class PersonalWebSocket(WebSocket, Personal):
+    """The same where a member may hear something else than the others do."""
+
+    def echo(self, msg: Msg, line: bytes) -> bytes:
+        inner, others = self._inner, self._inner.shared(msg)
+        assert isinstance(inner, Personal)
+        mine = inner.echo(msg, others)
+        return line if mine == others else self._framed(mine)
+
+    def hears(self, event: Event) -> bool:
+        assert isinstance(self._inner, Personal)
+        return self._inner.hears(event)
 
 
 def _split(lines: bytes) -> list[bytes]:

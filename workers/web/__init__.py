@@ -21,16 +21,19 @@ def _files() -> tuple[Template, str]:
     return Template(here.joinpath("index.html").read_text("utf-8")), here.joinpath("style.css").read_text("utf-8")
 
 
-def page(server_name: str, host: str, port: int) -> bytes:
-    """Return the page of a server that is reached at ``host`` and ``port``, which may be a stranger's words."""
+def page(server_name: str, host: str, port: int, *, tls: bool) -> bytes:
+    """Return the page of a server that is reached at ``host`` and ``port``, which may be a stranger's words.
+
+    ``tls``: not everybody may connect without it.
+    """
     template, style = _files()
     bare = host.strip("[]") or DEFAULT_HOST
     fields = {
         "server": server_name,
-        "host": bare,
-        "port": str(port),
-        "address": f"{bare} {port}",
-        "websocket": f"ws://{host or DEFAULT_HOST}:{port}/ws",
+        "moot": f"moot join {bare} {port}",
+        "nc": f"openssl s_client -quiet -connect {host or DEFAULT_HOST}:{port}" if tls else f"nc {bare} {port}",
+        "irc": f"/connect {'-tls ' if tls else ''}{bare} {port}",
+        "websocket": f"ws{'s' if tls else ''}://{host or DEFAULT_HOST}:{port}/ws",
     }
     escaped = {name: html.escape(value) for name, value in fields.items()}
     return template.substitute(escaped, style=style).encode()
