@@ -135,3 +135,52 @@ def test_the_tables_are_in_order() -> None:
     assert [command.name for command in COMMANDS] == sorted(command.name for command in COMMANDS)
     assert [cap.name for cap in CAPS] == sorted(cap.name for cap in CAPS)
     assert list(NAMES) == sorted(NAMES)
+
+
+def test_the_names_of_a_full_channel_are_asked_for() -> None:
+    irc = inside("batch", "labeled-response")
+    irc.feed(b"@label=x JOIN #tea\r\n")
+    out = irc.receive(native.Room(id=2, room="#tea", seq=0, people=[native.Person("ann")], count=300))
+    assert out == b"@label=x :moot BATCH +b1 labeled-response\r\n@batch=b1 :ann!~u@moot JOIN #tea\r\n"
+    assert irc.follow_up() == [native.Who(id=3, room="#tea")]
+    people = [native.Person(f"n{number}") for number in range(200)]
+    lines = irc.receive(native.People(id=3, people=people, count=300, room="#tea")).split(b"\r\n")
+    assert [line.split(b" ")[2] for line in lines[:-2]] == [b"353", b"353", b"366"]
+    assert lines[-2] == b":moot BATCH -b1"
+
+
+def test_an_echo_that_came_before_its_answer_is_not_waited_for() -> None:
+    irc = inside("batch", "labeled-response", "echo-message")
+    irc.feed(b"@label=x PRIVMSG #tea :hi\r\n")
+    own = msg("hi", nick="ann")
+    assert irc.echo(own, irc.shared(own)) == b":ann!~u@moot PRIVMSG #tea :hi\r\n"  # replayed by a new broker
+    assert irc.receive(native.Ok(id=2, room="#tea", seq=7, time=NOON)) == b"@label=x :moot ACK\r\n"
+
+
+def test_history_is_asked_for_until_there_is_enough() -> None:
+    irc = inside("batch", "draft/chathistory")
+    assert irc.feed(b"CHATHISTORY LATEST #tea * 2\r\n") == [native.History(id=2, room="#tea", limit=100)]
+    topics = [msgspec.structs.replace(msg("t", "topic"), seq=seq) for seq in (5, 6)]
+    page = native.HistoryPage(id=2, room="#tea", messages=[*topics, msg("two")], more=True)
+    assert irc.receive(page) == b""
+    assert irc.follow_up() == [native.History(id=3, room="#tea", before=5, limit=100)]
+    earlier = [msgspec.structs.replace(msg(text), seq=seq) for seq, text in ((3, "zero"), (4, "one"))]
+    assert irc.receive(native.HistoryPage(id=3, room="#tea", messages=earlier, more=True)) == (
+        b":moot BATCH +b1 chathistory #tea\r\n@batch=b1 :bob!~u@moot PRIVMSG #tea :one\r\n"
+        b"@batch=b1 :bob!~u@moot PRIVMSG #tea :two\r\n:moot BATCH -b1\r\n"
+    )
+
+
+def test_history_of_what_is_no_longer_kept_is_looked_for_beyond_the_gap() -> None:
+    irc = inside("batch")
+    irc.feed(b"CHATHISTORY BEFORE #tea timestamp=2023-11-15T12:00:00.000Z 5\r\n")
+    irc.receive(native.HistoryPage(id=2, room="#tea", messages=[], gaps=[(4, 9)]))
+    assert irc.follow_up() == [native.History(id=3, room="#tea", before=4, limit=100)]
+
+
+def test_an_empty_answer_is_an_empty_batch() -> None:
+    irc = inside("batch")
+    irc.feed(b"CHATHISTORY LATEST #tea * 5\r\n")
+    assert irc.receive(native.HistoryPage(id=2, room="#tea", messages=[])) == (
+        b":moot BATCH +b1 chathistory #tea\r\n:moot BATCH -b1\r\n"
+    )
