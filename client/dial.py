@@ -50,7 +50,8 @@ async def dial(address: Address, known: Known) -> Line:
             return Line(*await _verified(address, known))
         return await _again(address, known, expected)
     except _NoTls:
-        text = "it answers without encryption, which it did not before; nothing was sent"
+        # So does a server that has no room for another connection: it says that before it knows what is spoken.
+        text = "it answers without encryption, which it did not before; nothing was sent, and it may be full"
         raise ConnectionError(text) from None
 
 

@@ -49,6 +49,18 @@ _TYPED: Final = _typed(
     "ann", "hello :+1:", "/me waves", "/msg bob hi", "/join #tea", "/topic tea", "/nick anna", "/away tea", "/back",
     "/who", "/whois bob", "/rooms", "/history 5", "/cowsay moo", "/ignore bob", "/color #fff", "/help", "/quit",
 )  # fmt: skip
+_SPOKEN: Final = [
+    seed("".join(f"{line}\r\n" for line in lines).encode())
+    for lines in (
+        ("CAP LS 302", "NICK ann", "USER a 0 * :Ann", "CAP REQ :batch labeled-response echo-message", "CAP END"),
+        ("NICK ann", "USER a 0 * :Ann", "JOIN #tea,#bee", "@label=x PRIVMSG #tea,bob :hi", "PART #tea :bye", "QUIT"),
+        ("NICK ann", "USER a 0 * :Ann", "TOPIC #tea :t", "NAMES #tea", "LIST >1,*t*", "MODE #tea +o ann", "AWAY :x"),
+        ("NICK ann", "USER a 0 * :Ann", "WHO #tea %tcn,1", "WHOIS ann", "USERHOST ann", "ISON ann", "LUSERS", "TIME"),
+        ("NICK ann", "USER a 0 * :Ann", "CHATHISTORY AROUND #tea timestamp=2020-01-01T00:00:00.000Z 5", "HELP", "MOTD"),
+        ("NICK ann", "USER a 0 * :Ann", "CHATHISTORY BETWEEN #tea msgid=e-1-5d7a09bf msgid=e-9-5d7a09bf 5", "PING x"),
+        ("NICK ann", "USER a 0 * :Ann", "PRIVMSG #tea :\1ACTION waves\1", "PRIVMSG #tea :!cowsay hi", "NOTICE a :\x03"),
+    )
+]
 _WORDS: Final = (
     '"op":"', '"ev":"', '"id":', '"cmid":"c', '"to":"#tea"', '"room":"@"', '"seq":', '"text":"', "\\ud83d", "\\u0000",
     *(f'"{member.__struct_config__.tag}"' for union in (Request, Event) for member in union.__args__),
@@ -85,6 +97,8 @@ TARGETS: Final[dict[str, Target]] = {
     "classic": Target(classic.classic_dialect, [*_CLASSIC, *_CHOICES], _CLASSIC_WORDS),
     "classic-cuts": Target(classic.any_cut_classic, _CLASSIC, _CLASSIC_WORDS),
     "classic-events": Target(classic.classic_events, _CHOICES),
+    "irc": Target(dialects.irc_dialect, [*_SPOKEN, *(seed(one[-200:], bytes(200)) for one in _SPOKEN), *_CHOICES]),
+    "irc-cuts": Target(dialects.any_cut_irc, [*_SPOKEN, seed(b"NICK ann\r\nUSER a 0 * :A\r\nQUIT\r\n", bytes(16))]),
     "prose": Target(dialects.plain_lines, _CHOICES),
     "http": Target(
         web.http_requests,

@@ -461,7 +461,7 @@ class Worker:
 
     def greet(self, conn: Conn) -> None:
         """``conn`` has been silent for a while; say something first if nothing came."""
-        if conn.dialect is not None or conn.closing or conn.knocks:
+        if conn.dialect is not None or conn.closing or conn.knocks or self.encryption.begins_late(conn):
             return
         if (no := self.encryption.refusal(conn)) is not None:
             self._farewell(conn, no)

@@ -31,13 +31,17 @@ class Encryption:
         self._early: dict[Conn, bytes] = {}  # who came before the certificate; not read from meanwhile
 
     def take(self, pem: str) -> None:
-        """Use these certificates and key for new connections; those there are keep what they have."""
+        """Use these certificates and key for new connections; those that stand keep what they have."""
         self._pem, self._context = pem, None
         early, self._early = self._early, {}
         for conn, data in early.items():
             if conn.transport is not None and not conn.closing:
                 conn.transport.resume_reading()
                 self.begin(conn, data)
+
+    def begins_late(self, conn: "Conn") -> bool:
+        """Whether ``conn`` waits for the certificate: it has spoken, and must hear nothing but TLS."""
+        return conn in self._early
 
     def begin(self, conn: "Conn", data: bytes) -> None:
         """``conn`` speaks TLS, beginning with ``data``."""
@@ -82,11 +86,6 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         worker = conn.worker
         self._timer = worker.loop.call_later(worker.settings.tls_handshake, self._late)
         raw.set_protocol(self)
-
-    @property
-    def established(self) -> bool:
-        """Whether the handshake is done."""
-        return self._tls.established
 
     # --- asyncio.Protocol, for the socket's transport
 

@@ -40,3 +40,18 @@ def test_irc_and_native_clients_are_in_the_same_rooms(tmp_path: Path) -> None:
         assert heard == [("#tea", "me", "waves"), ("@", "text", "psst")]
         bob.close()
         ann.leave()
+
+
+def test_what_comes_too_fast_is_refused_and_never_lost_in_silence(tmp_path: Path) -> None:
+    """263 RPL_TRYAGAIN: When a server drops a command without processing it, this numeric MUST be sent to inform the
+    client."""
+    with serving(tmp_path / "data", "--workers", "1", "--flood-rate", "1", "--flood-delay", "2") as server:
+        ann = Client(("127.0.0.1", server.port))
+        ann.register("ann", "echo-message")
+        ann.send("JOIN #tea", *(f"PRIVMSG #tea :m{number}" for number in range(30)))
+        ann.until("366")
+        told = [ann.read() for _ in range(30)]
+        assert {m.command for m in told} == {"PRIVMSG", "263"}
+        said = [int(m.last[1:]) for m in told if m.command == "PRIVMSG"]
+        assert said == list(range(len(said)))
+        ann.leave()

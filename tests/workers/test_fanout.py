@@ -5,7 +5,8 @@ from typing import cast
 from protocol import native
 from protocol.ipc import Announced, Posted
 from workers.conn import Conn
-from workers.fanout import LocalRoom
+from workers.dialects import Personal
+from workers.fanout import LocalRoom, Scattering
 from workers.sendq import Logged
 
 
@@ -28,6 +29,7 @@ class FakeConn:
     def __init__(self, id_: int, dialect: FakeDialect) -> None:
         self.id, self.dialect = id_, dialect
         self.out: list[bytes] = []
+        self.rooms: set[str] = set()
         self.logged: list[Logged | None] = []
 
     def send(self, line: bytes, logged: Logged | None = None) -> None:
@@ -180,3 +182,46 @@ def test_who_lags_is_told_nothing() -> None:
     tea.flush()
     assert ann.out == [b"n:x\n"]
     assert bob.out == []
+
+
+class Particular(FakeDialect, Personal):
+    """Hears of a person once, and its own words in capitals."""
+
+    def echo(self, msg: native.Msg, line: bytes) -> bytes:
+        return line.upper()
+
+    def hears(self, event: native.Event) -> bool:
+        return True
+
+
+def test_a_dialect_may_have_its_own_words_otherwise() -> None:
+    ann, bob = FakeConn(1, Particular("irc")), FakeConn(2, Particular("irc"))
+    tea = room(ann, bob)
+    tea.hear(posted(1, "hi", conn=1))
+    tea.flush()
+    assert (ann.out, bob.out) == ([b"I:HI\n"], [b"i:hi\n"])
+
+
+def test_who_shares_several_rooms_with_somebody_is_told_once() -> None:
+    both, one, native_both = (
+        FakeConn(1, Particular("irc")),
+        FakeConn(2, Particular("irc")),
+        FakeConn(3, FakeDialect("n")),
+    )
+    both.rooms, one.rooms, native_both.rooms = {"#tea", "#bee"}, {"#bee"}, {"#tea", "#bee"}
+    scattering = Scattering()
+    for name, members in (("#tea", (both, native_both)), ("#bee", (both, one, native_both))):
+        told = Announced(name, native.Left(room=name, nick="eve", reason="", quit=True))
+        here = room(*members)
+        here.hear_of(told, scattering.before(told))
+        here.flush()
+    assert [b"".join(conn.out) for conn in (both, one, native_both)] == [b"i:left\n", b"i:left\n", b"n:left\nn:left\n"]
+
+
+def test_what_happens_again_is_told_again() -> None:
+    scattering = Scattering()
+    away, back = native.Person("eve", away="x"), native.Person("eve")
+    events = [native.Changed(room=name, who=who) for who in (away, back) for name in ("#tea", "#bee")]
+    assert [scattering.before(Announced(event.room, event)) for event in events] == [[], ["#tea"], [], ["#tea"]]
+    scattering.forget()
+    assert scattering.before(Announced("#bee", events[-1])) == []

@@ -287,6 +287,7 @@ def test_a_handshake_that_is_none_is_refused(old: str, new_: str, status: str) -
     found, rest, todo = ask(HANDSHAKE.replace(old, new_) + "\r\n")
     assert found == status
     assert "Sec-WebSocket-Version: 13\r\n" in rest
+    assert ("Connection: close, upgrade\r\n" in rest) == ("\r\nUpgrade: websocket\r\n" in rest) == (status[:3] == "426")
     assert isinstance(todo[0], HangUp)
 
 

@@ -175,6 +175,13 @@ def test_http_is_spoken_through_tls(server: Server, keep: Keep) -> None:
     assert rest(sock).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+def test_irc_is_spoken_through_tls(server: Server, keep: Keep) -> None:
+    sock = keep(dialled(server.port))
+    sock.sendall(b"NICK ida\r\nUSER ida 0 * :Ida\r\n")
+    with sock.makefile("rb") as lines:
+        assert b" 001 ida " in lines.readline()
+
+
 def test_who_is_sent_over_to_a_new_worker_hears_that_to_the_end(tmp_path: Path, keep: Keep) -> None:
     with serving(tmp_path / "data", "--workers", "1") as server:
         one = keep(TlsPeer(server.port))
@@ -273,8 +280,21 @@ def test_who_may_come_without_tls_is_a_setting(tmp_path: Path, allowed: str, ref
         assert native_.next(native.Error).code == "tls-required"
         assert native_.ended()
         person.sendall(b"bob\n")
+        refused_in = {
+            b"CON,user=x,pass=\n": b"CONVER,",
+            b"NICK x\r\n": b"ERROR :",
+            b"GET / HTTP/1.1\r\n\r\n": b"HTTP/1.1 403",
+        }
+        others = [keep(nc(server)) for _ in refused_in]
+        for sock, first in zip(others, refused_in, strict=True):
+            sock.sendall(first)
+        sentence = b"this server wants TLS: nobody may connect without; use TLS on the same port"
         for sock in (person, silent):
-            assert b"this server wants TLS: nobody may connect without; use TLS on the same port" in rest(sock)
+            assert sentence in rest(sock)
+        for sock, form in zip(others, refused_in.values(), strict=True):
+            answer = rest(sock)
+            assert form in answer
+            assert sentence in answer
 
 
 def test_the_key_outlives_the_server(tmp_path: Path, keep: Keep) -> None:

@@ -215,7 +215,7 @@ class Http:
         headers = Headers(
             [
                 ("Date", self._date()),
-                ("Connection", "close"),
+                ("Connection", "close, upgrade" if "Upgrade" in dict(extra) else "close"),  # RFC 9110 §7.8
                 ("Content-Type", f"text/{'html' if is_page else 'plain'}; charset=utf-8"),
                 ("Content-Length", str(len(content))),
                 ("Content-Security-Policy", web.policy() if is_page else f"default-src 'none'; {web.CLOSED}"),

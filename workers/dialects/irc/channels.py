@@ -16,18 +16,21 @@ from workers.dialects.irc.turns import Turn, tagged
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
 
+MAX_CONDITIONS: Final = 20  # of one LIST; each is compared with each channel
 _ALL: Final = "0"  # JOIN 0 leaves every channel
 
 
 def _each(irc: "Irc", turn: Turn, listed: str, number: str = "403") -> list[tuple[str, str]]:
     """Return the channels of a list, as they were typed and as rooms; those that cannot be get ``number``."""
     found: list[tuple[str, str]] = []
-    for typed in dict.fromkeys(listed.split(",")):
+    wanted = [typed for typed in dict.fromkeys(listed.split(",")) if typed]
+    if not wanted:
+        irc.reply(turn, "461", turn.command)
+    for typed in wanted:
         try:
             found.append((typed, room(typed)))
         except names.BadName:
-            if typed:
-                irc.reply(turn, number, typed)
+            irc.reply(turn, number, typed)
     return found
 
 
@@ -98,7 +101,7 @@ def _part(irc: "Irc", turn: Turn, typed: str, name: str, reason: str) -> None:
 
     def answered(event: Event) -> None:
         if isinstance(event, native.Ok):
-            irc.rooms.pop(name, None)
+            irc.forget(name)
             turn.lines.append(("", body(irc.host.mask(irc.nick), "PART", *((name, reason) if reason else (name,)))))
         elif isinstance(event, native.Error):
             not_in(irc, turn, typed, name)
@@ -189,7 +192,7 @@ def _tell_members(irc: "Irc", turn: Turn, name: str, people: list[native.Person]
 
 
 def list_(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
-    conditions = [word for param in params[:2] for word in param.split(",") if word]
+    conditions = [word for param in params[:2] for word in param.split(",") if word][:MAX_CONDITIONS]
 
     def answered(event: Event) -> None:
         irc.reply(turn, "321", "Channel")

@@ -66,7 +66,8 @@ def message(msg: Msg, host: Host, flags: str, epoch: str) -> list[Line]:
         verb = _VERBS.get(msg.kind, "PRIVMSG")
         begin, end = ("\1ACTION ", "\1") if msg.kind == "me" else ("", "")
         room_left = MAX_BODY - len(f":{source} {verb} {target} :{begin}{end}".encode("utf-8", "replace"))
-        said = [piece for line in msg.text.split("\n") for piece in split(line or " ", room_left)]
+        limit = max(room_left, 16)  # bytes; no name is so long that less were left
+        said = [piece for line in msg.text.split("\n") for piece in split(line or " ", limit)]
         texts = [body(source, verb, target, f"{begin}{piece}{end}") for piece in said]
     first = tagged(time, f"msgid={msgid(epoch, msg)}" if "m" in flags else "")
     return [(time if number else first, text) for number, text in enumerate(texts)]

@@ -17,7 +17,7 @@ _ENDS: Final = re.compile(rb"[\r\n]+")  # a bare LF or CR ends a line too, as ma
 _COMMAND: Final = re.compile(r"[A-Za-z]{1,32}|[0-9]{3}")
 _ESCAPES: Final = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
 _ESCAPED: Final = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
-_UNSAFE: Final = str.maketrans({"\0": "", "\r": " ", "\n": " "})
+_UNSAFE: Final = str.maketrans({"\0": "_", "\r": "_", "\n": "_"})  # no name or text that is clean has them
 _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 
 
@@ -85,7 +85,8 @@ def parse(line: bytes) -> Message | Unreadable | None:
         text = line.decode().replace("\0", "")
     except UnicodeDecodeError:
         found = parse(line.decode("ascii", "replace").encode())
-        return Unreadable(found.command if isinstance(found, Message) else "*")
+        known = isinstance(found, Message) and _COMMAND.fullmatch(found.command) is not None
+        return Unreadable(found.command if isinstance(found, Message) and known else "*")
     tags: dict[str, str] = {}
     if text.startswith("@"):
         raw, _, text = text[1:].partition(" ")
@@ -123,12 +124,12 @@ def body(source: str, command: str, *params: str) -> str:
     Parameters but the last are cut at their first space, for a space there would make two of one.
     """
     *middle, last = params or ("",)
-    words = [f":{source}", command, *((word.split(" ")[0].lstrip(":") or "*").translate(_UNSAFE) for word in middle)]
+    words = [":" + source.replace(" ", "_"), command, *(word.split(" ")[0].lstrip(":") or "*" for word in middle)]
     if params:
         bare = (command in _BARE or (command in _BARE_ALONE and not middle)) and bool(last)
         bare = bare and not last.startswith(":") and " " not in last
-        words.append((last if bare else ":" + last).translate(_UNSAFE))
-    return clip(" ".join(words), MAX_BODY)
+        words.append(last if bare else ":" + last)
+    return clip(" ".join(words).translate(_UNSAFE), MAX_BODY)
 
 
 # "in other cases the use of a preceding ':' on the final parameter is OPTIONAL"; clients without a parser expect it

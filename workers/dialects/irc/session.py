@@ -207,6 +207,11 @@ class Irc(Personal):
         self.stage, self.welcome, self.nick = Stage.INSIDE, welcome, welcome.nick
         self.fun = chat.fun_table(welcome.fun)
 
+    def forget(self, room: str) -> None:
+        """Keep nothing of a room that one has left."""
+        for kept in (self.rooms, self.topics, self._echoed):
+            kept.pop(room, None)
+
     def leave(self, reason: str) -> None:
         self.stage = Stage.LEAVING
         self._held.clear()
