@@ -3,7 +3,7 @@
 A new broker learns from the workers who sits with them. What no worker can tell it stands here: those who linger, for
 their worker died or sent them over, and those whose worker died together with the broker. Without it they would come
 back as strangers, or stay as ghosts in everybody's list. It is a file in memory that the supervisor holds: nothing of
-it is on disk, and it goes with the server. Entries are appended; the last one of a person counts. When too many are
+it is on disk, and it goes with the server. Entries are appended; the last one of a device counts. When too many are
 outdated, those that count are written anew, behind the others or before them, and only then does the head of the file
 say that the sheet begins there: whenever a broker is killed, one whole sheet stands.
 """
@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from broker.people import Person
+from broker.people import Device
 
 log = logging.getLogger("moot.broker")
 
@@ -29,9 +29,10 @@ _SPARE: Final = 1 << 20  # bytes of outdated entries that are kept at least befo
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One person, or (without `rooms`) that they are gone. As `broker.people.Person` has it."""
+    """One device with its person, or (without `rooms`) that it is gone. As `broker.people` has them."""
 
-    uid: bytes
+    uid: bytes  # of the device
+    person: bytes = b""  # uid of the person
     conn: int = 0
     nick: str = ""
     addr: str = ""
@@ -43,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     spoke: int = 0
     returns: bool = False
     rooms: list[str] | None = None
+    name: str | None = None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -85,7 +87,7 @@ class Attendance:
         os.ftruncate(self._fd, self._end)
         return list(here.values())
 
-    def write(self, changed: dict[bytes, Person | None], everybody: Iterable[Person]) -> None:
+    def write(self, changed: dict[bytes, Device | None], everybody: Iterable[Device]) -> None:
         """Note those who changed, by uid (None: gone). ``everybody`` is asked for when the sheet is written anew."""
         if self._fd is None or not changed:
             return
@@ -97,11 +99,11 @@ class Attendance:
             log.error("who is here is not noted any more: %s", err)
             self._fd = None
 
-    def _write_anew(self, everybody: Iterable[Person]) -> None:
+    def _write_anew(self, everybody: Iterable[Device]) -> None:
         assert self._fd is not None
         self._live_bytes = 0
         self._live.clear()
-        entries = self._entries((person.uid, person) for person in everybody)
+        entries = self._entries((device.uid, device) for device in everybody)
         before = _HEAD.size + len(entries) + len(_END) <= self._begin
         begin = _HEAD.size if before else self._end
         self._put(entries + _END if before else entries, begin)
@@ -116,13 +118,13 @@ class Attendance:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._end = at + written
 
-    def _entries(self, people: Iterable[tuple[bytes, Person | None]]) -> bytes:
-        """Return the entries of ``people``, which count from now on."""
+    def _entries(self, devices: Iterable[tuple[bytes, Device | None]]) -> bytes:
+        """Return the entries of ``devices``, which count from now on."""
         out = bytearray()
-        for uid, person in people:
-            line = _encoder.encode(Entry(uid) if person is None else _entry(person))
+        for uid, device in devices:
+            line = _encoder.encode(Entry(uid) if device is None else _entry(device))
             out += _LENGTH.pack(len(line)) + line
-            self._count(uid, 0 if person is None else _LENGTH.size + len(line))
+            self._count(uid, 0 if device is None else _LENGTH.size + len(line))
         return bytes(out)
 
     def _count(self, uid: bytes, size: int) -> None:
@@ -132,18 +134,21 @@ class Attendance:
             self._live[uid] = size
 
 
-def _entry(person: Person) -> Entry:
+def _entry(device: Device) -> Entry:
+    person = device.person
     return Entry(
-        uid=person.uid,
-        conn=person.conn,
+        uid=device.uid,
+        person=person.uid,
+        conn=device.conn,
         nick=person.nick,
-        addr=person.addr,
-        dialect=person.dialect,
-        client=person.client,
-        since=person.since,
+        addr=device.addr,
+        dialect=device.dialect,
+        client=device.client,
+        since=device.since,
         color=person.color,
         away=person.away,
         spoke=person.spoke,
-        returns=person.returns,
-        rooms=list(person.rooms),
+        returns=device.returns,
+        rooms=list(device.rooms),
+        name=person.name,
     )

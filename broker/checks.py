@@ -13,7 +13,7 @@ import msgspec
 
 from protocol import names, native
 from protocol.ipc import Art, Attach, Do, Gone, Seat, Up, worker_of
-from protocol.native import MAX_NAME, MAX_REMARK
+from protocol.native import MAX_NAME, MAX_PERSON, MAX_REMARK
 from protocol.settings import Settings
 from protocol.text import clean
 
@@ -111,6 +111,7 @@ def _check_hello(hello: native.Hello) -> None:
     _check_name(hello.nick)
     _check_color(hello.color)
     _check_line("a program's name", hello.client, 64)
+    _check_line("a person's name", hello.name or "", MAX_PERSON)
 
 
 def _hello(do: Do, request: native.Hello, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Who is here: people by connection, nick and token, and how many come from each address. Pure."""
+"""Who is here: people and their devices by connection, token and nick; how many come from each address. Pure."""
 
 import math
 from dataclasses import dataclass, field
@@ -20,29 +20,22 @@ class Refusal(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Person:
-    """Somebody introduced. Keeps the seat while their worker is replaced."""
+class Device:
+    """One connection of a person, or the seat that it may come back to. Keeps it while its worker is replaced."""
 
     conn: ConnId
-    uid: bytes
-    nick: str
+    uid: bytes  # made of its token, 16 bytes
+    person: "Person"
     addr: str
     dialect: str
     client: str
     since: int  # introduced, milliseconds since 1970, UTC
-    color: str | None = None
-    away: str | None = None
-    spoke: int = 0  # last said something, as `since`; 0: never
     returns: bool = True  # has a token of its own to come back with
-    rooms: "dict[str, Room]" = field(default_factory=dict)
-    lingers_until: float | None = None  # monotonic seconds; None: connected
-    quit_reason: str = ""  # for those who linger
     attempt: int | None = None  # number of this connection among those tried with the token; None: not told
-    restored: bool = False  # known from the attendance sheet alone: no worker has told of them yet
-
-    @property
-    def card(self) -> native.Person:
-        return native.Person(self.nick, self.color, self.away)
+    rooms: "dict[str, Room]" = field(default_factory=dict)  # those of the person that it hears
+    lingers_until: float | None = None  # monotonic seconds; None: connected
+    quit_reason: str = ""  # for one that lingers
+    restored: bool = False  # known from the attendance sheet alone: no worker has told of it yet
 
     @property
     def connected(self) -> bool:
@@ -53,37 +46,76 @@ class Person:
         return None not in (attempt, self.attempt) and (attempt or 0) <= (self.attempt or 0)
 
 
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody introduced, on one device or several."""
+
+    uid: bytes  # whose the inbox is: that of the device, or of the account
+    nick: str
+    color: str | None = None
+    away: str | None = None
+    spoke: int = 0  # last said something, milliseconds since 1970, UTC; 0: never
+    name: str | None = None  # shown beside the nick
+    rooms: "dict[str, Room]" = field(default_factory=dict)
+    devices: list[Device] = field(default_factory=list)  # in the order they came
+
+    @property
+    def card(self) -> native.Person:
+        return native.Person(self.nick, self.color, self.away, self.name)
+
+    @property
+    def connected(self) -> list[Device]:
+        return [device for device in self.devices if device.connected]
+
+    @property
+    def newest(self) -> Device:
+        """The device that came last, of those that are connected if there are any."""
+        return max(self.devices, key=lambda device: (device.connected, device.since))
+
+
 class People:
     """Everybody introduced, by all that identifies them."""
 
     def __init__(self) -> None:
-        self.by_conn: dict[ConnId, Person] = {}
+        self.by_conn: dict[ConnId, Device] = {}
+        self.by_device: dict[bytes, Device] = {}  # by uid of the device
         self.by_uid: dict[bytes, Person] = {}
         self.by_key: dict[str, Person] = {}  # by folded nick
         self.skeletons: dict[str, Person] = {}  # by what their nick looks like
         self.per_address: dict[str, int] = {}
-        self.lingering: dict[bytes, Person] = {}  # by uid
+        self.lingering: dict[bytes, Device] = {}  # by uid
         self.lingers_first = math.inf  # none of them may go before it, monotonic seconds
-        self.touched: dict[bytes, Person | None] = {}  # by uid: changed since the shell last looked; None: gone
+        self.touched: dict[bytes, Device | None] = {}  # by uid: changed since the shell last looked; None: gone
 
     def touch(self, person: Person) -> None:
         """Something of ``person`` has changed that a new broker would have to know."""
-        self.touched[person.uid] = person
+        for device in person.devices:
+            self.touched[device.uid] = device
 
-    def add(self, person: Person) -> None:
+    def add(self, device: Device) -> None:
+        """``device`` is here, and its person, if it is their first."""
+        person = device.person
+        person.devices.append(device)
         self.touch(person)
-        self.by_conn[person.conn] = person
-        self.by_uid[person.uid] = person
-        self._name(person)
-        self._count(person, 1)
+        self.by_conn[device.conn] = device
+        self.by_device[device.uid] = device
+        if len(person.devices) == 1:
+            self.by_uid[person.uid] = person
+            self._name(person)
+        self._count(device, 1)
 
-    def remove(self, person: Person) -> None:
-        self.touched[person.uid] = None
-        del self.by_conn[person.conn]
-        del self.by_uid[person.uid]
-        self._unname(person)
-        self.lingering.pop(person.uid, None)
-        self._count(person, -1)
+    def remove(self, device: Device) -> None:
+        """``device`` is gone, and its person, if it was their last."""
+        person = device.person
+        person.devices.remove(device)
+        self.touched[device.uid] = None
+        del self.by_conn[device.conn]
+        del self.by_device[device.uid]
+        self.lingering.pop(device.uid, None)
+        self._count(device, -1)
+        if not person.devices:
+            del self.by_uid[person.uid]
+            self._unname(person)
 
     def rename(self, person: Person, nick: str) -> None:
         self.touch(person)
@@ -91,26 +123,26 @@ class People:
         person.nick = nick
         self._name(person)
 
-    def move(self, person: Person, conn: ConnId, addr: str, dialect: str) -> None:
-        """``person`` is on another connection from here on."""
-        del self.by_conn[person.conn]
-        self.lingering.pop(person.uid, None)
-        self._count(person, -1)
-        person.lingers_until = None
-        person.restored = False
-        self.touch(person)
-        person.conn, person.addr, person.dialect = conn, addr, dialect
-        self.by_conn[conn] = person
-        self._count(person, 1)
+    def move(self, device: Device, conn: ConnId, addr: str, dialect: str) -> None:
+        """``device`` is on another connection from here on."""
+        del self.by_conn[device.conn]
+        self.lingering.pop(device.uid, None)
+        self._count(device, -1)
+        device.lingers_until = None
+        device.restored = False
+        self.touched[device.uid] = device
+        device.conn, device.addr, device.dialect = conn, addr, dialect
+        self.by_conn[conn] = device
+        self._count(device, 1)
 
-    def of_worker(self, worker: int) -> list[Person]:
-        return [person for person in self.by_conn.values() if worker_of(person.conn) == worker]
+    def of_worker(self, worker: int) -> list[Device]:
+        return [device for device in self.by_conn.values() if worker_of(device.conn) == worker]
 
-    def linger(self, person: Person, until: float, reason: str) -> None:
-        """The connection of ``person`` is gone; they keep the seat until ``until`` (monotonic seconds)."""
-        person.lingers_until = until
-        person.quit_reason = reason
-        self.lingering[person.uid] = person
+    def linger(self, device: Device, until: float, reason: str) -> None:
+        """The connection of ``device`` is gone; it keeps the seat until ``until`` (monotonic seconds)."""
+        device.lingers_until = until
+        device.quit_reason = reason
+        self.lingering[device.uid] = device
         self.lingers_first = min(self.lingers_first, until)
 
     def called(self, nick: str) -> Person:
@@ -141,8 +173,8 @@ class People:
         if not addresses.is_loopback(addr) and self.per_address.get(addresses.counted(addr), 0) >= limit:
             raise Refusal("too-many", f"{limit} people are here from your address already; that is the limit")
 
-    def _count(self, person: Person, change: int) -> None:
-        address = addresses.counted(person.addr)
+    def _count(self, device: Device, change: int) -> None:
+        address = addresses.counted(device.addr)
         self.per_address[address] = self.per_address.get(address, 0) + change
         if not self.per_address[address]:
             del self.per_address[address]

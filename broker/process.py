@@ -19,7 +19,7 @@ from broker.attendance import Attendance
 from broker.log import Log, LogError, LogLost
 from broker.order import Order
 from broker.outbox import Outbox
-from broker.people import Person
+from broker.people import Device
 from broker.state import State
 from broker.upkeep import Upkeep
 from protocol import logs, native
@@ -98,7 +98,7 @@ class Broker:
         self.serve_at = time.monotonic() + ATTACH_WAIT_S
         self.seated = False  # the seats were taken before anything else
         self.attendance = Attendance(sheet)
-        self.state.restore(self.attendance.read(), time.monotonic() + settings.linger)
+        self.state.seating.restore(self.attendance.read(), time.monotonic() + settings.linger)
         self.waiting: list[tuple[Worker, Up]] = []  # read, not yet applied
         self.pages: dict[ConnId, list[tuple[Worker, Up]]] = {}  # put off: see `_all_but_pages`
         self.pages_next = False
@@ -176,8 +176,8 @@ class Broker:
         for worker, attach in seats:
             worker.waiting -= 1
             self._apply(worker, attach, now_ms)
-        self.state.let_go(self.awaited & self.workers.keys())
-        self.state.tell_who_is_here()
+        self.state.seating.let_go(self.awaited & self.workers.keys())
+        self.state.seating.tell_who_is_here()
 
     def step(self) -> float | None:
         """Apply what waits as one transaction and tell the workers. Return when to step again at the latest.
@@ -192,7 +192,7 @@ class Broker:
         else:
             self._all_but_pages(now_ms)
         self.pages_next = bool(self.pages) and not self.pages_next
-        due = self.state.expire(time.monotonic())
+        due = self.state.seating.expire(time.monotonic())
         try:
             self.log.commit()
         except LogError as err:
@@ -258,11 +258,11 @@ class Broker:
                     return
                 self.state.do(command, now_ms)
             elif isinstance(command, Gone):
-                self.state.gone(command, time.monotonic() + self.settings.linger)
+                self.state.seating.gone(command, time.monotonic() + self.settings.linger)
             else:
-                self.state.attach(command, now_ms, time.monotonic() + self.settings.linger, late=self.seated)
+                self.state.seating.attach(command, time.monotonic() + self.settings.linger, late=self.seated)
                 if lost:
-                    self.state.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
+                    self.state.seating.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
         except LogError as err:
             if self.log.pending:
                 self._unstored(err)
@@ -333,7 +333,7 @@ class Broker:
             if end in self.selector.get_map():
                 self.selector.unregister(end)
             end.close()
-        self.state.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
+        self.state.seating.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
         self.bereft = True
 
     def _obey(self) -> None:
@@ -399,8 +399,8 @@ def _is_paged(command: Up) -> bool:
     return type(command) is Do and type(command.request) in native.PAGED
 
 
-def _note(what: str, person: Person, details: str) -> None:
-    log.info("%s %s (%s, %s) %s", person.nick, what, person.addr, person.dialect, details)
+def _note(what: str, device: Device, details: str) -> None:
+    log.info("%s %s (%s, %s) %s", device.person.nick, what, device.addr, device.dialect, details)
 
 
 def run(

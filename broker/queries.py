@@ -1,6 +1,6 @@
 """What people ask for without changing anything: who is here, which rooms there are, what was said. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Final
 
 from broker import pages
@@ -9,7 +9,6 @@ from broker.pages import Page
 from broker.people import People, Person
 from broker.rooms import Room, Rooms
 from protocol import native
-from protocol.ipc import ConnId
 
 PEOPLE_LISTED: Final = 1000
 PEOPLE_RESYNCED: Final = 200  # at least, of a room's members told to each of them unasked
@@ -23,16 +22,16 @@ RESUME_PAGE: Final = 100  # messages in it
 def who(people: People, rooms: Rooms, asker: Person, request: native.Who) -> native.People:
     """Raises `Refusal`, `names.BadName`, as `Rooms.of`."""
     if request.room is None:
-        return listed(people.by_conn, None, request.id)
+        return listed(people.by_uid.values(), None, request.id)
     room = rooms.of(asker, request.room)
     return listed(room.members, room.name, request.id)
 
 
 def listed(
-    there: Mapping[ConnId, Person], room: str | None, id_: native.Id = None, limit: int = PEOPLE_LISTED
+    there: Collection[Person], room: str | None, id_: native.Id = None, limit: int = PEOPLE_LISTED
 ) -> native.People:
     """Return the first ``limit`` of ``there`` by nick."""
-    cards = sorted((person.card for person in there.values()), key=lambda card: card.nick.lower())
+    cards = sorted((person.card for person in there), key=lambda card: card.nick.lower())
     return native.People(id=id_, people=cards[:limit], count=len(there), room=room)
 
 
@@ -45,16 +44,18 @@ def resync(room: Room) -> native.People:
 def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> native.Profile:
     """Raises `Refusal`, `names.BadName`, as `People.called`."""
     other = people.called(request.nick)
+    device = other.newest
     return native.Profile(
         id=request.id,
         nick=other.nick,
         rooms=sorted(other.rooms.keys() & asker.rooms.keys()),
-        since=other.since,
-        idle=max(0, now_ms - (other.spoke or other.since)) // 1000,
-        client=other.client,
-        dialect=other.dialect,
+        since=device.since,
+        idle=max(0, now_ms - (other.spoke or device.since)) // 1000,
+        client=device.client,
+        dialect=device.dialect,
         color=other.color,
         away=other.away,
+        name=other.name,
     )
 
 

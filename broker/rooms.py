@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from broker.log import Log
 from broker.outbox import Outbox
-from broker.people import Person, Refusal
+from broker.people import Device, Person, Refusal
 from protocol import names, native
-from protocol.ipc import Announced, ConnId, Parted, worker_of
+from protocol.ipc import Announced, Parted, worker_of
 
 
 @dataclass(slots=True, eq=False)
@@ -14,12 +14,15 @@ class Room:
     """A room with somebody in it."""
 
     name: str
-    members: dict[ConnId, Person] = field(default_factory=dict)
-    workers: dict[int, int] = field(default_factory=dict)  # worker -> how many of its connections are members
+    members: dict[Person, None] = field(default_factory=dict)  # in the order they came
+    workers: dict[int, int] = field(default_factory=dict)  # worker -> how many of its connections hear the room
 
 
 class Rooms:
-    """All rooms with somebody in them. What workers must be told of it goes to the outbox."""
+    """All rooms with somebody in them. What workers must be told of it goes to the outbox.
+
+    A person is a member, on however many devices; each of these hears the room once it has entered it itself.
+    """
 
     def __init__(self, log: Log, outbox: Outbox) -> None:
         self.by_name: dict[str, Room] = {}
@@ -27,18 +30,24 @@ class Rooms:
         self._log = log
         self._out = outbox
 
-    def enter(self, person: Person, name: str) -> Room:
-        """Put ``person`` into the room of that name, made if need be, and tell nobody."""
+    def enter(self, device: Device, name: str) -> Room:
+        """Put the person into the room of that name, made if need be, have ``device`` hear it, and tell nobody."""
         room = self.by_name.get(name)
         if room is None:
             room = self.by_name[name] = Room(name)
+        person = device.person
         person.rooms[name] = room
-        self._seat(room, person)
+        room.members[person] = None
+        device.rooms[name] = room
+        self._seat(room, device)
         return room
 
     def leave(self, person: Person, room: Room, reason: str, *, quits: bool = False) -> None:
         """Take ``person`` out of ``room`` and tell those who stay."""
-        self._unseat(room, person)
+        for device in person.devices:
+            if device.rooms.pop(room.name, None) is not None:
+                self._unseat(room, device)
+        del room.members[person]
         del person.rooms[room.name]
         if room.members:
             if not self.hushed:
@@ -47,28 +56,32 @@ class Rooms:
             del self.by_name[room.name]
             self._log.release(room.name)
 
-    def unseat(self, person: Person) -> None:
-        """Before ``person`` moves to another connection: this one hears of their rooms no more."""
-        for room in person.rooms.values():
-            self._unseat(room, person)
+    def unseat(self, device: Device) -> None:
+        """Before ``device`` moves to another connection, or goes: this one hears of its rooms no more."""
+        for room in device.rooms.values():
+            self._unseat(room, device)
 
-    def seat(self, person: Person) -> None:
-        """After it: they are in their rooms on the new one."""
-        for room in person.rooms.values():
-            self._seat(room, person)
+    def seat(self, device: Device) -> None:
+        """After it moved: it hears its rooms on the new one."""
+        for room in device.rooms.values():
+            self._seat(room, device)
 
-    def rest(self, person: Person) -> None:
-        """Before ``person`` lingers without a connection: they stay members, and their worker has one less."""
-        for room in person.rooms.values():
-            self._uncount(room, worker_of(person.conn))
+    def rest(self, device: Device) -> None:
+        """Before ``device`` lingers without a connection: its person stays a member, and its worker has one less."""
+        for room in device.rooms.values():
+            self._uncount(room, worker_of(device.conn))
 
-    def forget(self, person: Person) -> None:
-        """``person`` was never here: nobody is told."""
-        for room in person.rooms.values():
-            self._unseat(room, person)
-            if not room.members:
-                del self.by_name[room.name]
-        person.rooms.clear()
+    def forget(self, device: Device) -> None:
+        """``device`` was never here: nobody is told."""
+        self.unseat(device)
+        device.rooms.clear()
+        person = device.person
+        if person.devices == [device]:
+            for room in person.rooms.values():
+                del room.members[person]
+                if not room.members:
+                    del self.by_name[room.name]
+            person.rooms.clear()
 
     def forget_worker(self, worker: int) -> None:
         for room in self.by_name.values():
@@ -87,18 +100,16 @@ class Rooms:
             raise Refusal("not-in-room", f"you are not in {name}; join it first")
         return room
 
-    def _seat(self, room: Room, person: Person) -> None:
-        worker = worker_of(person.conn)
-        room.members[person.conn] = person
-        if person.connected:
+    def _seat(self, room: Room, device: Device) -> None:
+        if device.connected:
+            worker = worker_of(device.conn)
             room.workers[worker] = room.workers.get(worker, 0) + 1
 
-    def _unseat(self, room: Room, person: Person) -> None:
-        worker = worker_of(person.conn)
-        del room.members[person.conn]
-        if person.connected:
+    def _unseat(self, room: Room, device: Device) -> None:
+        if device.connected:
+            worker = worker_of(device.conn)
             self._uncount(room, worker)
-            self._out.tell(worker, Parted(person.conn, room.name))
+            self._out.tell(worker, Parted(device.conn, room.name))
 
     def _uncount(self, room: Room, worker: int) -> None:
         room.workers[worker] -= 1

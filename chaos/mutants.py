@@ -19,7 +19,7 @@ import msgspec
 from broker import chain
 from broker.log import Log, Stored
 from broker.outbox import Outbox
-from broker.people import Person
+from broker.people import Device
 from broker.process import Broker
 from broker.state import State
 from chaos.history import Violation
@@ -106,12 +106,12 @@ def forgets_cmids_when_it_restarts() -> Iterator[None]:
 def resumes_one_too_late() -> AbstractContextManager[object]:
     join = State._join
 
-    def mutated(self: State, person: Person, do: Do) -> None:
+    def mutated(self: State, device: Device, do: Do) -> None:
         request = do.request
         if isinstance(request, native.Join) and request.after is not None:
             later = msgspec.structs.replace(request, after=request.after + 1)
             do = msgspec.structs.replace(do, request=later)
-        join(self, person, do)
+        join(self, device, do)
 
     return mock.patch.object(State, "_join", mutated)
 

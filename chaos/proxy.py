@@ -71,7 +71,11 @@ class Proxy:
         fault = "none" if self._healed.is_set() else self._rng.choice(self._faults)
         upstream: list[asyncio.StreamWriter] = []
         try:
-            first = await reader.readline()
+            first = await reader.read(1)
+            if first == b"\x16":  # its faults are those of lines, so it has no TLS: the client comes again without
+                writer.write(b"no TLS here\n")
+                return
+            first += await reader.readline()
             if fault == "duplicate":  # the same hello twice: the second may come long after the first
                 other, twin = await self._connect(upstream)
                 twin.write(first)

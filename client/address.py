@@ -1,6 +1,6 @@
 """Where a server is, as people write it."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocol.native import DEFAULT_PORT
 
@@ -37,10 +37,15 @@ def parse_address(text: str, port: int | None = None) -> Address:
     return found
 
 
+_IPV6: Final = frozenset("0123456789abcdefABCDEF:.")
+
+
 def _is_host(host: str) -> bool:
     try:
         host.encode("idna")  # what a look-up would raise: a part that is empty, too long, or no text
     except UnicodeError:
+        return False
+    if ":" in host and not set(host.partition("%")[0]) <= _IPV6:  # after the % comes the name of an interface
         return False
     return bool(host) and not any(c.isspace() or c in "/@[]" for c in host)
 

@@ -48,7 +48,7 @@ def message(msg: native.Msg, *, me: str = "", place: str = "", stamp: str = "") 
     text = clean(msg.text)
     if msg.kind == "fun":
         return [f"{head}{who}: {one_line(msg.cmd or '')}".rstrip(), *indented(msg.text)]
-    sign, colon = ("* ", "") if msg.kind == "me" else ("", ":")
+    sign, colon = {"me": ("* ", ""), "notice": ("-", "-")}.get(msg.kind, ("", ":"))
     if "\n" in text:
         return [f"{head}{sign}{who}{colon}", *indented(msg.text)]
     return [f"{head}{sign}{who}{colon} {text}"]

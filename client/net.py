@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from client import trust
 from client.address import Address, parse_address
+from client.dial import dial
 from client.feed import Feed
 from client.session import (
     Answer,
@@ -30,6 +32,7 @@ from client.session import (
     Session,
     Update,
 )
+from client.trust import Known, Untrusted
 from protocol import native
 
 PING_S: Final = 20.0  # between pings; a connection silent for that long after one is dead
@@ -99,12 +102,15 @@ class Chat:
         *,
         patient: bool = False,
         keeper: Keeper | None = None,
+        known: Known | None = None,
         ping_s: float = PING_S,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.address = address
         self.session = session
         self._keeper = keeper
+        self._servers = known or trust.default()
+        self._said = ""  # of the last connection
         self._flushing = False  # at the end of this turn of the loop
         self._patient = patient  # keep trying also when the first attempt fails, and do not wait for it
         self._ping_s = ping_s
@@ -394,15 +400,20 @@ class Chat:
 
     async def _once(self) -> None:
         """Make one connection and carry it to its end."""
-        host, port = self.address
         try:
             async with asyncio.timeout(CONNECT_S):
-                reader, writer = await _open(host, port)
+                reader, writer, said = await dial(self.address, self._servers)
+        except Untrusted as error:
+            self.session.distrusted(str(error))
+            self.flush()
+            return
         except (OSError, TimeoutError) as error:
             self.session.disconnected(f"cannot connect to {self.address}: {_why(error)}")
             self.flush()
             return
-        self._writer = writer
+        if said and said != self._said:
+            self._dispatch(Said(said))
+        self._writer, self._said = writer, said
         self._silent = self._paused = False
         pinger = asyncio.create_task(self._ping(writer))
         hello = asyncio.get_running_loop().call_later(HELLO_S, self._check_hello, writer)
@@ -487,12 +498,6 @@ class Chat:
         self._change.set()
         self._updates.close()
         self._messages.close(error)
-
-
-async def _open(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-        return await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
-    return await asyncio.open_connection(host, port)  # uvloop tries one address after the other
 
 
 def _why(error: BaseException) -> str:

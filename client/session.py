@@ -126,6 +126,11 @@ class Session:
         self._lose(error.text if error else reason, final=self.quitting, error=error)
         self.hang_up = False
 
+    def distrusted(self, reason: str) -> None:
+        """No connection may be made to the server there, and trying again is of no use."""
+        self._lose(reason, final=True, error=native.Error(code="untrusted", text=reason))
+        self.hang_up = False
+
     def feed_eof(self) -> None:
         """The other side said its last. To be called before `disconnected`, and not for a connection that broke."""
         try:

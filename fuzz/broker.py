@@ -1,5 +1,6 @@
 """Target that takes what a worker sends to the broker: the state, between an honest worker and a hostile one."""
 
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from broker.checks import Offence, checked
 from broker.log import Log
 from broker.outbox import Outbox
-from broker.people import Person
+from broker.people import Device
 from broker.state import State
 from fuzz.source import Source
 from protocol import native
@@ -36,8 +37,8 @@ class Desk:
         self.do(Do(ANN, 2, native.Join(room="#tea")))
         self.told()
 
-    def _note(self, what: str, person: Person, details: str) -> None:
-        assert len(f"{what}{person.nick}{person.addr}{person.dialect}{details}") < 2000
+    def _note(self, what: str, device: Device, details: str) -> None:
+        assert len(f"{what}{device.person.nick}{device.addr}{device.dialect}{details}") < 2000
 
     def do(self, command: Up) -> None:
         """What the broker's process does with one command."""
@@ -48,9 +49,9 @@ class Desk:
             case Do():
                 self.state.do(verdict, NOW)
             case Gone():
-                self.state.gone(verdict)
+                self.state.seating.gone(verdict)
             case Attach():
-                self.state.attach(verdict, NOW)
+                self.state.seating.attach(verdict, NOW)
 
     def told(self) -> list[tuple[int, Down]]:
         """Return what each worker is told; it must be small, and what its decoder takes."""
@@ -76,7 +77,7 @@ def broker_state(data: bytes) -> None:
         _check(desk.state)
         assert _log.room_count - rooms <= _SETTINGS.max_rooms + 1
         honest = desk.state.people.by_conn[ANN]
-        assert honest.nick == "ann"
+        assert honest.person.nick == "ann"
         assert list(honest.rooms) == ["#tea"]
     finally:
         _log.rollback()
@@ -102,16 +103,20 @@ def _commands(source: Source) -> list[Up]:
 
 def _check(state: State) -> None:
     people = state.people
-    assert all(person.conn == conn for conn, person in people.by_conn.items())
-    assert set(map(id, people.by_conn.values())) == set(map(id, people.by_uid.values()))
-    assert set(map(id, people.by_conn.values())) == set(map(id, people.by_key.values()))
+    devices, persons = people.by_conn.values(), people.by_uid.values()
+    assert all(device.conn == conn for conn, device in people.by_conn.items())
+    assert set(map(id, devices)) == set(map(id, people.by_device.values()))
+    assert set(map(id, persons)) == set(map(id, people.by_key.values()))
+    assert sorted(id(device) for person in persons for device in person.devices) == sorted(map(id, devices))
+    assert all(device.person in persons for device in devices)
     assert sum(people.per_address.values()) == len(people.by_conn)
     for room in state.rooms.by_name.values():
         assert room.members
-        for conn, person in room.members.items():
-            assert people.by_conn[conn] is person
+        for person in room.members:
+            assert people.by_uid[person.uid] is person
             assert person.rooms[room.name] is room
-        for worker, number in room.workers.items():
-            assert number == sum(worker_of(conn) == worker and p.connected for conn, p in room.members.items())
-    for person in people.by_conn.values():
-        assert all(person.conn in room.members for room in person.rooms.values())
+        here = Counter(worker_of(d.conn) for d in devices if d.connected and room.name in d.rooms)
+        assert room.workers == here
+    for person in persons:
+        assert all(person in room.members for room in person.rooms.values())
+        assert all(device.rooms.items() <= person.rooms.items() for device in person.devices)

@@ -12,7 +12,10 @@ from protocol import native
 from protocol.native import Event, Request
 from protocol.settings import DEFAULTS
 from workers import intake
-from workers.dialects import Dialect, prose
+from workers.dialects import Dialect, Effect, Item, prose
+from workers.dialects.irc import Irc
+from workers.dialects.irc.lines import MAX_BODY, Message, parse
+from workers.dialects.irc.lines import MAX_LINE as IRC_LINE
 from workers.dialects.lines import LineReader
 from workers.dialects.native import Native
 from workers.dialects.plain import MAX_HELD, Plain
@@ -127,15 +130,15 @@ def answer(dialect: Dialect, source: Source, asked: list[Request]) -> None:
     check_output(dialect.receive(event))
     if isinstance(event, native.Msg):
         dialect.wants(event)
-    take(dialect, list(dialect.follow_up()), asked)
+    take(dialect, dialect.follow_up(), asked)
 
 
-def take(dialect: Dialect, items: list[Request | bytes], asked: list[Request]) -> None:
+def take(dialect: Dialect, items: Sequence[Item], asked: list[Request]) -> None:
     for item in items:
         if isinstance(item, bytes):
             if not item.startswith(b"HTTP/"):
                 check_output(item)
-        else:
+        elif not isinstance(item, Effect):
             check_prepared(item)
             asked.append(item)
 
@@ -177,3 +180,74 @@ def plain_lines(data: bytes) -> None:
     ]
     for found in shown:
         check_output(prose.as_bytes(found))
+
+
+def irc() -> Irc:
+    numbers = count()
+    return Irc(_SMALL, lambda: f"c{next(numbers)}")
+
+
+def irc_dialect(data: bytes) -> None:
+    """An IRC client's bytes at any cut, with answers in between, are requests and lines within their limits."""
+    source = Source(data)
+    dialect = irc()
+    asked: list[Request] = []
+    for piece in source.pieces():
+        _take_irc(dialect.feed(piece), asked)
+        for _ in range(source.below(3)):
+            _answer_irc(dialect, source, asked)
+        assert len(dialect._reader._rest) <= IRC_LINE
+        assert len(dialect._turns) < dialect._next_id + 1  # no answer waits that cost no request
+    _take_irc(dialect.end(), asked)
+    _answer_irc(dialect, source, asked)
+    assert not dialect.follow_up()
+
+
+def _answer_irc(dialect: Irc, source: Source, asked: list[Request]) -> None:
+    """Give it the usual answer to what it asked first, any event, or one that a room hears."""
+    event: Event = source.value(Event)
+    first = asked.pop(0) if asked else None
+    match first, source.below(3):
+        case native.Hello(id=id_), 0:
+            event = native.Welcome(id=id_, nick=first.nick, server="m", version="1", epoch="e")
+        case native.Join(id=id_), 0:
+            event = native.Room(id=id_, room=first.room, seq=0)
+        case request, 0 if request is not None:
+            event = native.Ok(id=request.id, room="#tea", seq=source.below(9))
+        case _, 1 if dialect.nick:
+            check_irc(dialect.shared(event))
+            if isinstance(event, native.Msg):
+                check_irc(dialect.echo(event, b""))
+            else:
+                dialect.hears(event)
+    check_irc(dialect.receive(event))
+    _take_irc(dialect.follow_up(), asked)
+
+
+def _take_irc(items: Sequence[Item], asked: list[Request]) -> None:
+    for item in items:
+        if isinstance(item, bytes):
+            check_irc(item)
+        elif not isinstance(item, Effect):
+            check_prepared(item)
+            asked.append(item)
+
+
+def check_irc(written: bytes) -> None:
+    """Assert that ``written`` is whole messages within their limits, and that none hides another."""
+    assert not written or written.endswith(b"\r\n")
+    for line in written.split(b"\r\n")[:-1]:
+        assert not set(line) & set(b"\r\n\0")
+        tags, _, rest = line.partition(b" ") if line.startswith(b"@") else (b"", b"", line)
+        assert len(rest) <= MAX_BODY
+        assert len(tags) <= 8190
+        assert isinstance(parse(line), Message) or len(rest) > MAX_BODY - 4  # the source of an endless nick
+
+
+def any_cut_irc(data: bytes) -> None:
+    """Without answers in between, any cut of an IRC client's bytes gives the same requests and words."""
+    source = Source(data)
+    cut, whole = irc(), irc()
+    found = [item for piece in source.pieces() for item in cut.feed(piece)]
+    assert found == whole.feed(source.payload)
+    assert cut.end() == whole.end()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from websockets.frames import Opcode
 
-from fuzz import broker, clients, dialects, files, texts, wire
+from fuzz import broker, classic, clients, dialects, files, secure, texts, web, wire
 from fuzz.source import TEXTS, Source, seed
 from protocol import native
 from protocol.ipc import Attach, Beat, Control, Do, FromSandbox, Gone, Link, Seat, Stop
@@ -48,15 +49,40 @@ _TYPED: Final = _typed(
     "ann", "hello :+1:", "/me waves", "/msg bob hi", "/join #tea", "/topic tea", "/nick anna", "/away tea", "/back",
     "/who", "/whois bob", "/rooms", "/history 5", "/cowsay moo", "/ignore bob", "/color #fff", "/help", "/quit",
 )  # fmt: skip
+_SPOKEN: Final = [
+    seed("".join(f"{line}\r\n" for line in lines).encode())
+    for lines in (
+        ("CAP LS 302", "NICK ann", "USER a 0 * :Ann", "CAP REQ :batch labeled-response echo-message", "CAP END"),
+        ("NICK ann", "USER a 0 * :Ann", "JOIN #tea,#bee", "@label=x PRIVMSG #tea,bob :hi", "PART #tea :bye", "QUIT"),
+        ("NICK ann", "USER a 0 * :Ann", "TOPIC #tea :t", "NAMES #tea", "LIST >1,*t*", "MODE #tea +o ann", "AWAY :x"),
+        ("NICK ann", "USER a 0 * :Ann", "WHO #tea %tcn,1", "WHOIS ann", "USERHOST ann", "ISON ann", "LUSERS", "TIME"),
+        ("NICK ann", "USER a 0 * :Ann", "CHATHISTORY AROUND #tea timestamp=2020-01-01T00:00:00.000Z 5", "HELP", "MOTD"),
+        ("NICK ann", "USER a 0 * :Ann", "CHATHISTORY BETWEEN #tea msgid=e-1-5d7a09bf msgid=e-9-5d7a09bf 5", "PING x"),
+        ("NICK ann", "USER a 0 * :Ann", "PRIVMSG #tea :\1ACTION waves\1", "PRIVMSG #tea :!cowsay hi", "NOTICE a :\x03"),
+    )
+]
 _WORDS: Final = (
     '"op":"', '"ev":"', '"id":', '"cmid":"c', '"to":"#tea"', '"room":"@"', '"seq":', '"text":"', "\\ud83d", "\\u0000",
     *(f'"{member.__struct_config__.tag}"' for union in (Request, Event) for member in union.__args__),
+)  # fmt: skip
+_CLASSIC_WORDS: Final = (
+    "CON,", "CHAT,rec=-ALL,", "CHAT,rec=root,", "UPDATE,nickname=", "color=#0F0", "REF,,", "USER,,", "KICK,user=",
+    "DISCON,,", "/,", "//", ";", ",\n", "/cowsay hi",
+)  # fmt: skip
+_CLASSIC: Final = _typed(
+    "CHAT,rec=-ALL,hi, there", "CHAT,rec=root,psst", "UPDATE,nickname=ann;color=#0F0,", "REF,,", "USER,,",
+    "KICK,user=x,why",
+    "CHAT,rec=-ALL,/cowsay?hi/", "USER,,REF,,CHAT,rec=-ALL,a☕CHAT,rec=root,b", "FOO,,", "CHAT,rec=/,,x", "DISCON,,",
 )  # fmt: skip
 _CHOICES: Final = [seed(b"ann\xff\xe2\x80\xae", bytes([start + step * n & 255 for n in range(200)]))
                    for start in (0, 7, 40, 129, 200) for step in (0, 1, 3, 7, 37, 101)]  # fmt: skip
 _EVE: Final = native.Hello(nick="eve", token="a token of eve")
 _DO: Final = Do(2 << 32, 1, _EVE, None, "192.0.2.8", "native")
 _BATCH: Final = [_DO, Gone(2 << 32, "x"), Attach(2, [Seat(2 << 32, _EVE, ["#tea"], "", "", 0)], {"#tea": 0})]
+
+_HELLO: Final = bytes.fromhex("1603010031010000" + "2d0303" + "11" * 32 + "000004c02b1301" + "0100")
+_PIN: Final = "SHA256:LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"
+_INVITED: Final = [f"a.example:7000/#tea?key={_PIN}".encode(), f"a.example:6668 {_PIN}\na.example:6668 x".encode()]
 
 TARGETS: Final[dict[str, Target]] = {
     "clean": Target(texts.clean_text, _TEXTS),
@@ -68,7 +94,43 @@ TARGETS: Final[dict[str, Target]] = {
     "native": Target(dialects.native_dialect, _lines(_samples(Request)), _WORDS),
     "plain": Target(dialects.plain_dialect, [*_TYPED, *_CHOICES]),
     "plain-cuts": Target(dialects.any_cut_plain, [*_TYPED, seed(b"ann\nhello\n/quit\n", bytes(16))]),
+    "classic": Target(classic.classic_dialect, [*_CLASSIC, *_CHOICES], _CLASSIC_WORDS),
+    "classic-cuts": Target(classic.any_cut_classic, _CLASSIC, _CLASSIC_WORDS),
+    "classic-events": Target(classic.classic_events, _CHOICES),
+    "irc": Target(dialects.irc_dialect, [*_SPOKEN, *(seed(one[-200:], bytes(200)) for one in _SPOKEN), *_CHOICES]),
+    "irc-cuts": Target(dialects.any_cut_irc, [*_SPOKEN, seed(b"NICK ann\r\nUSER a 0 * :A\r\nQUIT\r\n", bytes(16))]),
     "prose": Target(dialects.plain_lines, _CHOICES),
+    "http": Target(
+        web.http_requests,
+        [
+            *(
+                seed(f"{path} HTTP/1.1\r\nHost: a:1\r\n\r\n".encode(), b"\0\3\5\7")
+                for path in ("/", "/healthz", "/ws", "/x")
+            ),
+            seed(
+                b"/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a\r\n\r\n"
+            ),
+        ],
+        (
+            "HTTP/1.1\r\n",
+            "Host: ",
+            "Origin: ",
+            "Upgrade: ",
+            "Content-Length: ",
+            "Transfer-Encoding: chunked",
+            "\r\n\r\n",
+        ),
+    ),
+    "websocket": Target(
+        web.websocket,
+        [
+            *(seed(web.frame(Opcode.TEXT, native.encode(one))) for one in _samples(Request)),
+            *(seed(native.encode(one), b"\1\x3f\1\1\0\0" * 9) for one in _samples(Request)),
+            *_CHOICES,
+        ],
+        _WORDS,
+    ),
     "requests": Target(wire.request_lines, [*_lines(_samples(Request)), *_CHOICES], _WORDS),
     "events": Target(wire.event_lines, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
     "batches": Target(
@@ -94,6 +156,11 @@ TARGETS: Final[dict[str, Target]] = {
     "export": Target(files.exported_lines, [*_CHOICES, seed(b"[" * 2000 + b"\n", b"\1\1\1")]),
     "journal": Target(files.journal_file, _CHOICES),
     "log": Target(files.log_file, _CHOICES),
+    "tls": Target(secure.handshake, [seed(_HELLO), seed(_HELLO, bytes(200)), seed(b"\x16\3\1\0\5hello"), *_CHOICES]),
+    "tls-records": Target(secure.records, [*_CHOICES, *_typed("hello", "again"), seed(b"x" * 40_000, b"\xff" * 200)]),
+    "certificates": Target(secure.certificates, [bytes.fromhex("302e302c020101" + "3000" * 5 + "30033001" * 2)]),
+    "invitations": Target(secure.invitations, _INVITED, ("?key=SHA256:", "/#", "[::1]", "%23")),
+    "known-servers": Target(secure.known_servers, _INVITED, ("a.example:6668 ", "SHA256:", "ca\n")),
     "session": Target(clients.session, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
     "session-cuts": Target(clients.any_cut_session, [*_lines(_samples(Event)), *_CHOICES], _WORDS),
 }

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from client.address import Address as Target
 from client.address import parse_address
 from moot import __version__, logcmds
 from moot.config import ConfigError, Wish, load
@@ -65,15 +66,20 @@ class Program(click.Group):
         return list(self.commands)  # in the order people meet them
 
 
-class Address(click.ParamType[tuple[str, int]]):
-    """HOST or HOST:PORT; becomes (host, port)."""
+class Address(click.ParamType[tuple[Any, ...]]):
+    """HOST or HOST:PORT, which becomes (host, port), or an invitation, which becomes an `Invitation`."""
 
     name = "HOST[:PORT]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         if isinstance(value, tuple):
             return value
         try:
+            if ":" in value and "/" in value:
+                from moot.invitation import is_invitation, parse_invitation
+
+                if is_invitation(value):
+                    return parse_invitation(value)
             return parse_address(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
@@ -272,29 +278,31 @@ def reload(flags: dict[str, Any], config: Path | None) -> int:
 @room_option
 @plain_option
 def join(
-    where: tuple[str, int], port: int | None, name: str | None, nick: str | None, rooms: tuple[str, ...], plain: bool
+    where: tuple[Any, ...], port: int | None, name: str | None, nick: str | None, rooms: tuple[str, ...], plain: bool
 ) -> int:
     """Join a chat.
 
-    Without HOST, the one on this machine. When the output is no terminal, --plain is taken.
+    Without HOST, the one on this machine. HOST may be an invitation as a server prints it. When the output is no
+    terminal, --plain is taken.
 
     \b
     Examples:
       moot join 192.168.1.5
       moot join example.org:7000 --nick ann --room '#tea'
       moot join 192.168.1.5 6668 ann
+      moot join 'moot://192.168.1.5:6668/#tea?key=SHA256:...'
     """
     from moot.enter import enter
 
-    address = show(where[0], port or where[1])
-    return enter(address, name or nick, rooms or ("#lobby",), plain=plain)
+    address, room = _target(where, port)
+    return enter(address, name or nick, rooms or (room or "#lobby",), plain=plain)
 
 
 @program.command()
 @click.argument("where", metavar="HOST[:PORT]", type=Address())
 @click.argument("room", metavar="ROOM", type=RoomName())
 @nick_option
-def send(where: tuple[str, int], room: str, nick: str | None) -> int:
+def send(where: tuple[Any, ...], room: str, nick: str | None) -> int:
     """Say every line of standard input in a room.
 
     Ends with 0 only when the server has acknowledged every line. Quote the room ('#tea') or leave the # away.
@@ -306,7 +314,7 @@ def send(where: tuple[str, int], room: str, nick: str | None) -> int:
     """
     from client.send import run_send
 
-    return run_send(show(*where), room, nick)
+    return run_send(_target(where)[0], room, nick)
 
 
 @program.command()
@@ -318,7 +326,7 @@ def send(where: tuple[str, int], room: str, nick: str | None) -> int:
 )
 @click.option("--no-follow", is_flag=True, help="End after what there is instead of waiting for more.")
 @nick_option
-def tail(where: tuple[str, int], room: str, as_json: bool, since: str | None, no_follow: bool, nick: str | None) -> int:
+def tail(where: tuple[Any, ...], room: str, as_json: bool, since: str | None, no_follow: bool, nick: str | None) -> int:
     """Print a room's messages, and go on as more come.
 
     \b
@@ -329,8 +337,33 @@ def tail(where: tuple[str, int], room: str, as_json: bool, since: str | None, no
     """
     from client.tail import run_tail
 
-    address = show(*where)
+    address, _room = _target(where)
     return run_tail(address, room, json=as_json, since=since, follow=not no_follow, nick=nick)
+
+
+@program.command()
+@click.argument("where", metavar="HOST[:PORT]", type=Address())
+def forget(where: tuple[Any, ...]) -> int:
+    """Forget the key of a server, so that the next one it shows is taken.
+
+    For a server that was given a new key. Ask whoever runs it before: the next key may be somebody else's.
+
+    \b
+    Examples:
+      moot forget example.org:7000
+    """
+    from client import trust
+
+    server = Target(*(where[0] if len(where) == 3 else where))
+    known = trust.default()
+    try:
+        found = known.forget(server)
+    except OSError as error:
+        raise Failed(f"cannot change {known.path}: {error.strerror}") from error
+    if not found:
+        raise Failed(f"no key of {server} is known; the known ones are in {known.path}")
+    click.echo(f"The key of {server} is forgotten; the next one it shows is taken.")
+    return 0
 
 
 @program.command(cls=ServerCommand)
@@ -373,6 +406,18 @@ def completion(shell: str) -> int:
     return 0
 
 
+def _target(where: tuple[Any, ...], port: int | None = None) -> tuple[str, str]:
+    """Return HOST:PORT, and the room of an invitation or nothing. An invitation's key is the only one taken there."""
+    room = ""
+    if len(where) == 3:
+        from client import trust
+
+        where, room, pin = where
+        if pin:
+            trust.default().invite(Target(where[0], port or where[1]), pin)
+    return show(where[0], port or where[1]), room
+
+
 def dispatch(argv: list[str]) -> int:
     """Run the command that ``argv`` names; return its exit code. What goes wrong is said in one line."""
     try:
@@ -383,7 +428,8 @@ def dispatch(argv: list[str]) -> int:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "moot"
         message = error.format_message()
-        message = (message[0].lower() + message[1:]).rstrip(".?").replace(". Did you", "; did you")
+        message = (message[0].lower() + message[1:]).removesuffix("?)").rstrip(".?")
+        message = message.replace(". Did you", "; did you").replace(". (Did you mean one of: ", "; did you mean ")
         click.echo(f"moot: {message}; try `{command} --help`", err=True)
         return 2
     except click.Abort:

@@ -5,6 +5,7 @@ A wrong key or value is a `ConfigError`: one sentence with the source, the key, 
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +15,10 @@ import msgspec
 
 from moot.addresses import listen_address
 from moot.table import Setting, check_value, parse_text, settings_table
-from protocol.settings import Settings
+from protocol.settings import SAME_HOST, Settings
 from protocol.text import clean
 
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 NOT_SETTINGS: Final = frozenset({"MOOT_CONFIG", "MOOT_NICK", "MOOT_ROOM"})  # what other flags read
 
 
@@ -119,11 +121,14 @@ def _checked(row: Setting, value: Any, source: str) -> Any:
             value = [listen_address(address) for address in value]
         except ValueError as error:
             raise ConfigError(f"{source}: {error}") from error
-    if row.key == "data" and value:
+    if row.key == "origins" and not all(one == SAME_HOST or _ORIGIN.fullmatch(one) for one in value):
+        what = f'"https://chat.example.org" or "{SAME_HOST}"; no path, no capitals'
+        raise ConfigError(f"{source}: got {_shown(value)}, expected origins as browsers name them, such as {what}")
+    if row.key in ("data", "cert", "key") and value:
         try:
             value = str(Path(value).expanduser().absolute())
         except (RuntimeError, OSError) as error:  # no such user; or it is relative, and the working directory is gone
-            raise ConfigError(f"{source}: got {_shown(value)}, which means no directory here: {error}") from error
+            raise ConfigError(f"{source}: got {_shown(value)}, which means no {row.unit} here: {error}") from error
     if row.key == "lobby" and not (value.startswith("#") and 2 <= len(value) <= 65 and value.split() == [value]):
         raise ConfigError(f'{source}: got {_shown(value)}, expected a room, such as "#lobby"')
     return value
@@ -131,6 +136,8 @@ def _checked(row: Setting, value: Any, source: str) -> Any:
 
 def _check_together(settings: Settings) -> None:
     """Raise ConfigError for values that are well each by itself but not together."""
+    if settings.key and not settings.cert:
+        raise ConfigError(f"key is {_shown(settings.key)} and cert is not set; name the key's certificate with --cert")
     for low, high in (("sendq_soft", "sendq_hard"), ("intro_first", "intro_whole")):
         a, b = getattr(settings, low), getattr(settings, high)
         if a > b:

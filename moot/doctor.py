@@ -56,6 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
             ("disk", lambda: disk(Path(settings.data))),
             ("open files", lambda: [open_files()]),
             ("port", lambda: ports(settings)),
+            ("certificate", lambda: [certificate(settings)]),
             ("libseccomp", lambda: [seccomp(sys.platform)]),
             ("sandbox", lambda: [sandbox(settings)]),
         ]
@@ -187,6 +188,25 @@ def ports(settings: Settings) -> list[Finding]:
         else:
             findings.append(Finding("port", "ok", f"{address} is free"))
     return findings
+
+
+def certificate(settings: Settings) -> Finding:
+    """Say what a server with these settings would show to clients."""
+    import datetime
+
+    from moot.certificate import CertificateError, complaint, load
+
+    try:
+        found = load(settings, Path(settings.data))
+    except CertificateError as error:
+        what, _, remedy = str(error).partition("; ")
+        return Finding("certificate", "problem", what, remedy)
+    if found is None:
+        return Finding("certificate", "ok", "the first start makes a key")
+    if trouble := complaint(found, datetime.datetime.now(datetime.UTC)):
+        what, _, remedy = trouble.partition("; ")
+        return Finding("certificate", "warning", what, remedy)
+    return Finding("certificate", "ok", f"the server's key is {found.pin}")
 
 
 def seccomp(platform: str) -> Finding:

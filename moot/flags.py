@@ -15,6 +15,7 @@ GROUPS: Final = ("Server", "Limits and timing", "Fun commands")
 SERVER: Final = frozenset(
     (
         *("listen", "workers", "data", "log_format", "log_texts", "limits", "server_name", "motd", "lobby"),
+        *("cert", "key", "plaintext"),
         *("retain_days", "retain_messages"),
         *("restart_spread", "restart_keep"),
     )
@@ -106,5 +107,5 @@ class ServerCommand(click.Command):
 def _metavar(row: Setting) -> str:
     if row.kind == "choice":
         return "|".join(row.choices)
-    by_unit = {"HOST:PORT": "HOST:PORT", "directory": "DIR", "room": "ROOM"}
+    by_unit = {"HOST:PORT": "HOST:PORT", "directory": "DIR", "file": "FILE", "room": "ROOM"}
     return by_unit.get(row.unit, {"whole": "N", "number": "X", "text": "TEXT"}.get(row.kind, "VALUE"))

@@ -17,11 +17,15 @@ from typing import Any, BinaryIO, Final
 import click
 import msgspec
 
+from client import trust
+from client.address import Address
 from moot import addresses
 from moot.admin import Ask, ask
+from moot.certificate import Identity
 from moot.config import ConfigError, Wish
 from moot.datadir import StartError
 from moot.enter import enter, is_interactive
+from moot.invitation import Invitation, qr_code
 from moot.openfiles import complaint, raise_limit
 from moot.probe import is_moot, others_online
 from moot.running import Refused, last_line, stop
@@ -37,6 +41,8 @@ class Report(msgspec.Struct):
     """What the server of `moot host` says to its parent, as one line of JSON."""
 
     listen: list[tuple[str, int]] = []
+    pin: str = ""  # of its key
+    own: bool = True  # nobody but us vouches for that
     error: str = ""
 
 
@@ -48,12 +54,14 @@ def serve_here(wish: Wish) -> int:
     if trouble := complaint(limit):
         raise Refused(trouble)
 
-    def ready(bound: list[tuple[str, int]]) -> None:
+    settings = wish.settings()
+
+    def ready(bound: list[tuple[str, int]], identity: Identity) -> None:
         with contextlib.suppress(OSError):  # nobody reads what is printed; the log says it too, and people are served
-            announce(bound)
+            announce(bound, settings, identity.pin if identity.own else "")
 
     try:
-        return serve(wish.settings(), on_ready=ready, reload=wish.settings)
+        return serve(settings, on_ready=ready, reload=wish.settings)
     except StartError as error:
         raise Refused(str(error)) from error
 
@@ -84,22 +92,36 @@ def serve_for_parent() -> int:
         settings = wish.settings()
         its_log = str(Path(settings.data) / LOG_NAME)
         return serve(
-            settings, on_ready=lambda bound: tell(Report(listen=bound)), reload=wish.settings, log_place=its_log
+            settings,
+            on_ready=lambda bound, identity: tell(Report(listen=bound, pin=identity.pin, own=identity.own)),
+            reload=wish.settings,
+            log_place=its_log,
         )
     except (StartError, ConfigError) as error:
         tell(Report(error=str(error)))
         return 1
 
 
-def announce(bound: Sequence[tuple[str, int]]) -> None:
-    """Print by which addresses and commands others come in."""
+def announce(bound: Sequence[tuple[str, int]], settings: Settings, pin: str) -> None:
+    """Print by which addresses and commands others come in; ``pin``: of the key, when nobody else vouches for it."""
     click.echo(f"moot listens on {', '.join(show(host, port) for host, port in bound)}.")
-    click.echo(invitation(bound))
+    click.echo(join_commands(bound, short=settings.plaintext != "all"))
+    url = str(invitation(bound, settings.lobby, pin))
+    click.echo(f"An invitation{' that names the key of this server' if pin else ''}:")
+    click.echo(f"  moot join '{url}'")
+    if _reachable(bound) and (picture := qr_code(url)):
+        click.echo(picture)
 
 
-def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
+def invitation(bound: Sequence[tuple[str, int]], lobby: str, pin: str) -> Invitation:
+    """Return an invitation to the likeliest address of a server that is ``bound`` so."""
+    host, port = next(iter(_reachable(bound)), (addresses.dialable(bound[0][0]), bound[0][1]))
+    return Invitation(Address(host, port), lobby, pin)
+
+
+def join_commands(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
     """Return the lines that say how others join a server that is ``bound`` so; ``short``: with moot only."""
-    places = addresses.invitations(bound, addresses.local_addresses())
+    places = _reachable(bound)
     leads = ["Others join with:"] + ["or:"] * (len(places) - 1)
     if not places:
         places, leads = [(addresses.dialable(bound[0][0]), bound[0][1])], ["On this machine:"]
@@ -108,6 +130,10 @@ def invitation(bound: Sequence[tuple[str, int]], *, short: bool = False) -> str:
         + ("" if short else f"    or: nc {host} {port}")
         for lead, (host, port) in zip(leads, places, strict=True)
     )
+
+
+def _reachable(bound: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    return addresses.invitations(bound, addresses.local_addresses())
 
 
 def host_and_join(wish: Wish, nick: str | None, rooms: Sequence[str], *, plain: bool) -> int:
@@ -128,10 +154,15 @@ def host_and_join(wish: Wish, nick: str | None, rooms: Sequence[str], *, plain: 
 
     signal.signal(signal.SIGHUP, hung_up)
     with Child(wish) as server:
-        announce(server.bound)
+        pin = server.report.pin if server.report.own else ""
+        announce(server.bound, settings, pin)
         host, port = server.bound[0]
-        address = addresses.dialable(host), port
-        code = enter(show(*address), nick, rooms, plain=plain, greeting=invitation(server.bound, short=True))
+        address = Address(addresses.dialable(host), port)
+        trust.vouch(address, server.report.pin)
+        greeting = (
+            f"{join_commands(server.bound, short=True)}\nor: moot join '{invitation(server.bound, rooms[0], pin)}'"
+        )
+        code = enter(show(*address), nick, rooms, plain=plain, greeting=greeting)
         if wants_to_go_on(others_online(*address, but=nick or "")):
             server.keep()
             click.echo(f"The server goes on (process {server.pid}); `{me()} stop` ends it, `{me()}` joins it again.")
@@ -190,9 +221,10 @@ class Child:
         self.pid = self._process.pid
         self._kept = False
         self._data = data
-        self.bound = self._start(wish)
+        self.report = self._start(wish)
+        self.bound = self.report.listen
 
-    def _start(self, wish: Wish) -> list[tuple[str, int]]:
+    def _start(self, wish: Wish) -> Report:
         """Hand over the settings and wait for the answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -217,7 +249,7 @@ class Child:
         if report.error:
             self._process.wait()
             raise Refused(report.error)
-        return report.listen
+        return report
 
     def keep(self) -> None:
         """Let the server run on when the block ends."""

@@ -4,10 +4,14 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from moot import certificate
 from moot.admin import Ask, Tell
+from moot.certificate import Identity
 from moot.config import ConfigError, changes
+from moot.datadir import StartError
 from moot.rolling import Rolling
 from protocol import logs
 from protocol.ipc import Reload
@@ -92,12 +96,29 @@ class Operator:
         except ConfigError as err:
             return [f"nothing is changed: {err}"], 2
         family = self._family
-        family.settings, lines = changes(family.settings, wanted, renewing=renewing)
+        settings, lines = changes(family.settings, wanted, renewing=renewing)
+        try:
+            identity = certificate.load_or_make(settings, family.directory)
+        except StartError as err:
+            return [f"nothing is changed: {err}"], 2
+        family.settings = settings
+        if identity != family.identity:
+            lines.append(f"the certificate is read anew; {_key_change(family.identity, identity)}")
+            family.show(identity)
+            if trouble := certificate.complaint(identity, datetime.now(UTC)):
+                lines.append(trouble)
         logs.setup(family.settings.log_format)
         for child in family.children:
             if child.kind != "sandbox":
                 child.send(Reload(family.settings))
         return lines, 0
+
+
+def _key_change(old: Identity | None, new: Identity) -> str:
+    """Return what a renewed certificate means for those who know the server by its key."""
+    if old is None or old.pin == new.pin:
+        return f"its key is the same, {new.pin}"
+    return f"its key is {new.pin} now, it was {old.pin}: clients that know the old one will ask their people"
 
 
 def _has_terminal() -> bool:

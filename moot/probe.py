@@ -1,8 +1,8 @@
 """Short questions to a server, over a plain blocking socket: is this moot, and who is there?"""
 
+import contextlib
 import os
 import socket
-from contextlib import suppress
 from typing import Final
 
 from protocol import native
@@ -36,16 +36,32 @@ def others_online(host: str, port: int, but: str) -> list[str] | None:
     """Return the nicks of those on the server, without ``but``; None when it does not say."""
     me = f"leaving-{os.getpid()}"
     try:
-        with socket.create_connection((host, port), PATIENCE) as sock, sock.makefile("rb") as lines:
-            sock.sendall(native.encode(native.Hello(nick=me)) + native.encode(native.Who(id=2)))
-            for line in lines:
-                event = native.decode_event(line)
-                if isinstance(event, native.People):
-                    with suppress(OSError):
-                        sock.sendall(native.encode(native.Quit()))
-                    return [person.nick for person in event.people if person.nick not in (me, but)]
-                if isinstance(event, native.Error | native.Bye):
-                    return None
+        answer = _who(host, port, me)
+        if isinstance(answer, native.Error) and answer.code == "tls-required":
+            answer = _who(host, port, me, secure=True)
     except (OSError, *native.UNDECODABLE):
-        pass
+        return None
+    if not isinstance(answer, native.People):
+        return None
+    return [person.nick for person in answer.people if person.nick not in (me, but)]
+
+
+def _who(host: str, port: int, me: str, *, secure: bool = False) -> native.Event | None:
+    """Ask who is there; return the answer, or why there is none. Raises OSError, `native.UNDECODABLE`."""
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.create_connection((host, port), PATIENCE))
+        if secure:
+            import ssl
+
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing secret is said or believed
+            sock = stack.enter_context(context.wrap_socket(sock))
+        lines = stack.enter_context(sock.makefile("rb"))
+        sock.sendall(native.encode(native.Hello(nick=me)) + native.encode(native.Who(id=2)))
+        for line in lines:
+            event = native.decode_event(line)
+            if isinstance(event, native.People | native.Error | native.Bye):
+                with contextlib.suppress(OSError):
+                    sock.sendall(native.encode(native.Quit()))
+                return event
     return None

@@ -14,17 +14,33 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from moot import certificate
 from moot.admin import Admin
+from moot.certificate import Identity
 from moot.children import MAX_SHORT_LIVES, STEADY_S, Child, Place, Sheet, Spare, start
 from moot.datadir import StartError, locked, prepare_directory
 from moot.operating import Operator
 from moot.sockets import ListenError, Listeners, bind
 from protocol import addresses, logs
-from protocol.ipc import Beat, Control, Fatal, Hush, Link, Ready, Relink, Retire, Retired, Stop, Stuck
+from protocol.ipc import (
+    Beat,
+    Certificate,
+    Control,
+    Fatal,
+    Hush,
+    Link,
+    Ready,
+    Relink,
+    Retire,
+    Retired,
+    Stop,
+    Stuck,
+)
 from protocol.pipes import make_pipe
 from protocol.settings import DEFAULTS, Settings
 
@@ -53,13 +69,17 @@ class Supervisor:
         settings: Settings,
         directory: Path,
         listeners: Listeners,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[Identity], None],
         reload: Callable[[], Settings] | None = None,
         log_place: str = "the log above",
+        identity: Identity | None = None,
     ) -> None:
+        """``identity``: None, and it is made as soon as people are served."""
         self.settings = settings
         self.directory = directory
-        self.on_ready = on_ready
+        self.identity = identity
+        self._on_ready = on_ready
+        self._listeners = listeners
         self.places = [Place("sandbox"), Place("broker"), *(Place("worker", socks) for socks in listeners.places)]
         self.children: list[Child] = []  # that live, in a place or retired
         self.incarnations = 0
@@ -163,6 +183,8 @@ class Supervisor:
         self.selector.register(child.process.sentinel, selectors.EVENT_READ, partial(self._bury, child))
         if not succeeds or place.kind == "worker":
             self._link_all(child)
+        if place.kind == "worker" and self.identity is not None:
+            child.send(Certificate(self.identity.pem))
         return child
 
     def _hold_spare(self, now: float) -> None:
@@ -186,6 +208,13 @@ class Supervisor:
         spare = self._take_spare()
         if spare is not None:
             spare.end()
+
+    def show(self, identity: Identity) -> None:
+        """Have all workers show ``identity`` to who connects from now on."""
+        self.identity = identity
+        for child in self.children:
+            if child.kind == "worker":
+                child.send(Certificate(identity.pem))
 
     def promote(self, place: Place, successor: Child) -> Child | None:
         """Give ``place`` to its successor; return the process that had it, if it still lives."""
@@ -281,7 +310,23 @@ class Supervisor:
             if not ready and (place.kind != "sandbox" or patient):
                 return
         self.announced = True
-        self.on_ready()
+        for host, port in self._listeners.addresses:
+            log.info("listening on %s", addresses.show(host, port))
+        self._announce_ready()
+
+    def _announce_ready(self) -> None:
+        """Make the certificate if there is none: workers let who speaks TLS wait for it."""
+        if self.identity is None:
+            try:
+                self.show(certificate.load_or_make(self.settings, self.directory))
+            except StartError as err:
+                self.failure = str(err)
+                return
+            assert self.identity is not None
+        log.info("the server's key is %s", self.identity.pin)
+        if trouble := certificate.complaint(self.identity, datetime.now(UTC)):
+            log.warning("%s", trouble)
+        self._on_ready(self.identity)
 
     def _bury(self, child: Child) -> None:
         """A child has ended: close what was its, and plan the next one."""
@@ -417,32 +462,32 @@ def worker_count(settings: Settings) -> int:
 def serve(
     settings: Settings,
     *,
-    on_ready: Callable[[list[tuple[str, int]]], None] | None = None,
+    on_ready: Callable[[list[tuple[str, int]], Identity], None] | None = None,
     reload: Callable[[], Settings] | None = None,
     log_place: str = "the log above",
 ) -> int:
     """Run the server until it is told to stop; return the exit status. Raises `StartError`.
 
-    ``on_ready`` is called with the bound addresses as soon as clients are served. ``reload`` reads the settings again,
-    and may raise `ConfigError`. ``log_place`` is where people are sent who ask why.
+    ``on_ready`` is called with the bound addresses, and with what the server shows of itself, as soon as clients are
+    served. ``reload`` reads the settings again, and may raise `ConfigError`. ``log_place`` is where people are sent who
+    ask why.
     """
     logs.setup(settings.log_format)
     os.umask(0o077)
     directory = prepare_directory(settings)
     with locked(directory):
+        identity = certificate.load(settings, directory)
         optional = frozenset(DEFAULTS.listen) if settings.listen == DEFAULTS.listen else frozenset()
         try:
             listeners = bind(settings.listen, worker_count(settings), optional=optional)
         except ListenError as err:
             raise StartError(str(err)) from err
 
-        def ready() -> None:
-            for host, port in listeners.addresses:
-                log.info("listening on %s", addresses.show(host, port))
+        def ready(identity: Identity) -> None:
             if on_ready is not None:
-                on_ready(listeners.addresses)
+                on_ready(listeners.addresses, identity)
 
         try:
-            return Supervisor(settings, directory, listeners, ready, reload, log_place).run()
+            return Supervisor(settings, directory, listeners, ready, reload, log_place, identity).run()
         finally:
             listeners.close()

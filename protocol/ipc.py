@@ -12,7 +12,7 @@ from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
 from protocol.settings import Settings
 
 ConnId = int
-VERSION: Final = 2  # of this vocabulary; processes of different ones do not work together
+VERSION: Final = 3  # of this vocabulary; processes of different ones do not work together
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # a larger frame means a broken or hostile peer
 
 
@@ -208,6 +208,15 @@ class Reload(Struct, frozen=True, tag=True):
     settings: Settings
 
 
+class Certificate(Struct, frozen=True, tag=True):
+    """Offer TLS with these to who connects from now on. To a worker, when it starts and when they change."""
+
+    pem: str  # the server's certificate, those that vouch for it, its private key
+
+    def __repr__(self) -> str:
+        return "Certificate(...)"  # the key must not get into a log
+
+
 class Beat(Struct, frozen=True, tag=True):
     """Are you alive? The child answers with the same."""
 
@@ -238,4 +247,4 @@ class Stuck(Struct, frozen=True, tag=True):
     incarnation: int
 
 
-Control = Link | Stop | Hush | Retire | Retired | Reload | Beat | Ready | Fatal | Relink | Stuck
+Control = Link | Stop | Hush | Retire | Retired | Reload | Certificate | Beat | Ready | Fatal | Relink | Stuck

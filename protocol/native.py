@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 VERSION: Final = 1  # of the wire format; `hello` names the newest a client speaks
 DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range IRC servers use
 MAX_NAME: Final = 256  # characters of a nick or a room as it comes; once normalized, far fewer (`protocol.names`)
+MAX_PERSON: Final = 150  # characters of a person's name, shown beside the nick
 MAX_REMARK: Final = 400  # characters of a topic, a reason, an away message
 INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
 
@@ -25,7 +26,7 @@ Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON libra
 Seq = Annotated[int, Meta(ge=0, le=1 << 53)]
 Gap = tuple[Seq, Seq]  # seqs from the first to the second, both included
 Id = Whole | str | None  # a client's own name for a request; comes back in the answer
-Kind = Literal["text", "me", "fun", "topic"]
+Kind = Literal["text", "me", "notice", "fun", "topic"]
 Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
 
 
@@ -42,6 +43,8 @@ class Hello(_Request, frozen=True):
     """A secret of the client's own making. The same token is the same person: it takes over the old connection."""
     color: str | None = None  # "#RRGGBB"
     client: Annotated[str, Meta(max_length=64)] = ""  # program and version, shown by whois
+    name: Annotated[str, Meta(max_length=MAX_PERSON)] | None = None
+    """The person's, shown beside the nick."""
     attempt: Seq | None = None
     """Grows with each connection that is tried with this token. One that does not exceed the seated one's is late."""
 
@@ -75,7 +78,7 @@ class Send(_Request, frozen=True):
     cmid: Cmid
     to: str
     text: str
-    kind: Literal["text", "me"] = "text"
+    kind: Literal["text", "me", "notice"] = "text"  # notice: said by a program, and answered by none
     reply: Whole | None = None  # seq, in the same room, of the message this one answers
 
 
@@ -181,6 +184,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     nick: str
     color: str | None = None
     away: str | None = None
+    name: str | None = None  # as in `Hello`
 
 
 class RoomLine(Struct, frozen=True, omit_defaults=True):
@@ -214,6 +218,8 @@ class Welcome(_Answer, frozen=True):
     resumed: bool = False  # took over this person's earlier connection, rooms included
     color: str | None = None  # as it is now, maybe chosen on the earlier connection
     away: str | None = None
+    people: int = 0  # on the server
+    rooms: int = 0  # with somebody in them
 
 
 class Ok(_Answer, frozen=True):
@@ -296,6 +302,7 @@ class Profile(_Answer, frozen=True, tag="person"):
     dialect: str = ""
     color: str | None = None
     away: str | None = None
+    name: str | None = None
 
 
 class RoomList(_Answer, frozen=True, tag="rooms"):

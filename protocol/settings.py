@@ -4,10 +4,12 @@
 are made from it. The limits are those a hostile or broken client meets.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+SAME_HOST: Final = "same-host"  # as an origin: whatever host the request itself was sent to
 
 
 def _m(unit: str, text: str, *, reload: bool = True, **bounds: Any) -> Meta:
@@ -34,6 +36,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     motd: Annotated[str, _m("characters", "said to everyone who comes in", max_length=2000)] = ""
     lobby: Annotated[str, _m("room", "where people land")] = "#lobby"
 
+    cert: Annotated[
+        str, _m("file", "certificate for TLS, and those that vouch for it, as PEM; empty: one that moot makes itself")
+    ] = ""
+    key: Annotated[str, _m("file", "its private key, as PEM; empty: it is in the file of the certificate")] = ""
+    plaintext: Annotated[
+        Literal["all", "local", "none"],
+        _m("", "who may connect without TLS: everybody, only programs on this machine, or nobody"),
+    ] = "all"
+    origins: Annotated[
+        list[str], _m("origins", "whose web pages may chat: https://chat.example.org; same-host: those of this host")
+    ] = msgspec.field(default_factory=lambda: [SAME_HOST])
+
     retain_days: Annotated[
         float, _m("days", "messages older than this are removed; 0: none ever", reload=True, ge=0, le=36500)
     ] = 0.0
@@ -47,6 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_rooms_each: Annotated[int, _m("rooms", "rooms one connection may be in", ge=1)] = 100
     backlog: Annotated[int, _m("messages", "messages shown on joining", ge=0, le=500)] = 50
     intro_first: Annotated[float, _m("seconds", "from connecting to the first valid line", gt=0)] = 10.0
+    tls_handshake: Annotated[float, _m("seconds", "a client may take to begin TLS", gt=0)] = 5.0
     intro_whole: Annotated[float, _m("seconds", "from connecting to being introduced", gt=0)] = 30.0
     greet_after: Annotated[
         float, _m("seconds", "silence after which a connection is taken for a person with nc", gt=0)
@@ -93,6 +108,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     coalesce: Annotated[
         float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)
     ] = 8.0
+    classic_pacing: Annotated[
+        float,
+        _m(
+            "ms", "between messages to classic clients that end theirs with nothing; 0: newlines for all", ge=0, le=1000
+        ),
+    ] = 50.0
 
     fun_time: Annotated[float, _m("seconds", "longest a fun command may run", reload=False, gt=0, le=10)] = 0.25
     fun_memory: Annotated[int, _m("bytes", "memory a fun command may use", reload=False, ge=32 << 20)] = 128 << 20

@@ -12,6 +12,7 @@ import asyncio
 import math
 import sys
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
@@ -19,10 +20,11 @@ from protocol.holds import SAID, Hold
 from protocol.ipc import ConnId
 from protocol.native import Request
 from workers import tcp
-from workers.dialects import Dialect
+from workers.dialects import Become, Dialect, Effect, HangUp, Item, Wake
 from workers.flood import Bucket, cost
 from workers.intake import prepare
 from workers.sendq import Logged, SendQueue
+from workers.sniff import Speech, sniff
 
 if TYPE_CHECKING:
     from workers.catchup import Lag
@@ -44,11 +46,13 @@ class Conn(asyncio.Protocol):
         "_abort_timer",
         "_bucket",
         "_hellos",
+        "_knock",
         "_paused",
         "_progress",
         "_pump_timer",
         "_refused",
         "_resting",
+        "_wake_timer",
         "asked",
         "away",
         "closing",
@@ -115,11 +119,23 @@ class Conn(asyncio.Protocol):
         self._progress: tcp.Progress | None = None  # of a full socket
         self._bucket: Bucket | None = None
         self._hellos = 0  # received
+        self._knock = b""  # its first bytes, too few to tell what it speaks
         self._pump_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None  # runs while it is being closed
+        self._wake_timer: asyncio.TimerHandle | None = None  # the dialect's own
         self._paused = False
         self._refused = 0  # for flooding, since reading last rested
         self._resting = False
+
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks through TLS."""
+        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+
+    @property
+    def knocks(self) -> bool:
+        """Whether it has said something, too little to tell what it speaks; no person's line comes in parts."""
+        return bool(self._knock)
 
     @property
     def unanswered(self) -> int:
@@ -140,16 +156,42 @@ class Conn(asyncio.Protocol):
         for start in range(0, len(data), SLICE_BYTES):
             if self.closing or self.deaf:
                 return
+            part = data[start : start + SLICE_BYTES]
             if self.dialect is None or self.greeted:
-                self.greeted = False
-                self.dialect = self.worker.detect(data)
-            self._take(self.dialect.feed(data[start : start + SLICE_BYTES]))
+                part = self._knock + part
+                if (speech := sniff(part)) is None:
+                    self._knock = part
+                    return
+                if speech is Speech.TLS:
+                    self.dialect, self.greeted, self._knock = None, False, b""
+                    self.worker.encryption.begin(self, part + data[start + SLICE_BYTES :])
+                    return
+                if not self._understand(speech):
+                    return
+            assert self.dialect is not None
+            self._take(self.dialect.feed(part))
+
+    def _understand(self, speech: Speech) -> bool:
+        """Take up its dialect; return whether it may go on in it."""
+        self.greeted, self._knock = False, b""
+        self.dialect = self.worker.dialect(speech)
+        if speech is Speech.CLASSIC:
+            from workers.pacing import paced  # with its dialect, which few need
+
+            self.transport = paced(self)
+        if (no := self.worker.encryption.refusal(self)) is not None:
+            self.reply(no)
+            self.finish()
+        return no is None
 
     def eof_received(self) -> bool:
+        first = self._knock
+        if first and not self.closing:
+            self._understand(sniff(first, whole=True) or Speech.PLAIN)
         if self.closing or self.dialect is None:
             return False
         self.ended = True
-        self._take(self.dialect.end())
+        self._take([*self.dialect.feed(first), *self.dialect.end()])
         # What was asked is answered first; the answer to Quit closes.
         stays = bool(self.hello is not None or self.unanswered or self.todo)
         if not stays:
@@ -158,7 +200,7 @@ class Conn(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        for timer in (self._pump_timer, self._abort_timer):
+        for timer in (self._pump_timer, self._abort_timer, self._wake_timer):
             if timer is not None:
                 timer.cancel()
         for _request, _price, size in self.todo or ():
@@ -193,14 +235,50 @@ class Conn(asyncio.Protocol):
 
     # --- requests
 
-    def _take(self, items: list[Request | bytes]) -> None:
+    def _take(self, items: Sequence[Item]) -> None:
         """Take what the dialect found; bytes are replies of its own."""
         for item in items:
             if isinstance(item, bytes):
                 self._reply_at_once(item)
+            elif isinstance(item, Effect):
+                self._obey(item)
             else:
                 self._receive(item)
         self.pump()
+
+    def _obey(self, effect: Effect) -> None:
+        """Do what the dialect wants of its connection."""
+        match effect:
+            case HangUp():
+                self.hang_up()
+            case Become(dialect=dialect, words=words):
+                self.send(words)
+                self.dialect = dialect
+            case Wake():
+                self._wake_later(effect)
+
+    def _wake_later(self, wake: Wake) -> None:
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+        self._wake_timer = self.worker.loop.call_later(wake.after, self._wake, wake)
+
+    def _wake(self, wake: Wake) -> None:
+        self._wake_timer = None
+        if self.full or self._paused:
+            self._wake_later(wake)
+        elif not self.closing and not self.deaf:
+            for item in wake.then():
+                self._follow(item)
+            self.pump()
+
+    def _follow(self, item: Item) -> None:
+        """Take what the dialect does by itself: its words cost the client nothing."""
+        if isinstance(item, bytes):
+            self.send(item)
+        elif isinstance(item, Effect):
+            self._obey(item)
+        else:
+            self._receive(item)
 
     def _reply_at_once(self, line: bytes) -> None:
         """Send what the dialect says by itself. It costs a line: nonsense must not keep a worker busier than sense."""
@@ -349,8 +427,8 @@ class Conn(asyncio.Protocol):
         """Tell this client alone; ``logged`` if the log has it."""
         if self.dialect is not None:
             self.send(self.dialect.receive(event), logged)
-            for request in self.dialect.follow_up():
-                self._receive(request)
+            for item in self.dialect.follow_up():
+                self._follow(item)
 
     def send(self, lines: bytes, logged: Logged | None = None) -> None:
         """Add whole lines to what is written at the end of this turn; ``logged`` if the log has them too."""
@@ -442,7 +520,8 @@ class Conn(asyncio.Protocol):
         self.worker.dropped(self, reason)
         if self.dialect is not None:
             text = f"you read too slowly: {reason}; come back when you can read on"
-            self.transport.write(self.dialect.receive(native.Error(code="too-slow", text=text)))
+            last = self.dialect.receive(native.Error(code="too-slow", text=text))
+            self.transport.write(last + self.dialect.last_words())
         self._close()
 
     def drop(self, reason: str) -> None:
@@ -452,6 +531,17 @@ class Conn(asyncio.Protocol):
             self.closing = True
             self.transport.abort()
             self._discard()
+
+    def fail(self, reason: str) -> None:
+        """What is below cannot go on, so nothing can be said any more: close."""
+        if self.transport is not None and not self.closing:
+            self.worker.lost(self, reason)
+            self._close()
+
+    def writes_more(self, size: int) -> None:
+        """The transport wrote ``size`` bytes beside those it was given: TLS has words of its own."""
+        if self._progress is not None:
+            self._progress.added += size
 
     def _discard(self) -> None:
         """Nothing waits for this client any more."""
@@ -470,6 +560,18 @@ class Conn(asyncio.Protocol):
             self.closing = True
             self.transport.write_eof()
 
+    def hang_up(self) -> None:
+        """Say no more, and close when the client does; what it still sends must not break off what it is sent.
+
+        A socket that is closed with something unread in it resets the connection, and the other side may throw away
+        what it had not read yet (RFC 9112 §9.6).
+        """
+        if self.transport is not None and not self.closing:
+            self.part()
+            if self._paused:
+                self.transport.resume_reading()
+            self._abort_timer = self.worker.loop.call_later(CLOSE_S, self.transport.abort)
+
     def _write_all(self) -> bool:
         """Write what there is; return whether the connection still stands."""
         if self.transport is None or self.closing:
@@ -477,6 +579,8 @@ class Conn(asyncio.Protocol):
         self.flush()
         if self.queue is not None and self.queue.size:
             self._write(self.queue.take(self.queue.size))
+        if self.dialect is not None and (last := self.dialect.last_words()):
+            self._write(last)
         return True
 
     def _close(self) -> None:

@@ -43,7 +43,8 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
         case native.Hello():
             if request.color is not None and not native.is_color(request.color):
                 request = msgspec.structs.replace(request, color=None)  # no reason to refuse somebody at the door
-            return msgspec.structs.replace(request, client=clean(request.client, newlines=False)[:64])
+            name = clean(request.name or "", newlines=False)[: native.MAX_PERSON] or None
+            return msgspec.structs.replace(request, client=clean(request.client, newlines=False)[:64], name=name)
         case native.Color(color=str(color)) if not native.is_color(color):
             text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
             return native.Error(id=request.id, code="bad-request", text=text)

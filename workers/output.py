@@ -5,16 +5,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from workers.conn import Conn
-from workers.dialects import native, plain
-from workers.fanout import Encoder, LocalRoom
+from workers.fanout import LocalRoom
 
 if TYPE_CHECKING:
     from workers.process import Worker
 
 BUSY_SHARE: Final = 0.5  # of a core; above it a room's messages are held a few milliseconds to be sent together
 RELIEVED: Final = 0.75  # of the total that may wait for slow readers: so much may, after the largest were freed
-
-ENCODERS: Final[dict[str, Encoder]] = {"native": native.encode, "plain": plain.encode}
 
 
 class Output:
@@ -37,11 +34,11 @@ class Output:
     def hear(self, name: str) -> None:
         room = self._heard.pop(name, None)
         if room is not None:
-            room.flush(ENCODERS)
+            room.flush()
 
     def hear_all(self) -> None:
         for room in self._heard.values():
-            room.flush(ENCODERS)
+            room.flush()
         self._heard.clear()
 
     def flush(self) -> None:

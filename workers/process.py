@@ -11,11 +11,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from protocol import logs, native
+from protocol import logs, names, native
 from protocol.control import ControlSocket
 from protocol.holds import SAID
 from protocol.ipc import (
@@ -24,6 +25,7 @@ from protocol.ipc import (
     Art,
     Attach,
     Beat,
+    Certificate,
     Closed,
     ConnId,
     Do,
@@ -48,15 +50,21 @@ from workers import tcp
 from workers.catchup import CatchUp
 from workers.conn import Conn
 from workers.dialects import Dialect
+from workers.dialects import irc as irc_dialect
 from workers.dialects import native as native_dialect
 from workers.dialects import plain as plain_dialect
 from workers.door import Door, Due
 from workers.easel import Easel
-from workers.fanout import LocalRoom
+from workers.fanout import LocalRoom, Scattering
 from workers.farewell import Farewell
 from workers.link import PipeLink
 from workers.output import Output
+from workers.secured import Encryption
 from workers.sendq import Logged
+from workers.sniff import Speech
+
+if TYPE_CHECKING:
+    from workers.dialects.classic_lobby import Lobby
 
 log = logging.getLogger("moot.worker")
 
@@ -64,6 +72,8 @@ TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker slee
 LOOK_S: Final = 0.5  # between looks at who is stalled
 RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
 ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
+
+_PROGRAMS: Final = frozenset({"native", "http", "websocket"})  # dialects that no person types
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
 _msgpack = msgspec.msgpack.Encoder()
@@ -89,10 +99,13 @@ class Worker:
         self.easel = Easel(loop, self._do)
         self.catchup = CatchUp(self)
         self.output = Output(self)
+        self._scattering = Scattering()
+        self.encryption = Encryption(self)
         self.stalled: set[Conn] = set()  # their sockets are full
         self.queued = 0  # bytes that wait for them
         self.requested = 0  # bytes of requests that are held back
         self.stopped = asyncio.Event()
+        self._lobbies: dict[str, Lobby] = {}  # as those on the classic protocol hear them; more after a reload
         self._door = Door()
         self._look_at = 0.0  # when to look at who is stalled, monotonic seconds
         self._counter = 0
@@ -125,15 +138,36 @@ class Worker:
         log.info("%s connected", conn.peer)
         self.need_tick()
 
-    def detect(self, first: bytes) -> Dialect:
-        """Return the dialect that a connection's first bytes tell: one port serves every kind of client."""
-        if first[:1] == b"{":
-            return native_dialect.Native(self.settings.max_line)
-        return self._plain()
+    def dialect(self, speech: Speech) -> Dialect:
+        """Return the dialect for a connection of which `sniff` told what it speaks."""
+        match speech:
+            case Speech.NATIVE:
+                return native_dialect.Native(self.settings.max_line)
+            case Speech.HTTP:
+                from workers.dialects import http  # what it needs takes 30 ms of CPU to import
+
+                return http.Http(self.settings, lambda: formatdate(usegmt=True), self.dialect)
+            case Speech.CLASSIC:
+                return self._classic()
+            case Speech.IRC:
+                return irc_dialect.Irc(self.settings, lambda: secrets.token_urlsafe(16))
+            case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
+                return self._plain()
 
     def _plain(self) -> Dialect:
         offset_s = time.localtime().tm_gmtoff
         return plain_dialect.Plain(self.settings, offset_s, lambda: secrets.token_urlsafe(16))
+
+    def _classic(self) -> Dialect:
+        from workers.dialects import classic  # few need it, and every start would wait for it
+        from workers.dialects.classic_lobby import Lobby
+
+        room = self.settings.lobby
+        with contextlib.suppress(names.BadName):  # else nobody can enter it, and each is told so
+            room = names.room(room)
+        if room not in self._lobbies:
+            self._lobbies[room] = Lobby(room, lambda: time.time_ns() // 1_000_000)
+        return classic.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
 
     def closed(self, conn: Conn, reason: str) -> None:
         """A connection's socket is closed, whoever closed it."""
@@ -249,6 +283,7 @@ class Worker:
                 self._down[type(event)](self, event)
             except Exception:  # the other events are other people's
                 log.exception("an event could not be handed out")
+        self._scattering.forget()
         self.output.flush()
 
     def _answered(self, event: Answered) -> None:
@@ -324,7 +359,7 @@ class Worker:
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
         if room is not None:
-            room.hear(event)
+            room.hear_of(event, self._scattering.before(event))
             self.output.note(room)
             if isinstance(event.event, native.Renamed):
                 self._note_rename(room, event.event)
@@ -335,6 +370,7 @@ class Worker:
                 conn.hello = msgspec.structs.replace(conn.hello, nick=renamed.nick)
 
     def _entered(self, event: Entered) -> None:
+        self._scattering.forget()
         conn = self.conns.get(event.conn)
         if conn is None:
             return
@@ -414,15 +450,24 @@ class Worker:
     def _check_newcomer(self, conn: Conn, due: Due) -> None:
         settings = self.settings
         if due is Due.GREET:
-            if conn.dialect is None:
-                conn.dialect, conn.greeted = self._plain(), True  # until it says otherwise
-                conn.send(conn.dialect.greet())
+            if not conn.secure:  # else when its handshake is done
+                self.greet(conn)
         elif not settings.limits:
             return
         elif due is Due.WHOLE:
             self._farewell(conn, _not_introduced(f"no nick within {settings.intro_whole:g} seconds"))
-        elif conn.dialect is not None and conn.dialect.variant == "native" and not conn.unanswered:
+        elif conn.dialect is not None and conn.dialect.name in _PROGRAMS and not conn.unanswered:
             self._farewell(conn, _not_introduced(f"no hello within {settings.intro_first:g} seconds"))
+
+    def greet(self, conn: Conn) -> None:
+        """``conn`` has been silent for a while; say something first if nothing came."""
+        if conn.dialect is not None or conn.closing or conn.knocks or self.encryption.begins_late(conn):
+            return
+        if (no := self.encryption.refusal(conn)) is not None:
+            self._farewell(conn, no)
+            return
+        conn.dialect, conn.greeted = self._plain(), True  # until it says otherwise
+        conn.send(conn.dialect.greet())
 
     # --- the supervisor's word
 
@@ -448,6 +493,8 @@ class Worker:
                     self.farewell.retire(text, spread)
                 case Reload(settings=settings):
                     self._take_settings(settings)
+                case Certificate(pem=pem):
+                    self.encryption.take(pem)
                 case _:
                     log.warning("unexpected control message %r", message)
 

@@ -13,6 +13,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Static
 
+from client.console import EXIT_UNREACHABLE, exit_status
 from client.net import Chat
 from client.terminal import messages as m
 from client.terminal.alarm import deserved, title
@@ -188,7 +189,7 @@ class MainScreen(Screen[None]):
         if error is not None and error.code in ("nick-taken", "bad-nick"):
             self.app.push_screen(NickScreen(reason, clean(error.free or "", newlines=False)), self.app.try_nick)  # type: ignore[attr-defined]
         elif self.chat.session.welcome is None:
-            self.app.exit(1, message=reason)
+            self.app.exit(exit_status(error.code) if error is not None else EXIT_UNREACHABLE, message=reason)
         else:
             self.tracker.note(f"{reason} — Ctrl+Q quits.", self.now(), tone="error")
 

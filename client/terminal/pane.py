@@ -9,8 +9,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from client.terminal.formatting import Line
-from client.terminal.nickcolor import nick_color
 from client.terminal.stage import Sprite, paint
+from protocol.nickcolor import nick_color
 
 
 class Pane(ScrollView, can_focus=False):

@@ -390,7 +390,7 @@ class Tracker:
         for view in self.views.values():
             view.loading = False
         if update.final:
-            effects.append(Refused(self.problem, update.error))
+            effects.append(Refused(clean(update.reason) or self.problem, update.error))
 
     def _presence(self, event: native.Joined | native.Left | native.Renamed | native.Changed) -> None:
         view = self.views.get(event.room)

@@ -6,7 +6,7 @@ import msgspec
 
 from broker.log import Log
 from broker.outbox import Outbox
-from broker.people import Person
+from broker.people import Device
 from broker.state import State
 from protocol import native
 from protocol.ipc import Answered, Art, ConnId, Do, Down, Gone, Seat, Told
@@ -49,8 +49,8 @@ class Desk:
         self.now = NOON
         self.told: dict[int, list[Down]] = {}
 
-    def _note(self, what: str, person: Person, details: str) -> None:
-        self.notes.append(f"{person.nick} {what} {details}".rstrip())
+    def _note(self, what: str, device: Device, details: str) -> None:
+        self.notes.append(f"{device.person.nick} {what} {details}".rstrip())
 
     def commit(self) -> None:
         """End the step: what workers are told is in `told`."""
@@ -93,7 +93,7 @@ class Desk:
         return self.ask(who, request, native.Error).code
 
     def gone(self, who: ConnId, reason: str = "connection closed") -> None:
-        self.state.gone(Gone(who, reason))
+        self.state.seating.gone(Gone(who, reason))
         self.commit()
 
     def events(self, who: ConnId) -> list[Down]:

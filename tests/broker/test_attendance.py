@@ -9,7 +9,7 @@ import pytest
 from broker.attendance import Attendance, Entry
 from protocol import native
 from protocol.ipc import Announced, Attach
-from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, seat, token
+from tests.broker.desk import ANN, BOB, EVE, Desk, conn, seat, token
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def successor(desk: Desk, *attaches: Attach, awaited: frozenset[int] = frozenset
     after.rid = 100
     with tempfile.TemporaryFile() as file:
         note(Attendance(file.fileno()), desk)
-        after.state.restore(Attendance(file.fileno()).read(), until=30.0)
+        after.state.seating.restore(Attendance(file.fileno()).read(), until=30.0)
     for attach in attaches:
-        after.state.attach(attach, NOON)
-    after.state.let_go(awaited)
+        after.state.seating.attach(attach)
+    after.state.seating.let_go(awaited)
     after.commit()
     return after
 
@@ -73,10 +73,10 @@ def test_those_of_a_worker_that_is_slow_to_attach_stay() -> None:
     before.ask(ANN, native.Join(room="#tea"), native.Room)
     before.enter(EVE, "eve", "#tea")
     desk = successor(before, Attach(2, [seat(EVE, "eve", "#tea")], {}), awaited=frozenset({1}))
-    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea", returns=False)], {"#tea": 0}), NOON)
+    desk.state.seating.attach(Attach(1, [seat(ANN, "ann", "#tea", returns=False)], {"#tea": 0}))
     desk.commit()
     assert desk.told == {}
-    assert desk.state.expire(31.0) is None
+    assert desk.state.seating.expire(31.0) is None
     assert desk.ask(EVE, native.Who(room="#tea"), native.People).count == 2
 
 
@@ -96,7 +96,7 @@ def test_what_a_worker_tells_goes_before_the_sheet() -> None:
     before.enter(ANN, "ann")
     before.ask(ANN, native.Nick(nick="anna"), native.Ok)
     desk = successor(before, Attach(1, [seat(ANN, "ann")], {}))  # had not heard of the new nick yet
-    assert [person.nick for person in desk.state.people.by_conn.values()] == ["ann"]
+    assert [person.nick for person in desk.state.people.by_uid.values()] == ["ann"]
     assert desk.enter(BOB, "anna").nick == "anna"
 
 
@@ -109,7 +109,7 @@ def test_a_hello_whose_answer_was_lost_with_the_broker_is_answered_by_the_next()
     assert (again.nick, again.resumed) == ("ann", True)
     assert desk.told_to(ANN) == []
     assert desk.ask(ANN, native.Join(room="#tea"), native.Room).count == 2
-    assert desk.state.expire(31.0) is None
+    assert desk.state.seating.expire(31.0) is None
     assert desk.refused(ANN, native.Hello(nick="ann", token=token("ann"))) == "bad-request"
 
 
@@ -122,7 +122,15 @@ def test_nobody_else_is_introduced_where_somebody_lingers() -> None:
 
 def tables(desk: Desk) -> list[int]:
     people = desk.state.people
-    kept = (people.by_conn, people.by_key, people.by_uid, people.skeletons, people.per_address, people.lingering)
+    kept = (
+        people.by_conn,
+        people.by_key,
+        people.by_uid,
+        people.by_device,
+        people.skeletons,
+        people.per_address,
+        people.lingering,
+    )
     return [len(table) for table in kept]
 
 
@@ -131,21 +139,21 @@ def test_a_worker_that_tells_of_another_person_at_a_connection_leaves_no_ghost()
     before.enter(ANN, "ann", "#tea")
     desk = successor(before, Attach(1, [seat(ANN, "mallory", "#tea", of="mallory")], {}))
     assert [person.nick for person in desk.ask(ANN, native.Who(), native.People).people] == ["mallory"]
-    desk.state.worker_lost(1, until=30.0)
-    desk.state.expire(31.0)
-    assert tables(desk) == [0, 0, 0, 0, 0, 0]
+    desk.state.seating.worker_lost(1, until=30.0)
+    desk.state.seating.expire(31.0)
+    assert tables(desk) == [0, 0, 0, 0, 0, 0, 0]
 
 
 def test_of_two_in_the_sheet_who_cannot_both_be_here_one_is() -> None:
     """A kill may tear the sheet between the entries of one who gave up a nick and one who took it."""
     desk = Desk()
-    ann = Entry(b"a" * 16, ANN, "ann", "192.0.2.7", "native", returns=True, rooms=["#tea"])
-    bob = Entry(b"b" * 16, BOB, "Ann", "192.0.2.7", "native", returns=True, rooms=["#tea"])
-    cyd = Entry(b"c" * 16, ANN, "cyd", "192.0.2.7", "native", returns=True, rooms=["#tea"])
-    desk.state.restore([ann, bob, cyd], until=30.0)
-    assert [person.nick for person in desk.state.people.by_conn.values()] == ["ann"]
-    desk.state.expire(31.0)
-    assert tables(desk) == [0, 0, 0, 0, 0, 0]
+    ann = Entry(b"a" * 16, b"a" * 16, ANN, "ann", "192.0.2.7", "native", returns=True, rooms=["#tea"])
+    bob = Entry(b"b" * 16, b"b" * 16, BOB, "Ann", "192.0.2.7", "native", returns=True, rooms=["#tea"])
+    cyd = Entry(b"c" * 16, b"c" * 16, ANN, "cyd", "192.0.2.7", "native", returns=True, rooms=["#tea"])
+    desk.state.seating.restore([ann, bob, cyd], until=30.0)
+    assert [person.nick for person in desk.state.people.by_uid.values()] == ["ann"]
+    desk.state.seating.expire(31.0)
+    assert tables(desk) == [0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_sheet_torn_by_a_kill_has_all_but_the_last_entry(sheet: int) -> None:
@@ -191,7 +199,7 @@ def test_a_broker_killed_while_it_writes_the_sheet_anew_leaves_one_whole_sheet(
     monkeypatch.setattr("os.ftruncate", watched_ftruncate)
     begins = set()
     for _ in range(60):
-        desk.state.people.touch(desk.state.people.by_conn[ANN])
+        desk.state.people.touch(desk.state.people.by_conn[ANN].person)
         note(noted, desk)
         begins.add(noted._begin)
     monkeypatch.undo()
@@ -207,7 +215,7 @@ def test_a_broker_killed_while_it_writes_the_sheet_anew_leaves_one_whole_sheet(
 def test_a_sheet_does_not_grow_with_time(sheet: int) -> None:
     desk, noted = Desk(), Attendance(sheet)
     desk.enter(ANN, "ann", "#tea")
-    ann = desk.state.people.by_conn[ANN]
+    ann = desk.state.people.by_conn[ANN].person
     for number in range(30_000):
         ann.away = f"{number} " + "x" * 100
         desk.state.people.touch(ann)

@@ -310,6 +310,7 @@ def test_a_full_disk_refuses_in_time_and_serves_what_there_is_and_recovers(small
     server = Server(small / "data", "--workers", "1", "--no-limits")
     server.log_path = tmp_path / "server.log"
     server.start()
+    until(lambda: (small / "data" / "tls.pem").exists(), "the first start to be over")
     peer = Peer(server.port)
     try:
         peer.enter("ann", "#tea")

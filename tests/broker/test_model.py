@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from broker.log import inbox_name
-from broker.state import _uid
+from broker.seating import _uid
 from chaos.courier import SAID, Client
 from chaos.ledger import stored
 from chaos.stage import Fault, Stage

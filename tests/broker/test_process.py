@@ -267,7 +267,7 @@ def test_a_dead_worker_with_output_waiting_takes_nobody_along(bench: Bench) -> N
     bench.turn()
     bench.turn()
     assert list(bench.broker.workers) == [1]
-    assert [person.nick for person in bench.broker.state.people.by_conn.values() if person.connected] == ["ann"]
+    assert [device.person.nick for device in bench.broker.state.people.by_conn.values() if device.connected] == ["ann"]
     one.put(say(ANN, "goes on", 5))
     bench.turn()
     assert [text for _seq, text in posts(one.told())][-1:] == ["goes on"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.log import Log, inbox_name
-from broker.state import BEHIND, COME_BACK_S, REPLACED, REPLAY_EACH
+from broker.seating import BEHIND, COME_BACK_S, REPLACED, REPLAY_EACH
 from protocol import native
 from protocol.ipc import Attach, Closed, Posted, Told
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, restarted, seat
@@ -29,9 +29,9 @@ def filled(count: int, room: str = "#tea", text: str = "x") -> Log:
 
 def test_a_worker_that_heard_of_another_log_is_rid_of_its_people() -> None:
     desk = restarted("one")
-    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob")], {}, "another"), NOON)
-    desk.state.attach(Attach(1, [], {"#tea": 0}, "another"), NOON)
-    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}, desk.log.epoch), NOON)
+    desk.state.seating.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob")], {}, "another"))
+    desk.state.seating.attach(Attach(1, [], {"#tea": 0}, "another"))
+    desk.state.seating.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}, desk.log.epoch))
     desk.commit()
     assert desk.told[1] == sent_away(ANN, REPLACED) + sent_away(BOB, REPLACED)
     assert 2 not in desk.told
@@ -40,9 +40,9 @@ def test_a_worker_that_heard_of_another_log_is_rid_of_its_people() -> None:
 
 def test_a_worker_that_heard_more_than_there_is_is_rid_of_its_people() -> None:
     desk = restarted("one")
-    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob")], {}, desk.log.epoch), NOON)
-    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}, desk.log.epoch), NOON)
-    desk.state.attach(Attach(1, [], {"#tea": 2}, desk.log.epoch), NOON, until=30.0)
+    desk.state.seating.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob")], {}, desk.log.epoch))
+    desk.state.seating.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}, desk.log.epoch))
+    desk.state.seating.attach(Attach(1, [], {"#tea": 2}, desk.log.epoch), until=30.0)
     desk.commit()
     assert desk.told[1] == sent_away(ANN, REPLACED) + sent_away(BOB, REPLACED)
     assert 2 not in desk.told
@@ -55,14 +55,14 @@ def test_a_worker_that_heard_more_than_there_is_is_rid_of_its_people() -> None:
 def test_an_inbox_that_heard_more_than_there_is_is_sent_away_alone() -> None:
     desk = restarted("one")
     seats = [seat(ANN, "ann", "#tea", inbox=5), seat(BOB, "bob", "#tea")]
-    desk.state.attach(Attach(1, seats, {}, desk.log.epoch), NOON)
+    desk.state.seating.attach(Attach(1, seats, {}, desk.log.epoch))
     desk.commit()
     assert desk.told[1] == sent_away(ANN, BEHIND)
 
 
 def test_a_worker_that_knows_no_log_yet_attaches_as_ever() -> None:
     desk = restarted("one")
-    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 0}), NOON)
+    desk.state.seating.attach(Attach(1, [seat(ANN, "ann", "#tea")], {"#tea": 0}))
     desk.commit()
     assert [event.msg.text for event in desk.told[1] if isinstance(event, Posted)] == ["one"]
 
@@ -70,10 +70,10 @@ def test_a_worker_that_knows_no_log_yet_attaches_as_ever() -> None:
 @pytest.mark.parametrize("behind", [REPLAY_EACH, REPLAY_EACH + 1])
 def test_who_is_too_far_behind_in_a_room_resumes_page_by_page_and_the_others_go_on(behind: int) -> None:
     desk = Desk(log=filled(behind))
-    desk.state.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob", "#cake")], {}), NOON)
-    desk.state.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}), NOON)
-    desk.state.attach(Attach(1, [], {"#tea": 0, "#cake": 0}), NOON, until=30.0)
-    desk.state.attach(Attach(2, [], {"#tea": behind}), NOON)
+    desk.state.seating.attach(Attach(1, [seat(ANN, "ann", "#tea"), seat(BOB, "bob", "#cake")], {}))
+    desk.state.seating.attach(Attach(2, [seat(EVE, "eve", "#tea")], {}))
+    desk.state.seating.attach(Attach(1, [], {"#tea": 0, "#cake": 0}), until=30.0)
+    desk.state.seating.attach(Attach(2, [], {"#tea": behind}))
     desk.commit()
     assert 2 not in desk.told
     if behind > REPLAY_EACH:
@@ -88,7 +88,7 @@ def test_who_is_too_far_behind_in_the_inbox_is_sent_away() -> None:
     uid_of_ann.enter(ANN, "ann")
     inbox = inbox_name(uid_of_ann.state.people.by_conn[ANN].uid)
     desk = Desk(log=filled(REPLAY_EACH + 1, inbox))
-    desk.state.attach(Attach(1, [seat(ANN, "ann"), seat(BOB, "bob")], {}), NOON)
+    desk.state.seating.attach(Attach(1, [seat(ANN, "ann"), seat(BOB, "bob")], {}))
     desk.commit()
     assert desk.told[1] == sent_away(ANN, BEHIND)
 
@@ -101,8 +101,8 @@ def test_what_is_replayed_in_all_is_bounded() -> None:
             log.append(room, b"a" * 16, f"{room[1:]}-{number}", NOON, "ann", "text", "x" * 4000)
     log.commit()
     desk = Desk(log=log)
-    desk.state.attach(Attach(1, [seat(conn(1, n), f"nick{n}", room) for n, room in enumerate(rooms)], {}), NOON)
-    desk.state.attach(Attach(1, [], dict.fromkeys(rooms, 0)), NOON)
+    desk.state.seating.attach(Attach(1, [seat(conn(1, n), f"nick{n}", room) for n, room in enumerate(rooms)], {}))
+    desk.state.seating.attach(Attach(1, [], dict.fromkeys(rooms, 0)))
     desk.commit()
     posted = [event for event in desk.told[1] if isinstance(event, Posted)]
     assert 800 < len(posted) < 1100  # 4 MiB

@@ -129,7 +129,7 @@ def test_a_message_to_oneself_is_there_once(desk: Desk) -> None:
 def test_a_direct_message_to_one_whose_worker_died_waits_in_the_inbox(desk: Desk) -> None:
     desk.enter(ANN, "ann")
     desk.enter(EVE, "eve")
-    desk.state.worker_lost(2, until=100.0)
+    desk.state.seating.worker_lost(2, until=100.0)
     desk.say(ANN, "@eve", "psst")
     assert 2 not in desk.told
     again = conn(3, 1)

@@ -35,15 +35,15 @@ def test_a_greater_attempt_takes_over_and_so_does_one_that_cannot_be_compared(
 
 def test_a_seat_without_a_connection_is_open_to_any_attempt(desk: Desk) -> None:
     try_hello(desk, ANN, 5)
-    desk.state.worker_lost(1, 30.0)
+    desk.state.seating.worker_lost(1, 30.0)
     desk.commit()
     assert isinstance(try_hello(desk, EVE, 3), native.Welcome)
 
 
 def test_attempts_are_known_to_the_next_broker(desk: Desk) -> None:
     first, second = (native.Hello(nick="ann", token=token("ann"), attempt=number) for number in (5, 6))
-    desk.state.attach(Attach(2, [Seat(EVE, second, ["#tea"], "192.0.2.7", "native", NOON - 9000)], {}), NOON)
-    desk.state.attach(Attach(1, [Seat(ANN, first, ["#tea"], "192.0.2.7", "native", NOON)], {}), NOON)
+    desk.state.seating.attach(Attach(2, [Seat(EVE, second, ["#tea"], "192.0.2.7", "native", NOON - 9000)], {}))
+    desk.state.seating.attach(Attach(1, [Seat(ANN, first, ["#tea"], "192.0.2.7", "native", NOON)], {}))
     desk.commit()
     assert Closed(ANN) in desk.told[1]
     assert isinstance(desk.do(EVE, native.Ping()), native.Pong)
@@ -88,24 +88,24 @@ def test_a_take_over_that_wants_a_taken_nick_is_refused_and_the_old_seat_stays(d
 def test_a_worker_restarted_within_the_time_is_noticed_by_nobody(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.enter(EVE, "eve", "#tea")
-    desk.state.worker_lost(2, until=100.0)
+    desk.state.seating.worker_lost(2, until=100.0)
     desk.say(ANN, "#tea", "missed")
     assert 2 not in desk.told
-    assert desk.state.expire(99.0) == 100.0
+    assert desk.state.seating.expire(99.0) == 100.0
     again = conn(3, 1)
     assert desk.ask(again, native.Hello(nick="eve", token=token("eve")), native.Welcome).resumed
     room = desk.ask(again, native.Join(room="#tea", after=0, epoch=desk.log.epoch), native.Room)
     assert texts(room.messages) == ["missed"]
     assert desk.told.get(1, []) == []
-    assert desk.state.expire(101.0) is None
+    assert desk.state.seating.expire(101.0) is None
     assert desk.ask(ANN, native.Who(), native.People).count == 2
 
 
 def test_who_does_not_come_back_in_time_leaves(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.enter(EVE, "eve", "#tea")
-    desk.state.worker_lost(2, until=100.0)
-    assert desk.state.expire(100.0) is None
+    desk.state.seating.worker_lost(2, until=100.0)
+    assert desk.state.seating.expire(100.0) is None
     desk.commit()
     left = native.Left(room="#tea", nick="eve", reason="connection lost", quit=True)
     assert desk.told == {1: [Announced("#tea", left)]}
@@ -116,12 +116,20 @@ def test_who_does_not_come_back_in_time_leaves(desk: Desk) -> None:
 def test_when_all_of_a_room_linger_and_expire_the_room_goes(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.enter(BOB, "bob", "#tea")
-    desk.state.worker_lost(1, until=5.0)
-    desk.state.expire(5.0)
+    desk.state.seating.worker_lost(1, until=5.0)
+    desk.state.seating.expire(5.0)
     assert desk.state.rooms.by_name == {}
     people = desk.state.people
-    kept = (people.by_conn, people.by_key, people.by_uid, people.skeletons, people.per_address, people.lingering)
-    assert [len(table) for table in kept] == [0, 0, 0, 0, 0, 0]
+    kept = (
+        people.by_conn,
+        people.by_key,
+        people.by_uid,
+        people.by_device,
+        people.skeletons,
+        people.per_address,
+        people.lingering,
+    )
+    assert [len(table) for table in kept] == [0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_take_over_moves_address_program_and_colour_too(desk: Desk) -> None:
@@ -140,7 +148,7 @@ def test_who_was_sent_over_keeps_the_seat_for_a_while() -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.enter(BOB, "bob", "#tea")
     desk.enter(EVE, "eve", "#tea")
-    desk.state.gone(Gone(ANN, "sent over", returns=True), until=30.0)
+    desk.state.seating.gone(Gone(ANN, "sent over", returns=True), until=30.0)
     desk.commit()
     assert desk.told == {1: [Closed(ANN)]}
     desk.say(EVE, "#tea", "one")
@@ -149,7 +157,7 @@ def test_who_was_sent_over_keeps_the_seat_for_a_while() -> None:
     desk.say(EVE, "#tea", "two")
     assert 1 not in desk.told
     assert desk.ask(conn(2, 9), native.Hello(nick="ann", token=token("ann")), native.Welcome).resumed
-    assert desk.state.expire(31.0) is None
+    assert desk.state.seating.expire(31.0) is None
     desk.gone(conn(2, 9), "connection lost")
     left = native.Left(room="#tea", nick="ann", reason="connection lost", quit=True)
     assert Announced("#tea", left) in desk.told[2]

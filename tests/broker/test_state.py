@@ -12,7 +12,7 @@ from tests.broker.desk import ANN, BOB, EVE, Desk, conn, settings, token
 def test_welcome_tells_what_a_client_must_know(desk: Desk) -> None:
     welcome = desk.enter(ANN, "Ann")
     assert welcome == native.Welcome(
-        nick="Ann", server="moot", version=welcome.version, epoch=desk.log.epoch, max_text=4000
+        nick="Ann", server="moot", version=welcome.version, epoch=desk.log.epoch, max_text=4000, people=1
     )
     assert desk.notes == ["Ann introduced"]
 

@@ -54,9 +54,15 @@ class FakeServer:
             writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(1)
+        if first == b"\x16":  # it has no TLS, and says so in text
+            writer.write(b"what?\n")
+            writer.close()
+            return
         self.connections += 1
         try:
-            while line := await reader.readline():
+            while line := first + await reader.readline():
+                first = b""
                 request = native.decode_request(line)
                 self.seen.append(request)
                 self._news.set()

@@ -39,6 +39,7 @@ def test_a_port_beside_the_host_is_for_a_host_without_one() -> None:
         ("a..b", "'a..b' is no address; write HOST or HOST:PORT, such as example.org:6668"),
         ("x\udcff", "'x\\udcff' is no address; write HOST or HOST:PORT, such as example.org:6668"),
         ("a" * 64, f"'{'a' * 64}' is no address; write HOST or HOST:PORT, such as example.org:6668"),
+        ("a:b:c?d", "'a:b:c?d' is no address; write HOST or HOST:PORT, such as example.org:6668"),
         ("a b", "'a b' is no address; write HOST or HOST:PORT, such as example.org:6668"),
     ],
 )

@@ -11,7 +11,20 @@ import pytest
 from tests.moot.program import moot
 
 LOG_COMMANDS = ("check", "backup", "restore", "export", "import")
-COMMANDS = ("host", "serve", "stop", "restart", "reload", "join", "send", "tail", "doctor", *LOG_COMMANDS, "completion")
+COMMANDS = (
+    "host",
+    "serve",
+    "stop",
+    "restart",
+    "reload",
+    "join",
+    "send",
+    "tail",
+    "forget",
+    "doctor",
+    *LOG_COMMANDS,
+    "completion",
+)
 
 
 def test_the_version_is_said_without_importing_anything_heavy() -> None:
@@ -66,7 +79,11 @@ def test_every_command_has_help_with_examples(command: str) -> None:
         ),
         (("sevre",), 2, "moot: there is no command 'sevre'; did you mean serve; try `moot --help`\n"),
         (("tail", "localhost"), 2, "moot: missing argument 'ROOM'; try `moot tail --help`\n"),
-        (("--wrkers", "1"), 2, "moot: no such option '--wrkers'; did you mean '--workers'; try `moot host --help`\n"),
+        (
+            ("--wrkers", "1"),
+            2,
+            "moot: no such option '--wrkers'; did you mean '--key', '--workers'; try `moot host --help`\n",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line(words: tuple[str, ...], code: int, says: str) -> None:

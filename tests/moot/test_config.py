@@ -94,11 +94,21 @@ def test_a_wrong_variable_names_itself_what_it_was_and_what_it_should_be(env: di
         ("workers = true", "workers: got true, expected a whole number from 0 to 64 (processes)"),
         ("server_name = ''", 'server_name: got "", expected text of 1 to 63 characters'),
         ("listen = []", "listen: got [], expected one or more HOST:PORT"),
+        (
+            'origins = ["https://chat.example.org/"]',
+            "origins: got ['https://chat.example.org/'], expected origins as browsers name them, such as "
+            '"https://chat.example.org" or "same-host"; no path, no capitals',
+        ),
     ],
 )
 def test_a_wrong_line_of_the_file_names_the_file_and_the_key(tmp_path: Path, text: str, says: str) -> None:
     path = toml(tmp_path, text)
     assert wrong(config=path) == f"{path}: {says}"
+
+
+def test_origins_are_as_browsers_name_them(tmp_path: Path) -> None:
+    origins = ["same-host", "https://chat.example.org", "http://10.0.0.1:6668", "https://[2001:db8::1]:8443"]
+    assert load({}, {"MOOT_ORIGINS": ",".join(origins)}, toml(tmp_path, "")).origins == origins
 
 
 def test_a_file_that_is_missing_or_no_toml_is_said(tmp_path: Path) -> None:

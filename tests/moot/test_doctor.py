@@ -65,7 +65,7 @@ def test_all_matters_are_looked_at_and_a_taken_port_is_a_problem(tmp_path: Path)
         port = taken.getsockname()[1]
         found = examine(Settings(data=str(tmp_path), listen=[f"127.0.0.1:{port}"]))
     assert [finding.matter for finding in found] == [
-        *("Python", "SQLite", "disk", "open files", "port", "libseccomp", "sandbox", "terminal"),
+        *("Python", "SQLite", "disk", "open files", "port", "certificate", "libseccomp", "sandbox", "terminal"),
     ]
     assert found[4].level == "problem"
     assert found[4].text.startswith(f"port {port} is in use")

@@ -15,7 +15,8 @@ from moot.host import running_here
 from moot.probe import is_moot, is_open, others_online
 from moot.running import holder, last_line, stop
 from protocol.settings import Settings
-from tests.server import LIMIT_S, Peer, Server, until
+from tests.server import LIMIT_S, Peer, Server, serving, until
+from tests.tls import TlsPeer, closing
 
 
 class Hosting:
@@ -124,6 +125,13 @@ def test_those_online_are_listed_without_the_one_who_asks(server: Server) -> Non
     assert others_online("127.0.0.1", server.port, but="ann") == ["bob"]
     ann.close()
     bob.close()
+
+
+def test_those_online_are_listed_by_a_server_that_wants_tls_of_everybody(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "1", "--plaintext", "none") as server, closing() as keep:
+        keep(TlsPeer(server.port)).enter("bob")
+        assert is_moot("127.0.0.1", server.port)
+        assert others_online("127.0.0.1", server.port, but="ann") == ["bob"]
 
 
 def test_the_last_line_of_a_log_is_its_last_with_words(tmp_path: Path) -> None:

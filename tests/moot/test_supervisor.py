@@ -489,7 +489,7 @@ def test_process_lists_show_what_each_process_is(server: Server) -> None:
 
 
 def test_a_worker_that_serves_clients_ends_neither_the_server_nor_another_process(tmp_path: Path) -> None:
-    supervisor = Supervisor(Settings(), tmp_path, Listeners([], []), lambda: None)
+    supervisor = Supervisor(Settings(), tmp_path, Listeners([], []), lambda _: None)
     worker, victim = lived(Place("worker"), 1.0), lived(Place("worker"), 1.0)
     supervisor.children = [victim]
     supervisor._obey(worker, Fatal("all is lost"))
@@ -509,7 +509,7 @@ def play_dead() -> None:
 
 
 def test_a_process_that_only_looks_dead_holds_nobody_up(tmp_path: Path) -> None:
-    supervisor = Supervisor(Settings(), tmp_path, Listeners([], []), lambda: None)
+    supervisor = Supervisor(Settings(), tmp_path, Listeners([], []), lambda _: None)
     process = multiprocessing.get_context("spawn").Process(target=play_dead)
     ours, theirs = socket.socketpair()
     process.start()

@@ -1,17 +1,25 @@
 """Who hears what of a room, in which bytes. The dialects here are as small as they can be."""
 
-from typing import Any, cast
+from typing import cast
 
 from protocol import native
 from protocol.ipc import Announced, Posted
 from workers.conn import Conn
-from workers.fanout import LocalRoom
+from workers.dialects import Personal
+from workers.fanout import LocalRoom, Scattering
 from workers.sendq import Logged
 
 
 class FakeDialect:
-    def __init__(self, variant: str, echoes: bool = True, only: str = "") -> None:
+    def __init__(
+        self, variant: str, echoes: bool = True, only: str = "", asked: list[tuple[str, str]] | None = None
+    ) -> None:
         self.variant, self.echoes, self.picky, self.only = variant, echoes, bool(only), only
+        self.asked = [] if asked is None else asked
+
+    def shared(self, event: native.Event) -> bytes:
+        self.asked.append((self.variant, text_of(event).decode().strip()))
+        return self.variant[:1].encode() + b":" + text_of(event)
 
     def wants(self, msg: native.Msg) -> bool:
         return self.only in msg.text
@@ -21,6 +29,7 @@ class FakeConn:
     def __init__(self, id_: int, dialect: FakeDialect) -> None:
         self.id, self.dialect = id_, dialect
         self.out: list[bytes] = []
+        self.rooms: set[str] = set()
         self.logged: list[Logged | None] = []
 
     def send(self, line: bytes, logged: Logged | None = None) -> None:
@@ -30,18 +39,6 @@ class FakeConn:
 
 def text_of(event: native.Event) -> bytes:
     return (event.text if isinstance(event, native.Msg) else type(event).__name__.lower()).encode() + b"\n"
-
-
-class Encoders(dict[str, Any]):
-    """Encoders that count how often they were asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str]] = []
-        super().__init__(native=lambda event: self._encode("native", event), prose=lambda e: self._encode("prose", e))
-
-    def _encode(self, variant: str, event: native.Event) -> bytes:
-        self.calls.append((variant, text_of(event).decode().strip()))
-        return variant[:1].encode() + b":" + text_of(event)
 
 
 def room(*members: FakeConn) -> LocalRoom:
@@ -59,18 +56,19 @@ JOINED = native.Joined(room="#tea", who=native.Person("eve"))
 
 
 def test_each_variant_is_encoded_once_and_each_member_written_once() -> None:
-    ann, bob = FakeConn(1, FakeDialect("native")), FakeConn(2, FakeDialect("native"))
-    eve = FakeConn(3, FakeDialect("prose"))
-    tea, encoders = room(ann, bob, eve), Encoders()
+    asked: list[tuple[str, str]] = []
+    ann, bob = (FakeConn(number, FakeDialect("native", asked=asked)) for number in (1, 2))
+    eve = FakeConn(3, FakeDialect("prose", asked=asked))
+    tea = room(ann, bob, eve)
     tea.hear(posted(1, "one", 1))
     tea.hear(posted(2, "two", 3))
-    tea.flush(encoders)
+    tea.flush()
     assert ann.out == [b"n:one\nn:two\n"]
     assert ann.out[0] is bob.out[0]
     assert eve.out == [b"p:one\np:two\n"]
-    assert sorted(encoders.calls) == [("native", "one"), ("native", "two"), ("prose", "one"), ("prose", "two")]
+    assert sorted(asked) == [("native", "one"), ("native", "two"), ("prose", "one"), ("prose", "two")]
     assert tea.last == 2
-    tea.flush(encoders)
+    tea.flush()
     assert b"".join(bob.out) == b"n:one\nn:two\n"
 
 
@@ -79,7 +77,7 @@ def test_who_has_their_line_on_the_screen_already_does_not_get_it_again() -> Non
     tea = room(ann, bob)
     tea.hear(posted(1, "mine", 1))
     tea.hear(posted(2, "yours", 2))
-    tea.flush(Encoders())
+    tea.flush()
     assert b"".join(ann.out) == b"p:yours\n"
     assert b"".join(bob.out) == b"p:mine\n"
 
@@ -90,7 +88,7 @@ def test_but_they_do_see_what_came_of_their_fun_command() -> None:
     tea.hear(posted(1, "moo", 1, "fun"))
     tea.hear(posted(2, "Assam", 1, "topic"))
     tea.hear(posted(3, "waves", 1, "me"))
-    tea.flush(Encoders())
+    tea.flush()
     assert b"".join(ann.out) == b"p:moo\np:Assam\n"
 
 
@@ -101,7 +99,7 @@ def test_one_who_does_not_hear_their_own_line_costs_the_others_nothing() -> None
     tea = room(ann, bob, eve, dan, zoe)
     tea.hear(posted(1, "one", 3))
     tea.hear(Announced("#tea", JOINED))
-    tea.flush(Encoders())
+    tea.flush()
     assert ann.out == [b"n:one\nn:joined\n"]
     assert ann.out[0] is bob.out[0]
     assert eve.out == [b"p:joined\n"]
@@ -115,7 +113,7 @@ def test_a_picky_member_is_asked_about_the_messages_of_others() -> None:
     tea.hear(posted(2, "hi bob"))
     tea.hear(posted(3, "said by herself", 1))
     tea.hear(Announced("#tea", JOINED))
-    tea.flush(Encoders())
+    tea.flush()
     assert b"".join(ann.out) == b"p:hi ann\np:said by herself\np:joined\n"
     assert b"".join(bob.out) == b"p:hi ann\np:hi bob\np:said by herself\np:joined\n"
 
@@ -124,10 +122,10 @@ def test_what_was_particular_in_one_turn_is_not_in_the_next() -> None:
     ann, bob = (FakeConn(number, FakeDialect("prose", echoes=False)) for number in (1, 2))
     tea = room(ann, bob)
     tea.hear(posted(1, "one", 1))
-    tea.flush(Encoders())
+    tea.flush()
     assert ann.out == [b""]
     tea.hear(posted(2, "two"))
-    tea.flush(Encoders())
+    tea.flush()
     assert ann.out[-1] is bob.out[-1]
 
 
@@ -142,10 +140,10 @@ def test_what_is_replayed_once_more_than_needed_is_heard_once() -> None:
     ann = FakeConn(1, FakeDialect("prose"))
     tea = room(ann)
     tea.hear(posted(1, "one"))
-    tea.flush(Encoders())
+    tea.flush()
     for seq, text in ((1, "one"), (2, "two"), (1, "one"), (2, "two"), (3, "three")):
         tea.hear(posted(seq, text))
-    tea.flush(Encoders())
+    tea.flush()
     assert b"".join(ann.out) == b"p:one\np:two\np:three\n"
 
 
@@ -153,10 +151,10 @@ def test_whoever_enters_says_which_message_is_the_newest_though_the_log_was_set_
     ann = FakeConn(1, FakeDialect("native"))
     tea = LocalRoom("#tea")
     tea.hear(posted(9, "of another log"))
-    tea.flush(Encoders())
+    tea.flush()
     tea.enter(cast("Conn", ann), 3)
     tea.hear(posted(4, "x"))
-    tea.flush(Encoders())
+    tea.flush()
     assert ann.out == [b"n:x\n"]
 
 
@@ -166,12 +164,12 @@ def test_what_is_told_names_the_seq_after_which_the_log_has_it() -> None:
     tea.enter(cast("Conn", ann), 6)
     tea.hear(posted(7, "x"))
     tea.hear(posted(8, "y"))
-    tea.flush(Encoders())
+    tea.flush()
     tea.enter(cast("Conn", bob), 8)
     tea.hear(Announced("#tea", JOINED))
-    tea.flush(Encoders())
+    tea.flush()
     tea.hear(posted(9, "z"))
-    tea.flush(Encoders())
+    tea.flush()
     assert ann.logged == [Logged("#tea", 6), Logged("#tea", 8), Logged("#tea", 8)]
     assert bob.logged == ann.logged[1:]
 
@@ -181,6 +179,49 @@ def test_who_lags_is_told_nothing() -> None:
     tea = room(ann)
     tea.lagging[2] = cast("Conn", bob)
     tea.hear(posted(1, "x", 2))
-    tea.flush(Encoders())
+    tea.flush()
     assert ann.out == [b"n:x\n"]
     assert bob.out == []
+
+
+class Particular(FakeDialect, Personal):
+    """Hears of a person once, and its own words in capitals."""
+
+    def echo(self, msg: native.Msg, line: bytes) -> bytes:
+        return line.upper()
+
+    def hears(self, event: native.Event) -> bool:
+        return True
+
+
+def test_a_dialect_may_have_its_own_words_otherwise() -> None:
+    ann, bob = FakeConn(1, Particular("irc")), FakeConn(2, Particular("irc"))
+    tea = room(ann, bob)
+    tea.hear(posted(1, "hi", conn=1))
+    tea.flush()
+    assert (ann.out, bob.out) == ([b"I:HI\n"], [b"i:hi\n"])
+
+
+def test_who_shares_several_rooms_with_somebody_is_told_once() -> None:
+    both, one, native_both = (
+        FakeConn(1, Particular("irc")),
+        FakeConn(2, Particular("irc")),
+        FakeConn(3, FakeDialect("n")),
+    )
+    both.rooms, one.rooms, native_both.rooms = {"#tea", "#bee"}, {"#bee"}, {"#tea", "#bee"}
+    scattering = Scattering()
+    for name, members in (("#tea", (both, native_both)), ("#bee", (both, one, native_both))):
+        told = Announced(name, native.Left(room=name, nick="eve", reason="", quit=True))
+        here = room(*members)
+        here.hear_of(told, scattering.before(told))
+        here.flush()
+    assert [b"".join(conn.out) for conn in (both, one, native_both)] == [b"i:left\n", b"i:left\n", b"n:left\nn:left\n"]
+
+
+def test_what_happens_again_is_told_again() -> None:
+    scattering = Scattering()
+    away, back = native.Person("eve", away="x"), native.Person("eve")
+    events = [native.Changed(room=name, who=who) for who in (away, back) for name in ("#tea", "#bee")]
+    assert [scattering.before(Announced(event.room, event)) for event in events] == [[], ["#tea"], [], ["#tea"]]
+    scattering.forget()
+    assert scattering.before(Announced("#bee", events[-1])) == []

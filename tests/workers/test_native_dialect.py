@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import native
-from workers.dialects.native import Native, encode
+from workers.dialects.native import Native
 
 Found = native.Request | native.Error
 
@@ -109,7 +109,7 @@ def test_any_bytes_are_requests_or_errors_and_any_cut_gives_the_same(chunks: lis
 @given(st.text(), st.text(max_size=10))
 def test_an_event_is_one_line_whatever_its_text(text: str, nick: str) -> None:
     msg = native.Msg(room="#tea", seq=1, time=2, nick=nick, text=text)
-    line = encode(msg)
+    line = Native(10).shared(msg)
     assert line.index(b"\n") == len(line) - 1
     assert native.decode_event(line) == msg == native.decode_event(Native(10).receive(msg))
 

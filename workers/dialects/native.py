@@ -48,7 +48,13 @@ class Native:
         last = [self._decode(rest)] if rest.strip() and not self._skipping else []
         return [*last, native.Quit(reason="connection closed")]
 
+    def last_words(self) -> bytes:
+        return b""
+
     def receive(self, event: Event) -> bytes:
+        return native.encode(event)
+
+    def shared(self, event: Event) -> bytes:
         return native.encode(event)
 
     def follow_up(self) -> tuple[()]:
@@ -66,11 +72,6 @@ class Native:
     def _too_long(self) -> bytes:
         text = f"a line may have {self._max_line} bytes; yours was longer and was skipped"
         return native.encode(native.Error(code="too-long", text=text))
-
-
-def encode(event: Event) -> bytes:
-    """Return what every native member of a room gets of an event."""
-    return native.encode(event)
 
 
 class _OnlyId(msgspec.Struct):

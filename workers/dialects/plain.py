@@ -19,11 +19,10 @@ from protocol.settings import Settings
 from protocol.text import clean
 from workers.dialects import prose
 from workers.dialects.lines import LineReader, TooLong
-from workers.dialects.prose import encode as encode
 
 MAX_HELD: Final = 16 * 1024  # bytes of lines held back until introduced; more is refused, and said so
 _HTTP: Final = re.compile(r"[A-Z]+ \S+ HTTP/\d(\.\d)?")
-_NOT_HTTP: Final = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_NOT_HTTP: Final = b"HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _ASK: Final = "What is your nick? (Just Enter makes you a guest)"
 _SPEECH: Final = (native.Send, native.Fun, native.Topic)  # done when nothing is answered: they saw it as they typed
 
@@ -90,6 +89,9 @@ class Plain:
             found.append(self._quit())
         return found
 
+    def last_words(self) -> bytes:
+        return b""
+
     def receive(self, event: Event) -> bytes:
         out = self._told(event)
         while self._held and self._stage in (_Stage.NAMELESS, _Stage.INSIDE):
@@ -103,6 +105,9 @@ class Plain:
         if self._ended and not self._held and self._stage is _Stage.INSIDE:
             self._own.append(self._quit())
         return out
+
+    def shared(self, event: Event) -> bytes:
+        return prose.encode(event)
 
     def follow_up(self) -> Sequence[Request]:
         if not self._own:
@@ -143,7 +148,7 @@ class Plain:
 
     def _introduce(self, line: str) -> list[Request | bytes]:
         line = line.strip()
-        if _HTTP.fullmatch(line):  # a scanner, or a web page's form: its headers and body are nobody's words
+        if _HTTP.fullmatch(line):  # with a method that `sniff` does not know: its headers and body are nobody's words
             return [_NOT_HTTP, self._quit()]
         if line.split(" ")[0].lower() in ("/quit", "/exit"):
             return [prose.as_bytes(["* Goodbye."]), self._quit()]

@@ -65,7 +65,7 @@ def message(msg: Msg, offset_s: int | None = None, me: str = "") -> list[str]:
     if msg.kind == "fun" and more:
         return [f"{when}{who}:", *(_INDENT + line for line in (first, *more))]
     return [
-        f"{when}* {who} {first}" if msg.kind == "me" else f"{when}{who}: {first}",
+        when + {"me": f"* {who} ", "notice": f"-{who}- "}.get(msg.kind, f"{who}: ") + first,
         *(_INDENT + line for line in more),
     ]
 

@@ -75,9 +75,15 @@ class Fake:
         return [(r.to, r.text) for r in self.got if isinstance(r, native.Send)]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(1)
+        if first == b"\x16":  # it has no TLS, and says so in text
+            writer.write(b"what?\n")
+            writer.close()
+            return
         self._writer = writer
         try:
-            while line := await reader.readline():
+            while line := first + await reader.readline():
+                first = b""
                 request = native.decode_request(line)
                 if not isinstance(request, native.Ping):
                     self.got.append(request)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client.terminal.nickcolor import READABLE, _parse, contrast, nick_color
+from protocol.nickcolor import READABLE, _parse, contrast, nick_color
 
 GROUNDS = ["#15161e", "#fbfbfd", "#000000", "#ffffff", "#2e3440", "#fdf6e3", "#002b36", "#272822", "#808080"]
 

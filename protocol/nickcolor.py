@@ -1,4 +1,4 @@
-"""The colour a nick is shown in: the same everywhere and always, and readable on the theme's background.
+"""The colour a nick is shown in: the same everywhere and always, and readable on the background it is shown on.
 
 Colours are made in OKLCH (lightness, chroma, hue), where equal steps look equal: https://bottosson.github.io/posts/oklab/
 """

@@ -1,0 +1,57 @@
+"""What this server promises to IRC clients as to all others: they outlive the broker, and meet everybody."""
+
+from pathlib import Path
+
+from protocol import native
+from tests.irc.client import Client
+from tests.server import Peer, serving, until
+
+
+def test_a_killed_broker_costs_no_connection_and_no_message(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
+        ann, bob = Client(("127.0.0.1", server.port)), Client(("127.0.0.1", server.port))
+        for one in (ann, bob):
+            one.register("ann" if one is ann else "bob", "echo-message", "message-tags", "batch", "labeled-response")
+            one.join("#tea")
+        ann.told()
+        server.kill("broker")
+        ann.send("@label=a PRIVMSG #tea :one", "PRIVMSG #tea :two")
+        until(lambda: len(server.pids("broker")) == 2, "another broker")
+        assert [(m.last, m.tags.get("label")) for m in ann.told() if m.command == "PRIVMSG"] == [
+            ("one", "a"),
+            ("two", None),
+        ]
+        assert [m.last for m in bob.told() if m.command == "PRIVMSG"] == ["one", "two"]
+        ann.leave()
+        bob.leave()
+
+
+def test_irc_and_native_clients_are_in_the_same_rooms(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--no-limits") as server:
+        ann, bob = Client(("127.0.0.1", server.port)), Peer(server.port)
+        ann.register("ann")
+        ann.join("#tea")
+        bob.enter("bob", "#tea")
+        bob.ask(native.Send(cmid="c1", to="#tea", text="two\n  lines"), native.Ok)
+        told = [m for m in ann.told() if m.command == "PRIVMSG"]
+        assert [(m.nick, m.last) for m in told] == [("bob", "two"), ("bob", "  lines")]
+        ann.ask("PRIVMSG #tea :\x01ACTION waves\x01", "PRIVMSG bob :psst")
+        heard = [(m.room, m.kind, m.text) for m in bob.gather(native.Msg) if m.nick == "ann"]
+        assert heard == [("#tea", "me", "waves"), ("@", "text", "psst")]
+        bob.close()
+        ann.leave()
+
+
+def test_what_comes_too_fast_is_refused_and_never_lost_in_silence(tmp_path: Path) -> None:
+    """263 RPL_TRYAGAIN: When a server drops a command without processing it, this numeric MUST be sent to inform the
+    client."""
+    with serving(tmp_path / "data", "--workers", "1", "--flood-rate", "1", "--flood-delay", "2") as server:
+        ann = Client(("127.0.0.1", server.port))
+        ann.register("ann", "echo-message")
+        ann.send("JOIN #tea", *(f"PRIVMSG #tea :m{number}" for number in range(30)))
+        ann.until("366")
+        told = [ann.read() for _ in range(30)]
+        assert {m.command for m in told} == {"PRIVMSG", "263"}
+        said = [int(m.last[1:]) for m in told if m.command == "PRIVMSG"]
+        assert said == list(range(len(said)))
+        ann.leave()

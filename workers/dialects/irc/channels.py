@@ -1,0 +1,230 @@
+"""Channels: JOIN, PART, TOPIC, NAMES, LIST."""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from protocol import names, native
+from protocol.native import Event
+from protocol.text import clean
+from workers.dialects.irc import events, modes
+from workers.dialects.irc.lines import MAX_BODY, body, words_in
+from workers.dialects.irc.mapping import is_channel, prefix, room
+from workers.dialects.irc.text import plain
+from workers.dialects.irc.turns import Turn, tagged
+
+if TYPE_CHECKING:
+    from workers.dialects.irc.session import Irc
+
+MAX_CONDITIONS: Final = 20  # of one LIST; each is compared with each channel
+_ALL: Final = "0"  # JOIN 0 leaves every channel
+
+
+def _each(irc: "Irc", turn: Turn, listed: str, number: str = "403") -> list[tuple[str, str]]:
+    """Return the channels of a list, as they were typed and as rooms; those that cannot be get ``number``."""
+    found: list[tuple[str, str]] = []
+    wanted = [typed for typed in dict.fromkeys(listed.split(",")) if typed]
+    if not wanted:
+        irc.reply(turn, "461", turn.command)
+    for typed in wanted:
+        try:
+            found.append((typed, room(typed)))
+        except names.BadName:
+            irc.reply(turn, number, typed)
+    return found
+
+
+# --- JOIN
+
+
+def join(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
+    if params[0] == _ALL:
+        for name in list(irc.rooms):
+            _part(irc, turn, name, name, "")
+        return
+    turn.streams = True
+    for typed, name in _each(irc, turn, params[0]):
+        _join(irc, turn, typed, name)
+
+
+def _join(irc: "Irc", turn: Turn, typed: str, name: str) -> None:
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Room):
+            if event.room not in irc.rooms:  # else it was in there already, and nothing is to be said
+                _entered(irc, turn, event)
+        elif isinstance(event, native.Error):
+            irc.reply(turn, "403", typed)
+
+    irc.ask(turn, native.Join(room=name), answered)
+
+
+def _entered(irc: "Irc", turn: Turn, event: native.Room) -> None:
+    irc.rooms[event.room] = event.seq
+    me = native.Person(irc.nick, name=irc.intro.realname or None)
+    turn.lines.append(events.join_line(event.room, me, irc.host, irc.flags))
+    if event.topic:
+        _tell_topic(irc, turn, event)
+    if "draft/no-implicit-names" not in irc.caps:
+        if event.count > len(event.people):
+            irc.ask(turn, native.Who(room=event.room), lambda people: _tell_names(irc, turn, event.room, people))
+        else:
+            _tell_members(irc, turn, event.room, event.people)
+    _tell_backlog(irc, turn, event)
+
+
+def _tell_backlog(irc: "Irc", turn: Turn, event: native.Room) -> None:
+    """What was said before, for clients that can tell it from what is said now and cannot ask for it."""
+    if not {"batch", "server-time"} <= irc.caps or "draft/chathistory" in irc.caps:
+        return
+    said = [msg for msg in event.messages if msg.kind != "topic"]
+    if not said:
+        return
+    batch = irc.new_batch()
+    irc.say(turn, "BATCH", "+" + batch, "chathistory", event.room)
+    for msg in said:
+        lines = events.message(msg, irc.host, irc.flags, irc.epoch)
+        turn.lines += [(tagged(f"batch={batch}", tags), text) for tags, text in lines]
+    irc.say(turn, "BATCH", "-" + batch)
+
+
+# --- PART
+
+
+def part(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
+    reason = params[1] if len(params) > 1 else ""
+    for typed, name in _each(irc, turn, params[0]):
+        _part(irc, turn, typed, name, reason)
+
+
+def _part(irc: "Irc", turn: Turn, typed: str, name: str, reason: str) -> None:
+    reason = clean(plain(reason), newlines=False)[: native.MAX_REMARK]
+
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Ok):
+            irc.forget(name)
+            turn.lines.append(("", body(irc.host.mask(irc.nick), "PART", *((name, reason) if reason else (name,)))))
+        elif isinstance(event, native.Error):
+            not_in(irc, turn, typed, name)
+
+    irc.ask(turn, native.Leave(room=name, reason=reason), answered)
+
+
+def not_in(irc: "Irc", turn: Turn, typed: str, name: str) -> None:
+    """Say that one is not in a channel, or that there is none of that name."""
+    irc.ask(
+        turn,
+        native.Rooms(),
+        lambda event: irc.reply(turn, "442" if modes.is_there(event, name) else "403", typed),
+    )
+
+
+# --- TOPIC
+
+
+def topic(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
+    for typed, name in _each(irc, turn, params[0])[:1]:
+        if len(params) > 1:
+            _set_topic(irc, turn, typed, name, params[1])
+        elif name not in irc.rooms:
+            not_in(irc, turn, typed, name)
+        else:
+            asked = native.Join(room=name, after=irc.rooms[name], epoch=irc.epoch)  # tells the topic, and what is new
+            irc.ask(turn, asked, lambda event: _tell_asked_topic(irc, turn, event))
+
+
+def _set_topic(irc: "Irc", turn: Turn, typed: str, name: str, text: str) -> None:
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Ok):
+            irc.awaits_echo(turn, event, wanted=True)
+        elif isinstance(event, native.Error):
+            not_in(irc, turn, typed, name)
+
+    irc.ask(turn, native.Topic(cmid=irc.new_cmid(), room=name, text=plain(text)), answered)
+
+
+def _tell_asked_topic(irc: "Irc", turn: Turn, event: Event) -> None:
+    if not isinstance(event, native.Room):
+        return
+    if event.topic:
+        _tell_topic(irc, turn, event)
+    else:
+        irc.reply(turn, "331", event.room)
+
+
+def _tell_topic(irc: "Irc", turn: Turn, event: native.Room) -> None:
+    """The topic, and who set it and when, if that is among the messages that came along now or before."""
+    irc.reply(turn, "332", event.room, event.topic)
+    latest = next((msg for msg in reversed(event.messages) if msg.kind == "topic"), irc.topics.get(event.room))
+    if latest is not None and latest.text == event.topic:
+        irc.topics[event.room] = latest
+        irc.reply(turn, "333", event.room, irc.host.mask(latest.nick), str(latest.time // 1000))
+
+
+# --- NAMES
+
+
+def names_(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
+    if not params or not params[0]:
+        irc.reply(turn, "366", "*")
+        return
+    for _typed, name in _each(irc, turn, params[0], "366"):
+        irc.ask(turn, native.Who(room=name), _names_teller(irc, turn, name))
+
+
+def _names_teller(irc: "Irc", turn: Turn, name: str) -> Callable[[Event], None]:
+    return lambda event: _tell_names(irc, turn, name, event)
+
+
+def _tell_names(irc: "Irc", turn: Turn, name: str, event: Event) -> None:
+    _tell_members(irc, turn, name, event.people if isinstance(event, native.People) else [])
+
+
+def _tell_members(irc: "Irc", turn: Turn, name: str, people: list[native.Person]) -> None:
+    full = "userhost-in-names" in irc.caps
+    words = [prefix(person) + (irc.host.mask(person.nick) if full else person.nick) for person in people]
+    room_left = MAX_BODY - len(body(irc.host.name, "353", irc.me, "=", name, "").encode())
+    for line in words_in(words, room_left):
+        irc.say(turn, "353", irc.me, "=", name, line)
+    irc.reply(turn, "366", name)
+
+
+# --- LIST
+
+
+def list_(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
+    conditions = [word for param in params[:2] for word in param.split(",") if word][:MAX_CONDITIONS]
+
+    def answered(event: Event) -> None:
+        irc.reply(turn, "321", "Channel")
+        for line in event.rooms if isinstance(event, native.RoomList) else []:
+            if _is_listed(line, conditions):
+                irc.say(turn, "322", irc.me, line.room, str(line.people), line.topic)
+        irc.reply(turn, "323")
+
+    irc.ask(turn, native.Rooms(), answered)
+
+
+def _is_listed(line: native.RoomLine, conditions: list[str]) -> bool:
+    """ELIST: any of the named channels or masks (M), none of those after ! (N), as many people as > or < says (U)."""
+    masks: list[str] = []
+    for condition in conditions:
+        sign, rest = condition[0], condition[1:]
+        if sign in "<>":
+            limit = int(rest) if rest.isascii() and rest.isdigit() and len(rest) < 10 else None
+            if limit is not None and (line.people <= limit if sign == ">" else line.people >= limit):
+                return False
+        elif sign == "!":
+            if _matches(line.room, rest):
+                return False
+        elif condition[:2] not in ("C<", "C>", "T<", "T>"):
+            masks.append(condition)
+    return not masks or any(_matches(line.room, mask) for mask in masks)
+
+
+def _matches(name: str, mask: str) -> bool:
+    if is_channel(mask) and "*" not in mask and "?" not in mask:
+        try:
+            return name == room(mask)
+        except names.BadName:
+            return False
+    return fnmatchcase(name, mask.lower().replace("[", "[[]"))

@@ -1,0 +1,34 @@
+"""The broker's errors as numerics. What a command expects it answers by itself; the others are told here. Pure."""
+
+from typing import TYPE_CHECKING, Final
+
+from protocol import native
+from protocol.native import Request
+
+if TYPE_CHECKING:
+    from workers.dialects.irc.session import Irc
+    from workers.dialects.irc.turns import Turn
+
+NAMES: Final = frozenset({"no-such-nick", "bad-nick", "nick-taken", "bad-room", "not-in-room"})
+EMPTY: Final = "bad-request"  # nothing is left of a text
+
+
+def expected(error: native.Error, request: Request) -> bool:
+    """Whether the command that asked has numerics of its own for it."""
+    if isinstance(request, native.Hello):
+        return True
+    return error.code in NAMES or (error.code == EMPTY and isinstance(request, native.Send))
+
+
+def unexpected(irc: "Irc", turn: "Turn", request: Request, error: native.Error) -> None:
+    """Say why it was not done, and what to do."""
+    if turn.command == "NOTICE":  # never an error, which a program might answer; and yet never lost in silence
+        irc.say(turn, "NOTICE", irc.me, f"not said: {error.text}")
+    elif error.code == "flood":
+        irc.reply(turn, "263", turn.command, error.text)
+    elif error.code == "too-many-rooms" and isinstance(request, native.Join):
+        irc.say(turn, "405", irc.me, request.room, error.text)
+    elif "standard-replies" in irc.caps:
+        irc.fail(turn, error.code.upper().replace("-", "_"), error.text)
+    else:
+        irc.reply(turn, "400", turn.command, error.text)

@@ -1,0 +1,92 @@
+"""What happens in rooms, as IRC messages: the same for all clients of one variant. Pure.
+
+moot's text is plain and may have several lines and thousands of characters; IRC's is one line of at most 512 bytes,
+source and target included. So a message may become several; the first has its msgid.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from protocol import native
+from protocol.msgids import msgid
+from protocol.native import Event, Msg
+from workers.dialects.irc.lines import MAX_BODY, body, encode, split
+from workers.dialects.irc.mapping import NOBODY, Host
+from workers.dialects.irc.turns import Line, tagged
+
+_UNASKED: Final = ("connection closed", "connection lost")  # reasons that nobody typed, about
+_VERBS: Final = {"notice": "NOTICE"}  # by kind; the others are PRIVMSG
+
+
+def shared(event: Event, host: Host, flags: str, epoch: str) -> bytes:
+    """Return what every member of a room gets of ``event``. ``flags``: letters of `caps.CAPS`."""
+    return b"".join(encode(text, tags) for tags, text in lines_of(event, host, flags, epoch))
+
+
+def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
+    """Return an event that happened in a room as messages, maybe none."""
+    match event:
+        case Msg():
+            return message(event, host, flags, epoch)
+        case native.Joined(room=room, who=who):
+            away = away_line(who, host) if "a" in flags and who.away is not None else []
+            return [join_line(room, who, host, flags), *away]
+        case native.Left(nick=nick, reason=reason, quit=True):
+            said = reason if reason.startswith(_UNASKED) else f"Quit: {reason}"
+            return [("", body(host.mask(nick), "QUIT", said))]
+        case native.Left(room=room, nick=nick, reason=reason):
+            return [("", body(host.mask(nick), "PART", *((room, reason) if reason else (room,))))]
+        case native.Renamed(old=old, nick=nick):
+            return [("", body(host.mask(old), "NICK", nick))]
+        case native.Changed(who=who):
+            return away_line(who, host) if "a" in flags else []
+        case native.Notice(text=text):
+            return [("", body(host.name, "NOTICE", NOBODY, line)) for line in text.split("\n")]
+        case _:
+            return []  # who is there, told again after a broker's end: IRC has no word for it
+
+
+def join_line(room: str, who: native.Person, host: Host, flags: str) -> Line:
+    params = (room, NOBODY, who.name or who.nick) if "j" in flags else (room,)
+    return "", body(host.mask(who.nick), "JOIN", *params)
+
+
+def away_line(who: native.Person, host: Host) -> list[Line]:
+    return [("", body(host.mask(who.nick), "AWAY", *(() if who.away is None else (who.away or "away",))))]
+
+
+def message(msg: Msg, host: Host, flags: str, epoch: str) -> list[Line]:
+    """Return a message of a room or an inbox as lines, the first with its msgid."""
+    source = host.mask(msg.nick)
+    target = msg.to if msg.room == native.INBOX and msg.to is not None else msg.room
+    time = f"time={timestamp(msg.time)}" if "t" in flags else ""
+    if msg.kind == "topic":
+        texts = [body(source, "TOPIC", target, msg.text)]
+    else:
+        verb = _VERBS.get(msg.kind, "PRIVMSG")
+        begin, end = ("\1ACTION ", "\1") if msg.kind == "me" else ("", "")
+        room_left = MAX_BODY - len(f":{source} {verb} {target} :{begin}{end}".encode("utf-8", "replace"))
+        limit = max(room_left, 16)  # bytes; no name is so long that less were left
+        said = [piece for line in msg.text.split("\n") for piece in split(line or " ", limit)]
+        texts = [body(source, verb, target, f"{begin}{piece}{end}") for piece in said]
+    first = tagged(time, f"msgid={msgid(epoch, msg)}" if "m" in flags else "")
+    return [(time if number else first, text) for number, text in enumerate(texts)]
+
+
+def timestamp(time_ms: int) -> str:
+    """Return a time as server-time has it: YYYY-MM-DDThh:mm:ss.sssZ, UTC."""
+    try:
+        when = datetime.fromtimestamp(time_ms // 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # a time no calendar has
+        when = datetime(1970, 1, 1, tzinfo=UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z" if when.year >= 1000 else "1970-01-01T00:00:00.000Z"
+
+
+def milliseconds(stamp: str) -> int | None:
+    """Return the time that a `timestamp` tells, milliseconds since 1970; None: it is none."""
+    try:
+        when = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    whole = int((when.replace(microsecond=0) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    return whole * 1000 + when.microsecond // 1000

@@ -1,0 +1,174 @@
+"""Asking about people: WHO with WHOX, WHOIS, USERHOST, ISON."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from protocol import names, native
+from protocol.native import Event
+from workers.dialects.irc.lines import body
+from workers.dialects.irc.mapping import USERNAME, is_channel, prefix, room
+
+if TYPE_CHECKING:
+    from workers.dialects.irc.session import Irc
+    from workers.dialects.irc.turns import Turn
+
+MAX_USERHOST: Final = 5
+MAX_ISON: Final = 32
+_FIELDS: Final = "tcuihsnflar"  # of WHOX, "in the order specified"
+_NO_ADDRESS: Final = "255.255.255.255"  # "when the server refuses to disclose the IP address"
+
+
+# --- WHO
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """One person for a reply."""
+
+    channel: str
+    nick: str
+    name: str
+    away: bool
+    idle: int = 0
+    signs: str = ""
+
+
+def who(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    mask = params[0] if params and params[0] else "*"
+    fields, token = _whox(params[1] if len(params) > 1 else "")
+
+    def tell(found: list[_Who]) -> None:
+        for one in found:
+            turn.lines.append(("", _line(irc, one, fields, token)))
+        irc.reply(turn, "315", mask)
+
+    if len(params) > 1 and params[1] == "o":  # operators only
+        tell([])
+    elif is_channel(mask):
+        _who_channel(irc, turn, mask, tell)
+    elif mask in ("0", "*") or "*" in mask or "?" in mask:
+        everybody = mask == "0"
+        irc.ask(turn, native.Who(), lambda event: tell(_matching(irc, event, "*" if everybody else mask)))
+    else:
+        irc.ask(turn, native.Whois(nick=mask), lambda event: tell(_one(event)))
+
+
+def _who_channel(irc: "Irc", turn: "Turn", mask: str, tell: Callable[[list[_Who]], None]) -> None:
+    try:
+        name = room(mask)
+    except names.BadName:
+        tell([])
+        return
+
+    def answered(event: Event) -> None:
+        people = event.people if isinstance(event, native.People) else []
+        tell([_Who(name, p.nick, p.name or p.nick, p.away is not None, signs=prefix(p)) for p in people])
+
+    irc.ask(turn, native.Who(room=name), answered)
+
+
+def _matching(irc: "Irc", event: Event, mask: str) -> list[_Who]:
+    people = event.people if isinstance(event, native.People) else []
+    pattern = names.fold_nick(mask).replace("[", "[[]")
+    return [
+        _Who("*", p.nick, p.name or p.nick, p.away is not None)
+        for p in people
+        if fnmatchcase(names.fold_nick(p.nick), pattern) or fnmatchcase(irc.host.mask(p.nick).lower(), pattern)
+    ]
+
+
+def _one(event: Event) -> list[_Who]:
+    if not isinstance(event, native.Profile):
+        return []
+    channel = event.rooms[0] if event.rooms else "*"
+    return [_Who(channel, event.nick, event.name or event.nick, event.away is not None, event.idle)]
+
+
+def _whox(asked: str) -> tuple[str, str]:
+    """Return the fields asked for, in order, and the token; no fields: a plain WHO."""
+    _flags, percent, rest = asked.partition("%")
+    fields, _, token = rest.partition(",")
+    token = token[:3] if token.isascii() and token.isdigit() else "0"
+    return ("".join(field for field in _FIELDS if field in fields), token) if percent else ("", "")
+
+
+def _line(irc: "Irc", one: _Who, fields: str, token: str) -> str:
+    host = irc.host.name
+    flags = ("G" if one.away else "H") + one.signs
+    if not fields:
+        return body(host, "352", irc.me, one.channel, USERNAME, host, host, one.nick, flags, f"0 {one.name}")
+    values = {
+        **{"t": token, "c": one.channel, "u": USERNAME, "i": _NO_ADDRESS, "h": host, "s": host, "n": one.nick},
+        **{"f": flags, "l": str(one.idle), "a": "0", "r": one.name},
+    }
+    return body(host, "354", irc.me, *(values[field] for field in fields))
+
+
+# --- WHOIS
+
+
+def whois(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    wanted = params[1] if len(params) > 1 else params[0] if params else ""
+    wanted = wanted.split(",")[0]
+    if not wanted:
+        irc.reply(turn, "431")
+        return
+
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Profile):
+            _tell_profile(irc, turn, event)
+        else:
+            irc.reply(turn, "401", wanted)
+        irc.reply(turn, "318", event.nick if isinstance(event, native.Profile) else wanted)
+
+    irc.ask(turn, native.Whois(nick=wanted), answered)
+
+
+def _tell_profile(irc: "Irc", turn: "Turn", person: native.Profile) -> None:
+    nick, host = person.nick, irc.host.name
+    irc.reply(turn, "311", nick, USERNAME, host, "*", person.name or nick)
+    if person.rooms:
+        irc.reply(turn, "319", nick, " ".join(person.rooms))
+    irc.reply(turn, "312", nick, host, irc.host.network)
+    if person.away is not None:
+        irc.reply(turn, "301", nick, person.away)
+    if client := " ".join(filter(None, (person.client, person.dialect and f"({person.dialect})"))):
+        irc.reply(turn, "320", nick, f"is here with {client}")
+    irc.reply(turn, "317", nick, str(person.idle), str(person.since // 1000))
+
+
+# --- USERHOST, ISON
+
+
+def userhost(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    def told(people: list[native.Profile]) -> None:
+        words = [f"{p.nick}={'+' if p.away is None else '-'}{USERNAME}@{irc.host.name}" for p in people]
+        irc.reply(turn, "302", " ".join(words))
+
+    _profiles(irc, turn, list(params[:MAX_USERHOST]), told)
+
+
+def ison(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    wanted = [nick for param in params for nick in param.split()][:MAX_ISON]
+    _profiles(irc, turn, wanted, lambda people: irc.reply(turn, "303", " ".join(person.nick for person in people)))
+
+
+def _profiles(irc: "Irc", turn: "Turn", wanted: list[str], then: Callable[[list[native.Profile]], None]) -> None:
+    """Ask about each, and go on with those that are here when the last is answered."""
+    people: list[native.Profile] = []
+    left = len(wanted)
+    if not wanted:
+        then(people)
+
+    def answered(event: Event) -> None:
+        nonlocal left
+        left -= 1
+        if isinstance(event, native.Profile):
+            people.append(event)
+        if not left:
+            then(people)
+
+    for nick in wanted:
+        irc.ask(turn, native.Whois(nick=nick), answered)

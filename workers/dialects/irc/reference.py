@@ -1,0 +1,73 @@
+"""docs/irc.md, made from the tables: `python -m workers.dialects.irc.reference > docs/irc.md`."""
+
+from typing import Final
+
+from protocol.settings import DEFAULTS
+from workers.dialects.irc import Irc, modes
+from workers.dialects.irc.caps import CAPS
+from workers.dialects.irc.numerics import NAMES, TEXTS
+from workers.dialects.irc.server import isupport
+from workers.dialects.irc.table import COMMANDS
+
+_LATER: Final = {  # what IRC has and this server has not, by what it waits for
+    "accounts": "AUTHENTICATE and SASL, account-notify, account-tag, chghost, draft/account-registration, setname",
+    "roles": "KICK, INVITE, KNOCK, OPER, KILL, WALLOPS, changes of modes, STATUSMSG, invite-notify",
+    "messages with tags": "client tags (typing, reply, react), TAGMSG that arrives, draft/multiline, event-playback",
+    "later": "MONITOR, WHOWAS, LINKS, STATS, CHATHISTORY TARGETS, draft/read-marker, draft/message-redaction, "
+    "draft/metadata, draft/channel-rename, draft/pre-away, bot mode, IRC over WebSocket, STS",
+}
+_INTRO: Final = """\
+# IRC
+
+Made from the tables in `workers/dialects/irc/`:
+`python -m workers.dialects.irc.reference > docs/irc.md` writes it anew.
+
+Any IRC client connects to moot's one port: `/connect 192.168.1.5 6668`. Rooms are channels, and everybody is in the
+same ones, with the same history, whatever they came with. It follows the [Modern IRC Client
+Protocol](https://modern.ircdocs.horse/) and the [IRCv3 specifications](https://ircv3.net/irc/).
+
+- **Who one is.** `nick!~u@server` for everybody: what a client says in USER is shown as its real name alone. Nicks and
+  channels take letters of any script; two nicks that look the same are one (433).
+- **What one says** is on disk before anybody hears it, and `PING` is answered after all that came before it. Text is
+  plain: formatting codes are taken away. A message of several lines, or too long for one, comes as several; the first
+  has the `msgid`. `ACTION` is passed on, other CTCP is refused.
+- **What was said** can be asked for (`CHATHISTORY`); to clients with `batch` and `server-time`, but without
+  `draft/chathistory`, the latest come in a batch on joining.
+- **For fun**: `!cowsay hi` or `//cowsay hi` in a channel. A cow arrives as lines, a train as its still.
+- **Errors** that no numeric has come as 400, or as `FAIL` to clients with `standard-replies`; what comes too fast is
+  answered with 263. Text that is no UTF-8 is refused (`FAIL … INVALID_UTF8`), a line over 512 bytes, or with tags over
+  4,096, with 417. None of these ends the connection.
+- A client that reads too slowly is closed, for IRC has no way to go on where it was.
+- When the broker was killed and a new one has taken over, nobody leaves a channel; somebody who came or went in that
+  moment may be missing from a client's list of names until it asks (`NAMES`).
+"""
+
+
+def markdown() -> str:
+    """Return docs/irc.md."""
+    lines = [_INTRO, "## Commands", "", "| command | before registration | what it does |", "|---|---|---|"]
+    for command in COMMANDS:
+        lines.append(f"| `{_cell(command.form)}` | {'yes' if command.early else ''} | {command.help} |")
+    lines += ["", "## Capabilities", "", "| capability | what it changes |", "|---|---|"]
+    lines += [f"| `{cap.name}` | {cap.help} |" for cap in CAPS]
+    lines += [
+        "",
+        "## Modes",
+        "",
+        f"Channels have `{modes.FIXED}`: who is not in a room cannot speak there. The signs of",
+    ]
+    lines += [f"members are `{modes.PREFIX}`, owner to voice; nobody has one yet, so a change is answered with 482."]
+    lines += ["", "## ISUPPORT", "", *(f"- `{token}`" for token in isupport(Irc(DEFAULTS, str)))]
+    lines += ["", "## Numerics", "", "| number | name | words |", "|---|---|---|"]
+    lines += [f"| {number} | `{name}` | {TEXTS.get(number, '')} |" for number, name in NAMES.items()]
+    lines += ["", "## Not there yet", "", "| waits for | what |", "|---|---|"]
+    lines += [f"| {what} | {which} |" for what, which in _LATER.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -1,0 +1,169 @@
+"""Coming in and going: CAP, PASS, NICK, USER, AUTHENTICATE, PING, PONG, QUIT, and what a newcomer is told.
+
+Accounts come later: PASS is read and forgotten, AUTHENTICATE fails.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from protocol import names, native
+from protocol.native import Event
+from workers.dialects import HangUp
+from workers.dialects.irc import caps, errors, server
+from workers.dialects.irc.lines import MAX_BODY, body, words_in
+from workers.dialects.irc.mapping import NOBODY
+
+if TYPE_CHECKING:
+    from workers.dialects.irc.session import Irc
+    from workers.dialects.irc.turns import Turn
+
+VALUES: Final = 302  # the version of CAP LS from which on capabilities have values, and lists several lines
+
+
+@dataclass(slots=True)
+class Introduction:
+    """What a client has told of itself."""
+
+    nick: str = ""
+    user: str = ""
+    realname: str = ""
+    negotiating: bool = False  # "the server MUST not complete registration until the client sends a CAP END command"
+    version: int = 0  # of CAP LS, the highest
+
+
+def knock(irc: "Irc", turn: "Turn") -> None:
+    """Say hello to the broker when all is there that it takes."""
+    from workers.dialects.irc.session import Stage
+
+    intro = irc.intro
+    if irc.stage is not Stage.NAMELESS or not (intro.nick and intro.user) or intro.negotiating:
+        return
+    irc.stage = Stage.KNOCKING
+    hello = native.Hello(nick=intro.nick, name=intro.realname[: native.MAX_PERSON] or None)
+
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Welcome):
+            irc.come_in(event)
+            server.welcome(irc, turn, event)
+            return
+        irc.stage = Stage.NAMELESS
+        refused, intro.nick = intro.nick, ""
+        if isinstance(event, native.Error):
+            if event.code in errors.NAMES:
+                irc.reply(turn, "433" if event.code == "nick-taken" else "432", refused)
+            elif event.code == "flood":
+                errors.unexpected(irc, turn, hello, event)
+            else:
+                irc.say(turn, "ERROR", f"Closing link: {event.text}")
+                irc.also(HangUp())
+
+    irc.ask(turn, hello, answered)
+
+
+def nick(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if not params or not params[0]:
+        irc.reply(turn, "431")
+        return
+    try:
+        wanted = names.nick(params[0])
+    except names.BadName:
+        irc.reply(turn, "432", params[0])
+        return
+    if not irc.nick:
+        irc.intro.nick = wanted
+        knock(irc, turn)
+        return
+
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Ok) and event.nick is not None:
+            if event.nick != irc.nick:
+                turn.lines.append(("", body(irc.host.mask(irc.nick), "NICK", event.nick)))
+            irc.nick = event.nick
+        elif isinstance(event, native.Error):
+            irc.reply(turn, "433" if event.code == "nick-taken" else "432", wanted)
+
+    irc.ask(turn, native.Nick(nick=wanted), answered)
+
+
+def user(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if irc.nick:
+        irc.reply(turn, "462")
+    elif not params[0]:
+        irc.reply(turn, "461", "USER")
+    else:
+        irc.intro.user, irc.intro.realname = params[0], params[3]
+        knock(irc, turn)
+
+
+def pass_(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if irc.nick:
+        irc.reply(turn, "462")
+
+
+def authenticate(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    irc.reply(turn, "904")
+
+
+def ping(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if not params[0]:
+        irc.reply(turn, "409")
+    elif not irc.nick:
+        irc.say(turn, "PONG", irc.host.name, params[0])
+    else:
+        irc.ask(turn, native.Ping(), lambda _pong: irc.say(turn, "PONG", irc.host.name, params[0]))
+
+
+def nothing(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    """What a client says and nobody answers."""
+
+
+def quit_(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    irc.leave(params[0] if params else "")
+
+
+# --- CAP
+
+
+def cap(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    subcommand, *rest = params
+    match subcommand.upper():
+        case "LS":
+            _ls(irc, turn, rest)
+        case "LIST":
+            _list(irc, turn, "LIST", sorted(irc.caps))
+        case "REQ":
+            _request(irc, turn, rest[-1] if rest else "")
+        case "END":
+            irc.intro.negotiating = False
+            knock(irc, turn)
+        case _:
+            irc.reply(turn, "410", subcommand or NOBODY)
+
+
+def _ls(irc: "Irc", turn: "Turn", rest: list[str]) -> None:
+    irc.intro.negotiating = not irc.nick
+    version = int(rest[0]) if rest and rest[0].isascii() and rest[0].isdigit() and len(rest[0]) < 6 else 0
+    irc.intro.version = max(irc.intro.version, version)
+    if version >= VALUES:
+        irc.take_caps(irc.caps | {"cap-notify"})
+    _list(irc, turn, "LS", [f"{c.name}={c.value}" if c.value and version >= VALUES else c.name for c in caps.CAPS])
+
+
+def _list(irc: "Irc", turn: "Turn", subcommand: str, words: list[str]) -> None:
+    room_left = MAX_BODY - len(body(irc.host.name, "CAP", irc.me, subcommand, "*", "").encode())
+    lines = words_in(words, room_left if irc.intro.version >= VALUES else 10 * MAX_BODY) or [""]
+    for number, line in enumerate(lines, 1):
+        irc.say(turn, "CAP", irc.me, subcommand, *((line,) if number == len(lines) else ("*", line)))
+
+
+def _request(irc: "Irc", turn: "Turn", wanted: str) -> None:
+    irc.intro.negotiating = not irc.nick
+    enabled = set(irc.caps)
+    known = True
+    for word in wanted.split():
+        name = word.removeprefix("-")
+        known &= name in caps.BY_NAME and not (word == "-cap-notify" and irc.intro.version >= VALUES)
+        (enabled.discard if word.startswith("-") else enabled.add)(name)
+    irc.say(turn, "CAP", irc.me, "ACK" if known else "NAK", wanted.strip())
+    if known:
+        irc.take_caps(frozenset(enabled))

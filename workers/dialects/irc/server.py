@@ -1,0 +1,174 @@
+"""What the server tells of itself: the welcome, LUSERS, MOTD, VERSION, TIME, INFO, HELP, ADMIN."""
+
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from protocol import native
+from protocol.names import MAX_NICK
+from protocol.native import Event
+from workers.dialects.irc.caps import CAPS
+from workers.dialects.irc.mapping import CHANNELLEN
+from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES, PREFIX, USER_MODES
+
+if TYPE_CHECKING:
+    from workers.dialects.irc.session import Irc
+    from workers.dialects.irc.turns import Turn
+
+MAX_TARGETS: Final = 4  # of one PRIVMSG or NOTICE
+MAX_HISTORY: Final = 100  # messages of one CHATHISTORY
+AWAYLEN: Final = 200
+_TOKENS_A_LINE: Final = 12
+
+
+def isupport(irc: "Irc") -> list[str]:
+    """Return the tokens of 005, which are true."""
+    return [
+        f"AWAYLEN={AWAYLEN}",
+        "CASEMAPPING=ascii",
+        f"CHANLIMIT=#:{irc.settings.max_rooms_each}",
+        f"CHANMODES={CHANMODES}",
+        f"CHANNELLEN={CHANNELLEN}",
+        "CHANTYPES=#",
+        f"CHATHISTORY={MAX_HISTORY}",
+        "CLIENTTAGDENY=*",
+        "ELIST=MNU",
+        "MODES=1",
+        "MSGREFTYPES=msgid,timestamp",
+        f"NETWORK={_token(irc.host.network)}",
+        f"NICKLEN={MAX_NICK}",
+        f"PREFIX={PREFIX}",
+        "SAFELIST",
+        f"TARGMAX=JOIN:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},USERHOST:5,WHOIS:1",
+        f"TOPICLEN={native.MAX_REMARK}",
+        "UTF8MAPPING=rfc8265",
+        "UTF8ONLY",
+        "WHOX",
+    ]
+
+
+def _token(value: str) -> str:
+    """Return a value as 005 has it: what would end it is written \\xHH."""
+    return "".join(f"\\x{ord(c):02X}" if c in " =\\" or ord(c) < 32 else c for c in value)
+
+
+def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
+    """All that a client is told when it is in, in the order it must have."""
+    irc.reply(turn, "001", f"Welcome to the {irc.host.network} network, {irc.host.mask(irc.nick)}")
+    irc.reply(turn, "002", f"Your host is {irc.host.name}, running version moot-{event.version}")
+    irc.reply(turn, "003", f"This server was created with moot {event.version}")
+    irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", USER_MODES, CHANNEL_MODES, LIST_MODES)
+    _tell_isupport(irc, turn)
+    _tell_users(irc, turn, event.people, event.rooms)
+    _tell_motd(irc, turn)
+
+
+def _tell_isupport(irc: "Irc", turn: "Turn") -> None:
+    tokens = isupport(irc)
+    for start in range(0, len(tokens), _TOKENS_A_LINE):
+        irc.reply(turn, "005", *tokens[start : start + _TOKENS_A_LINE])
+
+
+def _tell_users(irc: "Irc", turn: "Turn", people: int, rooms: int) -> None:
+    irc.reply(turn, "251", f"There are {people} users and 0 invisible on 1 servers")
+    irc.reply(turn, "252", "0")
+    irc.reply(turn, "254", str(rooms))
+    irc.reply(turn, "255", f"I have {people} clients and 0 servers")
+
+
+def _tell_motd(irc: "Irc", turn: "Turn") -> None:
+    text = irc.welcome.motd if irc.welcome is not None else ""
+    if not text:
+        irc.reply(turn, "422")
+        return
+    irc.reply(turn, "375", f"- {irc.host.name} Message of the day - ")
+    for line in text.split("\n"):
+        irc.reply(turn, "372", f"- {line}")
+    irc.reply(turn, "376")
+
+
+def _is_here(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> bool:
+    """Whether the server that is asked about is this one, named by itself, a mask, or one's own nick; else 402."""
+    if not params or not params[0]:
+        return True
+    wanted = params[0].lower()
+    if fnmatchcase(irc.host.name.lower(), wanted.replace("[", "[[]")) or wanted == irc.nick.lower():
+        return True
+    irc.reply(turn, "402", params[0])
+    return False
+
+
+def lusers(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    people = 0
+
+    def counted(event: Event) -> None:
+        nonlocal people
+        people = event.count if isinstance(event, native.People) else 0
+
+    def listed(event: Event) -> None:
+        if isinstance(event, native.RoomList):
+            _tell_users(irc, turn, people, sum(line.people > 0 for line in event.rooms))
+
+    irc.ask(turn, native.Who(), counted)
+    irc.ask(turn, native.Rooms(), listed)
+
+
+def motd(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if _is_here(irc, turn, params):
+        _tell_motd(irc, turn)
+
+
+def version(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if _is_here(irc, turn, params) and irc.welcome is not None:
+        irc.reply(turn, "351", f"moot-{irc.welcome.version}", irc.host.name, "a chat that one command hosts")
+        _tell_isupport(irc, turn)
+
+
+def time(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if not _is_here(irc, turn, params):
+        return
+
+    def answered(event: Event) -> None:
+        if isinstance(event, native.Pong):
+            now = datetime.fromtimestamp(event.time // 1000, UTC)
+            irc.reply(turn, "391", irc.host.name, f"{now:%Y-%m-%d %H:%M:%S} UTC")
+
+    irc.ask(turn, native.Ping(), answered)
+
+
+def info(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if not _is_here(irc, turn, params) or irc.welcome is None:
+        return
+    for line in (
+        f"moot {irc.welcome.version}: a chat that one command hosts and anybody joins with whatever they have",
+        "Rooms are channels, what is said is kept, and a message is told to nobody before it is on disk.",
+        "For fun: " + " ".join(sorted({f"!{command.name}" for command in irc.fun.values()})),
+        "Capabilities: " + " ".join(cap.name for cap in CAPS),
+    ):
+        irc.reply(turn, "371", line)
+    irc.reply(turn, "374")
+
+
+def help_(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    from workers.dialects.irc.table import COMMANDS, TABLE
+
+    subject = params[0].upper() if params and params[0] else NO_SUBJECT
+    if subject == NO_SUBJECT:
+        lines = ["The commands this server knows; HELP COMMAND explains one."]
+        lines += [f"{command.form}" for command in COMMANDS]
+    elif (command := TABLE.get(subject)) is not None:
+        lines = [command.form, command.help]
+    else:
+        irc.reply(turn, "524", params[0])
+        return
+    for number, line in enumerate(lines):
+        irc.reply(turn, "704" if not number else "705", subject, line)
+    irc.reply(turn, "706", subject, "End of /HELP.")
+
+
+NO_SUBJECT: Final = "*"
+
+
+def admin(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    if _is_here(irc, turn, params):
+        irc.reply(turn, "423", irc.host.name)

@@ -1,0 +1,74 @@
+"""The one table of IRC commands, from which they are dispatched, HELP answers and docs/irc.md is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from workers.dialects.irc import channels, history, messages, modes, people, registration, server
+
+if TYPE_CHECKING:
+    from workers.dialects.irc.session import Irc
+    from workers.dialects.irc.turns import Turn
+
+Handler = Callable[["Irc", "Turn", tuple[str, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line of the table."""
+
+    name: str
+    usage: str
+    help: str  # one sentence
+    handler: Handler
+    least: int = 0  # parameters; with fewer, 461
+    early: bool = False  # before one is registered too
+    local: bool = False  # is not answered by the broker alone, so it waits for what was asked before
+
+    @property
+    def form(self) -> str:
+        return f"{self.name} {self.usage}".rstrip()
+
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command("ADMIN", "[server]", "Who runs this server: nobody has said.", server.admin, local=True),
+    Command("AUTHENTICATE", "mechanism", "Fails: there are no accounts yet.", registration.authenticate, 1, True, True),
+    Command("AWAY", "[text]", "Tell others that you are away; without a text, that you are back.", messages.away),
+    Command("CAP", "LS|LIST|REQ|END [...]", "Negotiate capabilities.", registration.cap, 1, True, True),
+    Command(
+        "CHATHISTORY",
+        "LATEST|BEFORE|AFTER|AROUND|BETWEEN target place [place] limit",
+        "Ask for earlier messages of a channel you are in, or with somebody.",
+        history.chathistory,
+    ),
+    Command("ERROR", "[text]", "Ignored.", registration.nothing, 0, True, True),
+    Command("HELP", "[command]", "List the commands, or explain one.", server.help_, local=True),
+    Command("INFO", "[server]", "Show what this server is.", server.info, local=True),
+    Command("ISON", "nick ...", "Ask which of these people are here.", people.ison, 1),
+    Command("JOIN", "channel,... | 0", "Enter channels; 0 leaves all of them. Keys are ignored.", channels.join, 1),
+    Command("LIST", "[channel,...] [>n,<n,mask,!mask]", "List the channels.", channels.list_),
+    Command("LUSERS", "", "Count people and channels.", server.lusers),
+    Command("MODE", "target [modes]", "Show modes; nobody may change them yet.", modes.mode, 1, local=True),
+    Command("MOTD", "[server]", "Show the message of the day.", server.motd, local=True),
+    Command("NAMES", "[channel,...]", "Show who is in channels you are in.", channels.names_),
+    Command("NICK", "nick", "Take a nick.", registration.nick, 0, True),
+    Command("NOTICE", "target,... text", "Say something that no program answers.", messages.notice),
+    Command("PART", "channel,... [reason]", "Leave channels.", channels.part, 1),
+    Command(
+        "PASS", "password", "Accepted and forgotten: there are no accounts yet.", registration.pass_, 1, True, True
+    ),
+    Command("PING", "token", "Ask for PONG, which comes after everything before it.", registration.ping, 1, True),
+    Command("PONG", "[token]", "Ignored: this server sends no PING.", registration.nothing, 0, True, True),
+    Command("PRIVMSG", "target,... text", "Say something; !cowsay and its like are drawn.", messages.privmsg),
+    Command("QUIT", "[reason]", "Go.", registration.quit_, 0, True),
+    Command("TAGMSG", "target", "Accepted; no tags of clients are passed on.", messages.tagmsg, 1, local=True),
+    Command("TIME", "[server]", "Show the server's time.", server.time, local=True),
+    Command("TOPIC", "channel [text]", "Show or set a channel's topic.", channels.topic, 1),
+    Command("USER", "name 0 * realname", "Introduce yourself; the name is ignored.", registration.user, 4, True, True),
+    Command("USERHOST", "nick ...", "Ask about up to five people.", people.userhost, 1),
+    Command("VERSION", "[server]", "Show the version and what is supported.", server.version, local=True),
+    Command("WHO", "[mask [%fields[,token]]]", "List people, of a channel or by nick; WHOX.", people.who),
+    Command("WHOIS", "[server] nick", "Show what is known about somebody.", people.whois),
+)
+
+TABLE: Final = {command.name: command for command in COMMANDS}
