@@ -174,7 +174,7 @@ class Conn(asyncio.Protocol):
     def _understand(self, speech: Speech) -> bool:
         """Take up its dialect; return whether it may go on in it."""
         self.greeted, self._knock = False, b""
-        self.dialect = self.worker.dialect(speech)
+        self.dialect = self.worker.choice.of(speech)
         if speech is Speech.CLASSIC:
             from workers.pacing import paced  # with its dialect, which few need
 

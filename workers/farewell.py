@@ -75,7 +75,7 @@ class Farewell:
         await asyncio.sleep(0)  # who was accepted in this turn is a connection now
         for conn in worker.conns.values():
             conn.deaf = True
-        await self._settle(lambda: not worker.pending or worker.broker is None, answer_s)
+        await self._settle(lambda: not worker.pending or worker.attachment.link is None, answer_s)
         worker.output.hear_all()
         for conn in list(worker.conns.values()):
             later = None if retry is None else round(retry * self._rng.uniform(1, 2), 1)  # not all at once

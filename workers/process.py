@@ -5,25 +5,22 @@ new broker gets them again. Nothing in fan-out awaits: one slow client must not 
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import socket
 import time
 from collections.abc import Callable
-from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from protocol import logs, names, native
+from protocol import logs, native
 from protocol.control import ControlSocket
 from protocol.holds import SAID
 from protocol.ipc import (
     Announced,
     Answered,
     Art,
-    Attach,
     Beat,
     Certificate,
     Closed,
@@ -36,47 +33,35 @@ from protocol.ipc import (
     Parted,
     Posted,
     Ready,
-    Relink,
     Reload,
     Retire,
-    Seat,
     Stop,
     Told,
-    Up,
 )
-from protocol.pipes import decode_batch, encode_frames
+from protocol.pipes import decode_batch
 from protocol.settings import Settings
 from workers import tcp
+from workers.attachment import Attachment
 from workers.catchup import CatchUp
 from workers.conn import Conn
-from workers.dialects import Dialect
-from workers.dialects import irc as irc_dialect
-from workers.dialects import native as native_dialect
-from workers.dialects import plain as plain_dialect
+from workers.dialects.choice import Choice
 from workers.door import Door, Due
 from workers.easel import Easel
 from workers.fanout import LocalRoom, Scattering
 from workers.farewell import Farewell
-from workers.link import PipeLink
 from workers.output import Output
 from workers.secured import Encryption
 from workers.sendq import Logged
 from workers.sniff import Speech
 
-if TYPE_CHECKING:
-    from workers.dialects.classic_lobby import Lobby
-
 log = logging.getLogger("moot.worker")
 
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
 LOOK_S: Final = 0.5  # between looks at who is stalled
-RELINK_S: Final = 2.0  # without a broker; a dead one is replaced sooner
-ATTACH_SEATS: Final = 1000  # told at once, so that a worker with very many still fits its frames
 
 _PROGRAMS: Final = frozenset({"native", "http", "websocket"})  # dialects that no person types
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
-_msgpack = msgspec.msgpack.Encoder()
 
 
 class Worker:
@@ -90,7 +75,8 @@ class Worker:
         self.control = control
         self.settings = settings
         self.incarnation = incarnation
-        self.broker: PipeLink | None = None
+        self.choice = Choice(settings)
+        self.attachment = Attachment(self)
         self.conns: dict[ConnId, Conn] = {}
         self.leaving: dict[ConnId, tuple[Conn, Gone]] = {}  # closed, but the broker has not confirmed it
         self.rooms: dict[str, LocalRoom] = {}
@@ -105,15 +91,11 @@ class Worker:
         self.queued = 0  # bytes that wait for them
         self.requested = 0  # bytes of requests that are held back
         self.stopped = asyncio.Event()
-        self._lobbies: dict[str, Lobby] = {}  # as those on the classic protocol hear them; more after a reload
         self._door = Door()
         self._look_at = 0.0  # when to look at who is stalled, monotonic seconds
         self._counter = 0
         self._rid = 0
-        self._up: list[Up] = []
-        self._up_scheduled = False
         self._tick: asyncio.TimerHandle | None = None
-        self._relinking: asyncio.TimerHandle | None = None
         self._servers: list[asyncio.Server] = []
         self.farewell = Farewell(self)
 
@@ -138,37 +120,6 @@ class Worker:
         log.info("%s connected", conn.peer)
         self.need_tick()
 
-    def dialect(self, speech: Speech) -> Dialect:
-        """Return the dialect for a connection of which `sniff` told what it speaks."""
-        match speech:
-            case Speech.NATIVE:
-                return native_dialect.Native(self.settings.max_line)
-            case Speech.HTTP:
-                from workers.dialects import http  # what it needs takes 30 ms of CPU to import
-
-                return http.Http(self.settings, lambda: formatdate(usegmt=True), self.dialect)
-            case Speech.CLASSIC:
-                return self._classic()
-            case Speech.IRC:
-                return irc_dialect.Irc(self.settings, lambda: secrets.token_urlsafe(16))
-            case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
-                return self._plain()
-
-    def _plain(self) -> Dialect:
-        offset_s = time.localtime().tm_gmtoff
-        return plain_dialect.Plain(self.settings, offset_s, lambda: secrets.token_urlsafe(16))
-
-    def _classic(self) -> Dialect:
-        from workers.dialects import classic  # few need it, and every start would wait for it
-        from workers.dialects.classic_lobby import Lobby
-
-        room = self.settings.lobby
-        with contextlib.suppress(names.BadName):  # else nobody can enter it, and each is told so
-            room = names.room(room)
-        if room not in self._lobbies:
-            self._lobbies[room] = Lobby(room, lambda: time.time_ns() // 1_000_000)
-        return classic.Classic(self.settings, self._lobbies[room], lambda: secrets.token_urlsafe(16))
-
     def closed(self, conn: Conn, reason: str) -> None:
         """A connection's socket is closed, whoever closed it."""
         self._door.closed(conn)
@@ -190,7 +141,7 @@ class Worker:
             self._forget_questions(conn)
             gone = Gone(conn.id, reason, conn.invited)
             self.leaving[conn.id] = (conn, gone)
-            self._raise(gone)
+            self.attachment.put(gone)
         else:
             log.info("%s disconnected before being introduced: %s", conn.peer, reason)
 
@@ -209,7 +160,7 @@ class Worker:
     def _farewell(self, conn: Conn, event: native.Event) -> None:
         """Tell a client why, and close."""
         if conn.dialect is None:
-            conn.dialect = self._plain()
+            conn.dialect = self.choice.of(Speech.PLAIN)
         conn.reply(event)
         conn.finish()
 
@@ -246,7 +197,7 @@ class Worker:
         if type(request) in native.PAGED:
             conn.paging = True
         do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect, returns)
-        self._raise(do)
+        self.attachment.put(do)
 
     @property
     def newest_rid(self) -> int:
@@ -257,27 +208,13 @@ class Worker:
         """Ask on behalf of ``conn``, which gets no answer by itself; return the request's number."""
         self._rid += 1
         do = self.pending[self._rid] = Do(conn.id, self._rid, request)
-        self._raise(do)
+        self.attachment.put(do)
         return self._rid
-
-    def _raise(self, command: Up) -> None:
-        self._up.append(command)
-        if not self._up_scheduled:
-            self._up_scheduled = True
-            self.loop.call_soon(self._flush_up)
-
-    def _flush_up(self) -> None:
-        self._up_scheduled = False
-        up, self._up = self._up, []
-        if self.broker is None:
-            return  # what needs an answer is in `pending` or `leaving` and is sent to the next broker
-        link = self.broker  # may be lost, and then taken away, by a put
-        for frame in encode_frames(up, _msgpack):
-            link.put(frame)
 
     # --- down: events
 
-    def _hear_broker(self, frame: bytes) -> None:
+    def hear_broker(self, frame: bytes) -> None:
+        """Take a batch of events."""
         for event in decode_batch(frame, _down_decoder):
             try:
                 self._down[type(event)](self, event)
@@ -286,11 +223,13 @@ class Worker:
         self._scattering.forget()
         self.output.flush()
 
-    def _answered(self, event: Answered) -> None:
+    def answered(self, event: Answered) -> None:
+        """A request has its answer."""
         do = self.pending.pop(event.rid, None)
         conn = self.conns.get(event.conn)
         if type(event.event) is native.Welcome and (conn is None or conn.released):
-            self._raise(Gone(event.conn, "connection closed"))  # said hello after its end: it must not stay as a ghost
+            # Said hello after its end: it must not stay as a ghost.
+            self.attachment.put(Gone(event.conn, "connection closed"))
             return
         if conn is None or do is None:
             return
@@ -417,7 +356,7 @@ class Worker:
             conn.finish()
 
     _down: Final[dict[type, Callable[["Worker", Any], None]]] = {
-        Answered: _answered,
+        Answered: answered,
         Told: _told,
         Posted: _posted,
         Announced: _announced,
@@ -466,7 +405,7 @@ class Worker:
         if (no := self.encryption.refusal(conn)) is not None:
             self._farewell(conn, no)
             return
-        conn.dialect, conn.greeted = self._plain(), True  # until it says otherwise
+        conn.dialect, conn.greeted = self.choice.of(Speech.PLAIN), True  # until it says otherwise
         conn.send(conn.dialect.greet())
 
     # --- the supervisor's word
@@ -482,7 +421,7 @@ class Worker:
         for message, fds in messages:
             match message:
                 case Link(peer="broker"):
-                    self._link_broker(fds)
+                    self.attachment.attach(fds)
                 case Link(peer="sandbox"):
                     self.easel.link(fds)
                 case Beat():
@@ -498,57 +437,6 @@ class Worker:
                 case _:
                     log.warning("unexpected control message %r", message)
 
-    def _link_broker(self, fds: list[int]) -> None:
-        """Attach to a broker: first who sits here, then everything that no broker has answered."""
-        if self.broker is not None:
-            self.broker.drain()
-            self.broker.close()
-        self.output.hear_all()
-        self._refuse_behind_holds()
-        link = self.broker = PipeLink(self.loop, fds, self._hear_broker, self._broker_lost)
-        seats = [_seat(conn) for conn in self.conns.values() if conn.hello is not None and not conn.released]
-        seats += [_seat(conn) for conn, _gone in self.leaving.values() if conn.hello is not None]
-        parts = [seats[start : start + ATTACH_SEATS] for start in range(0, len(seats), ATTACH_SEATS)]
-        again: list[Up] = [Attach(self.incarnation, part, self._seqs(part), self.epoch) for part in (*parts, [])]
-        again += self.pending.values()
-        again += [gone for _conn, gone in self.leaving.values()]
-        self._up.clear()
-        for frame in encode_frames(again, _msgpack):
-            link.put(frame)
-
-    def _seqs(self, seats: list[Seat]) -> dict[str, int]:
-        """Return the newest seq heard in each room of those who have these seats."""
-        names = dict.fromkeys(name for seat in seats for name in seat.rooms)
-        return {name: self.rooms[name].last for name in names if name in self.rooms}
-
-    def _refuse_behind_holds(self) -> None:
-        """What was said after something that was refused, the last broker would have refused too; another would not."""
-        for do in list(self.pending.values()):
-            conn = self.leaving[do.conn][0] if do.conn in self.leaving else self.conns.get(do.conn)
-            hold = conn.hold if conn is not None else None
-            if hold is None or do.rid <= hold.after or type(do.request) not in SAID:
-                continue
-            if not hold.ends(do.request, now := self.now()):
-                self._answered(Answered(do.conn, do.rid, hold.refusal(do.request, now)))
-
-    def _broker_lost(self) -> None:
-        log.warning("the broker is gone; waiting for a new one")
-        self.broker = None
-        self.farewell.note()
-        self.await_broker()
-
-    def await_broker(self) -> None:
-        """Ask for a link if none comes soon: a living broker may have lost only that, or we were never given one."""
-        if self._relinking is None:
-            self._relinking = self.loop.call_later(RELINK_S, self._relink)
-
-    def _relink(self) -> None:
-        self._relinking = None
-        if self.broker is None and not self.stopped.is_set():
-            with contextlib.suppress(OSError):  # the supervisor is gone: its end is told by the control socket too
-                self.control.send(Relink("broker"))
-            self._relinking = self.loop.call_later(RELINK_S, self._relink)
-
     def accept_no_more(self) -> None:
         """Leave who comes now to the other workers that listen on the same port."""
         for server in self._servers:
@@ -559,18 +447,11 @@ class Worker:
         """Go by these settings from now on; what is made with a connection, such as its dialect, keeps the old ones."""
         if settings.log_format != self.settings.log_format:
             logs.setup(settings.log_format)
-        self.settings = settings
+        self.settings = self.choice.settings = settings
 
 
 def _not_introduced(what: str) -> native.Error:
     return native.Error(code="not-introduced", text=f"{what}; connect again when you are ready")
-
-
-def _seat(conn: Conn) -> Seat:
-    assert conn.hello is not None
-    dialect = conn.dialect.name if conn.dialect is not None else ""
-    rooms = sorted(conn.rooms or ())
-    return Seat(conn.id, conn.hello, rooms, conn.host, dialect, conn.since, conn.away, conn.inbox, returns=conn.returns)
 
 
 def _follow(conn: Conn, request: native.Request, ok: native.Ok) -> None:
@@ -591,7 +472,7 @@ async def _serve(control: ControlSocket, sockets: list[socket.socket], settings:
     worker = Worker(loop, control, settings, incarnation)
     control.setblocking(True)
     loop.add_reader(control.fileno(), worker.obey)
-    worker.await_broker()
+    worker.attachment.await_broker()
     await worker.easel.prepared()  # who connects meanwhile waits in the backlog
     await worker.listen(sockets)
     control.send(Ready())

@@ -110,8 +110,8 @@ class Bench:
         await become(lambda: not self.worker.conns)
         for server in self.worker._servers:
             server.close()
-        if self.worker.broker is not None:
-            self.worker.broker.close()
+        if self.worker.attachment.link is not None:
+            self.worker.attachment.link.close()
         if self.worker._tick is not None:
             self.worker._tick.cancel()
         for end in self.ends:

@@ -67,7 +67,7 @@ async def test_a_new_broker_hears_who_sits_here_and_what_was_not_answered(bench:
 async def test_each_part_of_many_seats_says_what_was_heard_last_in_its_rooms(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.process.ATTACH_SEATS", 1)
+    monkeypatch.setattr("workers.attachment.ATTACH_SEATS", 1)
     _ann, one = await bench.introduced("ann")
     _bob, two = await bench.introduced("bob")
     bench.tell(Entered(two, "#tee", 7))
@@ -96,7 +96,7 @@ async def test_what_a_broker_wrote_before_it_was_killed_is_heard(bench: Bench) -
 async def test_a_connection_that_closed_while_no_broker_was_there_is_told_to_the_next(bench: Bench) -> None:
     ann, conn = await bench.introduced("ann")
     bench.writer.close()
-    await become(lambda: bench.worker.broker is None)
+    await become(lambda: bench.worker.attachment.link is None)
     ann.reset()
     await become(lambda: not bench.worker.conns)
     bench.new_broker()
@@ -189,7 +189,7 @@ async def test_reading_stops_while_too_much_is_unanswered_and_goes_on_after(benc
 
 
 async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.process.RELINK_S", 0.01)
+    monkeypatch.setattr("workers.attachment.RELINK_S", 0.01)
     bench.supervisor.setblocking(False)
     bench.writer.close()
     bench.reader.close()
@@ -203,7 +203,7 @@ async def test_a_worker_without_a_broker_asks_for_a_new_link(bench: Bench, monke
 
 
 async def test_a_worker_that_was_given_no_broker_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.process.RELINK_S", 0.01)
+    monkeypatch.setattr("workers.attachment.RELINK_S", 0.01)
     ours, theirs = (ControlSocket(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM))
     ours.setblocking(False)
     serving = asyncio.create_task(_serve(theirs, [], DEFAULTS, 1))
@@ -218,11 +218,11 @@ async def test_a_worker_that_was_given_no_broker_asks_for_one(monkeypatch: pytes
 async def test_however_often_the_link_is_lost_it_is_asked_for_at_the_same_pace(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.process.RELINK_S", 0.1)
+    monkeypatch.setattr("workers.attachment.RELINK_S", 0.1)
     bench.supervisor.setblocking(False)
     begun = bench.worker.now()
     for _ in range(5):
-        bench.worker._broker_lost()
+        bench.worker.attachment._lost()
     heard: list[object] = []
 
     def asked() -> bool:
