@@ -74,7 +74,10 @@ class State:
                 return
             if device is None:
                 raise Refusal("not-introduced", "say hello first: this connection has no nick yet")
-            self._handlers[type(request)](device, do)
+            handler = self._handlers.get(type(request))
+            if handler is None:
+                raise Refusal("not-supported", "this server cannot do that")
+            handler(device, do)
         except Refusal as no:
             error = native.Error(id=request.id, code=no.code, text=no.text, free=no.free, attempt=no.attempt)
             self._answer(do, error)

@@ -344,7 +344,7 @@ class Session:
             case native.Bye():
                 self._bye(event)
             case _:
-                number = event.id
+                number = getattr(event, "id", None)
                 if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
                     self._answer(number, asked, event)
 

@@ -12,7 +12,7 @@ from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
 from protocol.settings import Settings
 
 ConnId = int
-VERSION: Final = 3  # of this vocabulary; processes of different ones do not work together
+VERSION: Final = 4  # of this vocabulary; processes of different ones do not work together
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # a larger frame means a broken or hostile peer
 
 
@@ -47,6 +47,9 @@ class Do(_Tagged, frozen=True):
     addr: str = ""  # for Hello: the peer's address, as logged
     dialect: str = ""  # for Hello
     returns: bool = False  # for Hello: its client made the token itself, so it can come back with it
+    ticket: str = ""  # for Hello: as `Vouched` gave it
+    secure: bool = False  # for Hello and accounts: through TLS
+    certfp: str = ""  # for Hello and accounts: hex SHA-256 of the certificate that the client showed and proved
 
 
 class Gone(_Tagged, frozen=True):
@@ -69,6 +72,9 @@ class Seat(Struct, frozen=True, array_like=True):
     away: str | None = None
     inbox: int = 0  # newest seq of the inbox that was written to it
     returns: bool = False  # as in `Do`
+    ticket: str = ""  # as `Vouched` gave it
+    secure: bool = False
+    certfp: str = ""
 
 
 class Attach(_Tagged, frozen=True):
@@ -136,7 +142,14 @@ class Closed(_Tagged, frozen=True):
     conn: ConnId
 
 
-Down = Answered | Told | Posted | Announced | Entered | Parted | Closed
+class Vouched(_Tagged, frozen=True):
+    """`conn` is logged in, or (empty) a guest, from here on. The worker keeps the ticket for its hello and its seat."""
+
+    conn: ConnId
+    ticket: str  # proves the account to another broker of the same log, for this connection alone
+
+
+Down = Answered | Told | Posted | Announced | Entered | Parted | Closed | Vouched
 
 
 # --- worker <-> sandbox

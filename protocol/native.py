@@ -1,8 +1,9 @@
 """The native wire format: one JSON object a line, requests (`op`) up, events (`ev`) down.
 
 Every dialect translates to and from these types, and the processes pass the same types to each other, so this file is
-the vocabulary of the whole program. `docs/protocol.md` is its prose. Unknown fields are ignored on both sides; a
-field that is absent has its default. Names of rooms begin with `#`; the room `@` is a person's own direct messages.
+the vocabulary of the whole program, with `protocol.accounts` and `protocol.moderation`. `docs/protocol.md` is its
+prose. Unknown fields are ignored on both sides; a field that is absent has its default. Names of rooms begin with `#`;
+the room `@` is a person's own direct messages.
 """
 
 from __future__ import annotations
@@ -13,28 +14,37 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from protocol import accounts, moderation
+from protocol.moderation import Role
+from protocol.wire import (
+    INBOX,
+    MAX_NAME,
+    MAX_PERSON,
+    MAX_REMARK,
+    Answers,
+    Asks,
+    Cmid,
+    Gap,
+    Id,
+    Reason,
+    Seq,
+    Tells,
+    Whole,
+)
+
+__all__ = ["INBOX", "MAX_NAME", "MAX_PERSON", "MAX_REMARK", "Cmid", "Gap", "Id", "Seq", "Whole"]
+
 VERSION: Final = 1  # of the wire format; `hello` names the newest a client speaks
 DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range IRC servers use
-MAX_NAME: Final = 256  # characters of a nick or a room as it comes; once normalized, far fewer (`protocol.names`)
-MAX_PERSON: Final = 150  # characters of a person's name, shown beside the nick
-MAX_REMARK: Final = 400  # characters of a topic, a reason, an away message
-INBOX: Final = "@"  # the room that holds the direct messages from and to oneself
+MAX_TAGS: Final = 4094  # bytes of the tags of a client with a message (IRCv3 message-tags)
 
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 
-Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON library keeps exactly
-Seq = Annotated[int, Meta(ge=0, le=1 << 53)]
-Gap = tuple[Seq, Seq]  # seqs from the first to the second, both included
-Id = Whole | str | None  # a client's own name for a request; comes back in the answer
-Kind = Literal["text", "me", "notice", "fun", "topic"]
-Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
+Kind = Literal["text", "me", "notice", "fun", "topic", "react", "redact"]
+Tags = dict[str, str]  # by name with its sign, "+example.org/foo"; what programs tell each other beside the text
 
 
-class _Request(Struct, frozen=True, tag_field="op", tag=str.lower, omit_defaults=True, kw_only=True):
-    id: Id = None
-
-
-class Hello(_Request, frozen=True):
+class Hello(Asks, frozen=True):
     """Introduce oneself; must come first. Answer: `welcome`, or an error (`nick-taken` offers a free one)."""
 
     nick: str
@@ -49,7 +59,7 @@ class Hello(_Request, frozen=True):
     """Grows with each connection that is tried with this token. One that does not exceed the seated one's is late."""
 
 
-class Join(_Request, frozen=True):
+class Join(Asks, frozen=True):
     """Enter a room, making it if need be. Answer: `room`.
 
     With `after` and the `epoch` they were seen in, the answer carries what came after that seq, oldest first, else
@@ -59,16 +69,17 @@ class Join(_Request, frozen=True):
     room: str
     after: Seq | None = None
     epoch: str | None = None
+    key: Annotated[str, Meta(max_length=100)] | None = None  # of a room that has one
 
 
-class Leave(_Request, frozen=True):
+class Leave(Asks, frozen=True):
     """Leave a room. Answer: `ok`."""
 
     room: str
-    reason: Annotated[str, Meta(max_length=MAX_REMARK)] = ""
+    reason: Reason = ""
 
 
-class Send(_Request, frozen=True):
+class Send(Asks, frozen=True):
     """Say something in a room (`#room`) or to one person (`@nick`).
 
     Answer: `ok` with room, seq and time, once it is on disk. The same `cmid` again gets the first answer again;
@@ -78,11 +89,37 @@ class Send(_Request, frozen=True):
     cmid: Cmid
     to: str
     text: str
-    kind: Literal["text", "me", "notice"] = "text"  # notice: said by a program, and answered by none
+    kind: Literal["text", "me", "notice", "react"] = "text"
+    """notice: said by a program, and answered by none; react: `text` is an emoji about the message `reply`."""
     reply: Whole | None = None  # seq, in the same room, of the message this one answers
+    tags: Tags = {}  # of at most `MAX_TAGS` bytes
+    audience: Role | None = None  # for those members only who have this role or a higher one
 
 
-class Fun(_Request, frozen=True):
+class Redact(Asks, frozen=True):
+    """Take back a message: one's own, or as an op anybody's. Answer: `ok` with the seq of the entry that says so."""
+
+    cmid: Cmid
+    room: str  # `#room`, or `@`: of the inbox, one's own
+    seq: Seq
+    reason: Reason = ""
+
+
+class Typing(Asks, frozen=True):
+    """One is typing in a room, or to somebody; others hear it, nobody keeps it. Not answered but by an error."""
+
+    to: str
+    state: Literal["active", "paused", "done"] = "active"
+
+
+class Tag(Asks, frozen=True):
+    """Tags without a message; others hear them, nobody keeps them. Not answered but by an error."""
+
+    to: str
+    tags: Tags
+
+
+class Fun(Asks, frozen=True):
     """Run a fun command. Answer: `ok` when the room got the result, `shown` when it is for the caller alone."""
 
     cmid: Cmid
@@ -90,7 +127,7 @@ class Fun(_Request, frozen=True):
     line: str  # as typed, with its slash: "/cowsay -f tux hi"
 
 
-class Topic(_Request, frozen=True):
+class Topic(Asks, frozen=True):
     """Set a room's topic; it is kept as a message of kind `topic`. Answer: `ok` with seq."""
 
     cmid: Cmid
@@ -98,41 +135,68 @@ class Topic(_Request, frozen=True):
     text: str
 
 
-class Nick(_Request, frozen=True):
+class Nick(Asks, frozen=True):
     """Take another nick. Answer: `ok` with nick."""
 
     nick: str
 
 
-class Away(_Request, frozen=True):
+class Away(Asks, frozen=True):
     """Say that one is away (`text`) or back (no text). Answer: `ok`."""
 
     text: str | None = None
 
 
-class Color(_Request, frozen=True):
+class Color(Asks, frozen=True):
     """Choose the colour of one's nick, `#RRGGBB`, or null for the one derived from the nick. Answer: `ok`."""
 
     color: str | None = None
 
 
-class Who(_Request, frozen=True):
+class Rename(Asks, frozen=True):
+    """Take another name, the one that is shown beside the nick. Answer: `ok`."""
+
+    name: Annotated[str, Meta(max_length=MAX_PERSON)] | None = None
+
+
+class Bot(Asks, frozen=True):
+    """Say that one is a program, or (off) a person. Answer: `ok`."""
+
+    on: bool = True
+
+
+class Watch(Asks, frozen=True):
+    """Be told when people come, go or change, whatever rooms they are in (IRC's MONITOR). Answer: `watched`."""
+
+    add: Annotated[list[str], Meta(max_length=100)] = []  # nicks
+    remove: Annotated[list[str], Meta(max_length=100)] = []
+    clear: bool = False
+
+
+class Was(Asks, frozen=True):
+    """Ask who had a nick lately. Answer: `people`, the last first."""
+
+    nick: str
+    limit: Annotated[int, Meta(ge=1, le=20)] = 10
+
+
+class Who(Asks, frozen=True):
     """Ask who is in a room, or (no room) on the server. Answer: `people`."""
 
     room: str | None = None
 
 
-class Whois(_Request, frozen=True):
+class Whois(Asks, frozen=True):
     """Ask about one person. Answer: `person`."""
 
     nick: str
 
 
-class Rooms(_Request, frozen=True):
+class Rooms(Asks, frozen=True):
     """Ask which rooms there are. Answer: `rooms`."""
 
 
-class History(_Request, frozen=True):
+class History(Asks, frozen=True):
     """Ask for kept messages of a room one is in, or of the inbox `@`. Answer: `history`, oldest first.
 
     `after`: those with a greater seq, from the oldest. `before`: those with a smaller seq, the newest of them.
@@ -146,17 +210,42 @@ class History(_Request, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
-class Ping(_Request, frozen=True):
+class Ping(Asks, frozen=True):
     """Ask for `pong`, which comes after everything that came before it, through the whole path."""
 
 
-class Quit(_Request, frozen=True):
+class Quit(Asks, frozen=True):
     """Go. Answer: `bye`, then the connection is closed."""
 
-    reason: Annotated[str, Meta(max_length=MAX_REMARK)] = ""
+    reason: Reason = ""
 
 
-Request = Hello | Join | Leave | Send | Fun | Topic | Nick | Away | Color | Who | Whois | Rooms | History | Ping | Quit
+Request = (
+    Hello
+    | Join
+    | Leave
+    | Send
+    | Redact
+    | Typing
+    | Tag
+    | Fun
+    | Topic
+    | Nick
+    | Away
+    | Color
+    | Rename
+    | Bot
+    | Watch
+    | Was
+    | Who
+    | Whois
+    | Rooms
+    | History
+    | Ping
+    | Quit
+    | accounts.Request
+    | moderation.Request
+)
 
 PAGED: Final = frozenset({History, Join, Who, Rooms})  # answered at length
 
@@ -185,6 +274,10 @@ class Person(Struct, frozen=True, omit_defaults=True):
     color: str | None = None
     away: str | None = None
     name: str | None = None  # as in `Hello`
+    account: str | None = None  # None: a guest
+    roles: list[Role] = []  # highest first; where it is about somebody in a room
+    bot: bool = False
+    admin: bool = False  # of the server
 
 
 class RoomLine(Struct, frozen=True, omit_defaults=True):
@@ -195,15 +288,7 @@ class RoomLine(Struct, frozen=True, omit_defaults=True):
     topic: str = ""
 
 
-class _Event(Struct, frozen=True, tag_field="ev", tag=str.lower, omit_defaults=True, kw_only=True):
-    pass
-
-
-class _Answer(_Event, frozen=True, kw_only=True):
-    id: Id = None  # the request's
-
-
-class Welcome(_Answer, frozen=True):
+class Welcome(Answers, frozen=True):
     """Answer to `hello`."""
 
     nick: str  # as the server wrote it
@@ -222,7 +307,7 @@ class Welcome(_Answer, frozen=True):
     rooms: int = 0  # with somebody in them
 
 
-class Ok(_Answer, frozen=True):
+class Ok(Answers, frozen=True):
     """It is done; a message is on disk, as `seq` of `room` (of the sender's own inbox `@` for a direct message)."""
 
     room: str | None = None
@@ -231,7 +316,7 @@ class Ok(_Answer, frozen=True):
     nick: str | None = None
 
 
-class Error(_Answer, frozen=True):
+class Error(Answers, frozen=True):
     """It was not done. `code` is stable; `text` says what happened, what was expected, what to do."""
 
     code: str
@@ -241,7 +326,7 @@ class Error(_Answer, frozen=True):
     attempt: int | None = None  # with replaced, answering hello: that of the connection which is here
 
 
-class Msg(_Event, frozen=True):
+class Msg(Tells, frozen=True):
     """A message, live or from the log. Per room, seq is 1, 2, 3 … without holes."""
 
     room: str
@@ -254,9 +339,14 @@ class Msg(_Event, frozen=True):
     reply: int | None = None
     cmd: str | None = None  # kind fun: what was typed
     anim: Anim | None = None  # kind fun: play this; `text` is the still for those who cannot
+    account: str | None = None  # the sender's, then; None: a guest
+    bot: bool = False  # the sender is a program
+    tags: Tags = {}  # the sender's program's
+    audience: Role | None = None  # said only to members with this role or a higher one
+    redacted: bool = False  # taken back: there is no text any more
 
 
-class Room(_Answer, frozen=True):
+class Room(Answers, frozen=True):
     """Answer to `join`: the room as it is now, and the messages asked for, oldest first."""
 
     room: str
@@ -268,9 +358,10 @@ class Room(_Answer, frozen=True):
     more: bool = False  # messages were left out: after the last of these (resuming), or before the first
     reset: bool = False  # `after` could not be honoured (another epoch, or the future): start anew
     gaps: list[Gap] = []  # within what was asked for: no longer kept, or damaged; they will never come
+    read: Seq | None = None  # how far one has read it; None: that is not known
 
 
-class HistoryPage(_Answer, frozen=True, tag="history"):
+class HistoryPage(Answers, frozen=True, tag="history"):
     """Answer to `history`, oldest first.
 
     Without a request, it has what a client missed that read too slowly: it goes on after the last message or gap that
@@ -283,7 +374,7 @@ class HistoryPage(_Answer, frozen=True, tag="history"):
     gaps: list[Gap] = []  # within this page: no longer kept, or damaged; they will never come
 
 
-class People(_Answer, frozen=True):
+class People(Answers, frozen=True):
     """Answer to `who`. Without a request: who is in `room` now, for a client that may not have heard of all of it."""
 
     people: list[Person]  # by nick; at most 1,000
@@ -291,7 +382,7 @@ class People(_Answer, frozen=True):
     room: str | None = None
 
 
-class Profile(_Answer, frozen=True, tag="person"):
+class Profile(Answers, frozen=True, tag="person"):
     """Answer to `whois`."""
 
     nick: str
@@ -303,51 +394,69 @@ class Profile(_Answer, frozen=True, tag="person"):
     color: str | None = None
     away: str | None = None
     name: str | None = None
+    account: str | None = None
+    roles: dict[str, list[Role]] = {}  # in the rooms of `rooms`
+    bot: bool = False
+    admin: bool = False  # of the server
+    secure: bool = False  # speaks through TLS, on all devices
+    address: str | None = None  # told to server admins
+    certfp: str | None = None  # SHA-256, hex, of the certificate shown; told to oneself and server admins
 
 
-class RoomList(_Answer, frozen=True, tag="rooms"):
+class RoomList(Answers, frozen=True, tag="rooms"):
     """Answer to `rooms`, fullest first, at most 500."""
 
     rooms: list[RoomLine]
     count: int  # of all
 
 
-class Shown(_Answer, frozen=True):
+class Watched(Answers, frozen=True):
+    """Whom one watches: the answer to `watch`, or what has happened to some of them.
+
+    Unasked, `here` and `gone` have those who came or went, and of those who changed what they are now is in `here`.
+    """
+
+    here: list[Person] = []
+    gone: list[str] = []
+
+
+class Shown(Answers, frozen=True):
     """A fun command's result for its caller alone, such as the list of cows."""
 
     text: str
 
 
-class Pong(_Answer, frozen=True):
+class Pong(Answers, frozen=True):
     """Answer to `ping`."""
 
     time: int  # the server's clock, milliseconds since 1970, UTC
 
 
-class Bye(_Answer, frozen=True):
+class Bye(Answers, frozen=True):
     """The connection ends now. `retry`: the server goes away and may be tried again after that many seconds."""
 
     reason: str
     retry: float | None = None
 
 
-class Joined(_Event, frozen=True):
+class Joined(Tells, frozen=True):
     """Somebody came into a room."""
 
     room: str
     who: Person
 
 
-class Left(_Event, frozen=True):
-    """Somebody left a room. `quit`: the server too."""
+class Left(Tells, frozen=True):
+    """Somebody left a room. `quit`: the server too. `by`: the nick of who put them out."""
 
     room: str
     nick: str
     reason: str = ""
     quit: bool = False
+    by: str | None = None
 
 
-class Renamed(_Event, frozen=True):
+class Renamed(Tells, frozen=True):
     """Somebody in a room has another nick."""
 
     room: str
@@ -355,14 +464,31 @@ class Renamed(_Event, frozen=True):
     nick: str
 
 
-class Changed(_Event, frozen=True):
-    """Somebody in a room went away, came back or changed colour."""
+class Changed(Tells, frozen=True):
+    """Somebody in a room went away, came back, logged in or out, or changed colour, name or the like."""
 
     room: str
     who: Person
 
 
-class Notice(_Event, frozen=True):
+class IsTyping(Tells, frozen=True, tag="typing"):
+    """Somebody is typing. `room` is `@` when it is to oneself."""
+
+    room: str
+    nick: str
+    state: Literal["active", "paused", "done"]
+
+
+class Tagged(Tells, frozen=True):
+    """Somebody's program has something for others', without a message. `room` is `@` when it is to oneself."""
+
+    room: str
+    nick: str
+    tags: Tags
+    account: str | None = None
+
+
+class Notice(Tells, frozen=True):
     """The server has something to say to people."""
 
     text: str
@@ -385,7 +511,12 @@ Event = (
     | Left
     | Renamed
     | Changed
+    | IsTyping
+    | Tagged
+    | Watched
     | Notice
+    | accounts.Event
+    | moderation.Event
 )
 
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

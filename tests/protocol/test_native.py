@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import native
+from protocol import accounts, moderation, native
 
 REQUESTS: list[tuple[native.Request, bytes]] = [
     (native.Hello(nick="ann", id=1), b'{"op":"hello","nick":"ann","id":1}\n'),
@@ -23,6 +23,33 @@ REQUESTS: list[tuple[native.Request, bytes]] = [
     (native.History(room="@", before=9), b'{"op":"history","room":"@","before":9}\n'),
     (native.Ping(id="x"), b'{"op":"ping","id":"x"}\n'),
     (native.Quit(), b'{"op":"quit"}\n'),
+    (native.Redact(cmid="c1", room="#tea", seq=4), b'{"op":"redact","cmid":"c1","room":"#tea","seq":4}\n'),
+    (native.Typing(to="#tea"), b'{"op":"typing","to":"#tea"}\n'),
+    (native.Tag(to="@bob", tags={"+x": "y"}), b'{"op":"tag","to":"@bob","tags":{"+x":"y"}}\n'),
+    (native.Rename(name="Ann"), b'{"op":"rename","name":"Ann"}\n'),
+    (native.Bot(on=False), b'{"op":"bot","on":false}\n'),
+    (native.Watch(add=["bob"]), b'{"op":"watch","add":["bob"]}\n'),
+    (native.Was(nick="bob"), b'{"op":"was","nick":"bob"}\n'),
+    (accounts.Register(password="s"), b'{"op":"register","password":"s"}\n'),
+    (accounts.Sasl(mech="PLAIN", data="\0ann\0s"), b'{"op":"sasl","mech":"PLAIN","data":"\\u0000ann\\u0000s"}\n'),
+    (accounts.Password(old="a", new="b"), b'{"op":"password","old":"a","new":"b"}\n'),
+    (accounts.Logout(everywhere=True), b'{"op":"logout","everywhere":true}\n'),
+    (accounts.Key(add="ssh-ed25519 AAAA"), b'{"op":"key","add":"ssh-ed25519 AAAA"}\n'),
+    (accounts.Account(), b'{"op":"account"}\n'),
+    (accounts.Drop(password="s"), b'{"op":"drop","password":"s"}\n'),
+    (accounts.Read(room="@", seq=4), b'{"op":"read","room":"@","seq":4}\n'),
+    (
+        moderation.Mode(room="#tea", changes=[moderation.Change("op", arg="bob")]),
+        b'{"op":"mode","room":"#tea","changes":[{"mode":"op","arg":"bob"}]}\n',
+    ),
+    (moderation.Policy(room="#tea"), b'{"op":"policy","room":"#tea"}\n'),
+    (moderation.Kick(nick="bob", room="#tea"), b'{"op":"kick","nick":"bob","room":"#tea"}\n'),
+    (moderation.Ban(mask="bob", seconds=60.0), b'{"op":"ban","mask":"bob","seconds":60.0}\n'),
+    (moderation.Unban(mask="bob"), b'{"op":"unban","mask":"bob"}\n'),
+    (moderation.Invite(nick="bob", room="#tea"), b'{"op":"invite","nick":"bob","room":"#tea"}\n'),
+    (moderation.Claim(room="#tea"), b'{"op":"claim","room":"#tea"}\n'),
+    (moderation.Retitle(room="#tea", name="#tee"), b'{"op":"retitle","room":"#tea","name":"#tee"}\n'),
+    (moderation.Announce(text="hi"), b'{"op":"announce","text":"hi"}\n'),
 ]
 
 MSG = native.Msg(room="#tea", seq=1, time=2, nick="ann", text="hi")
