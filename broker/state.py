@@ -8,16 +8,15 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from broker import pages, queries
-from broker.log import Damaged, Extra, Log, Stored, inbox_name
+from broker.log import Log, inbox_name
 from broker.outbox import Outbox
-from broker.people import Device, People, Person, Refusal
+from broker.people import Device, People, Refusal
 from broker.rooms import Rooms
+from broker.saying import Saying
 from broker.seating import Note, Seating
 from protocol import names, native
-from protocol.ipc import MAX_BATCH_BYTES, Answered, Closed, ConnId, Do, Entered, Posted, Told, worker_of
+from protocol.ipc import MAX_BATCH_BYTES, Answered, Closed, ConnId, Do, Entered, worker_of
 from protocol.settings import Settings
 
 PEOPLE_ON_JOIN: Final = 200
@@ -34,12 +33,13 @@ class State:
         self.people = People()
         self.rooms = Rooms(log, outbox)
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, note)
+        self.saying = Saying(log, outbox, self.people, self.rooms, note)
         self.take_settings(settings)
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._handlers: dict[type, Callable[[Device, Do], None]] = {
-            native.Send: self._send,
-            native.Fun: self._fun,
-            native.Topic: self._topic,
+            native.Send: self.saying.send,
+            native.Fun: self.saying.fun,
+            native.Topic: self.saying.topic,
             native.Join: self._join,
             native.Leave: self._leave,
             native.Nick: self._nick,
@@ -56,13 +56,14 @@ class State:
     def take_settings(self, settings: Settings) -> None:
         """Go by these settings from now on."""
         self.settings = self.seating.settings = settings
+        self.saying.log_texts = settings.log_texts
         self.page_bytes = min(settings.sendq_hard, MAX_BATCH_BYTES) // 4  # a page fills no send queue, and no frame
 
     # --- steps
 
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
-        self.now = now_ms
+        self.now = self.saying.now = now_ms
         request = do.request
         try:
             if type(request) is native.Hello:
@@ -161,82 +162,6 @@ class State:
         self.people.touch(person)
         self.note("left room", device, f"{room.name} {request.reason}".rstrip())
         self._answer(do, native.Ok(id=request.id, room=room.name))
-
-    # --- saying
-
-    def _send(self, device: Device, do: Do) -> None:
-        request = do.request
-        assert isinstance(request, native.Send)
-        extra = Extra(reply=request.reply) if request.reply is not None else None
-        self._say(device, do, request.cmid, request.to, request.kind, request.text, extra)
-
-    def _fun(self, device: Device, do: Do) -> None:
-        request, art = do.request, do.art
-        assert isinstance(request, native.Fun)
-        if art is None:
-            raise Refusal("fun-failed", "this command was not rendered")
-        kind: native.Kind = "me" if art.kind == "me" else "text" if art.kind == "text" else "fun"
-        extra = Extra(cmd=request.line, anim=art.anim)
-        self._say(device, do, request.cmid, request.to, kind, art.text, extra)
-
-    def _topic(self, device: Device, do: Do) -> None:
-        request = do.request
-        assert isinstance(request, native.Topic)
-        self._say(device, do, request.cmid, request.room, "topic", request.text, None)
-
-    def _say(
-        self, device: Device, do: Do, cmid: str, to: str, kind: native.Kind, text: str, extra: Extra | None
-    ) -> None:
-        person = device.person
-        try:
-            earlier = self.log.find(device.uid, cmid)
-        except Damaged as damaged:
-            where = f"seq {damaged.seq} of {native.INBOX if damaged.room[:1] == '~' else damaged.room}"
-            text = f"you said this before, as {where}, but the server's disk has damaged it; it is not said again"
-            raise Refusal("damaged", text) from damaged
-        if earlier is not None:
-            self._say_again(do, earlier, kind, text)
-            return
-        if to[:1] == "@":
-            self._say_to(device, do, cmid, to[1:], kind, text, extra)
-            return
-        room = self.rooms.of(person, to)
-        msg = self.log.append(room.name, device.uid, cmid, self.now, person.nick, kind, text, extra)
-        person.spoke = self.now
-        if self.settings.log_texts:
-            self.note("said", device, f"in {room.name}: {text}")
-        self._acknowledge(do, msg)  # before its echo
-        posted = Posted(do.conn, msg)
-        for worker in room.workers:
-            self.out.tell(worker, posted)
-
-    def _say_to(
-        self, device: Device, do: Do, cmid: str, nick: str, kind: native.Kind, text: str, extra: Extra | None
-    ) -> None:
-        person, other = device.person, self.people.called(nick)
-        extra = msgspec.structs.replace(extra or Extra(), to=other.nick)
-        said = (self.now, person.nick, kind, text, extra)
-        mine = self.log.append(inbox_name(person.uid), device.uid, cmid, *said)
-        person.spoke = self.now
-        self._acknowledge(do, mine)
-        self._tell_devices(person, mine)
-        if other is not person:
-            self._tell_devices(other, self.log.append(inbox_name(other.uid), device.uid, None, *said))
-
-    def _tell_devices(self, person: Person, msg: native.Msg) -> None:
-        for device in person.connected:
-            self.out.tell(worker_of(device.conn), Told(device.conn, msg))
-
-    def _say_again(self, do: Do, earlier: Stored, kind: native.Kind, text: str) -> None:
-        """A retry gets the first answer. What a fun command drew differs each time, so its line is compared."""
-        msg, request = earlier.msg, do.request
-        same = msg.cmd == request.line if isinstance(request, native.Fun) else (msg.kind, msg.text) == (kind, text)
-        if not same:
-            raise Refusal("cmid-reused", "another message of yours has this cmid; every message needs one of its own")
-        self._acknowledge(do, msg)
-
-    def _acknowledge(self, do: Do, msg: native.Msg) -> None:
-        self._answer(do, native.Ok(id=do.request.id, room=msg.room, seq=msg.seq, time=msg.time))
 
     # --- oneself and others
 

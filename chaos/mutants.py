@@ -21,6 +21,7 @@ from broker.log import Log, Stored
 from broker.outbox import Outbox
 from broker.people import Device
 from broker.process import Broker
+from broker.saying import Saying
 from broker.state import State
 from chaos.history import Violation
 from chaos.ordeal import Plant, ordeal
@@ -146,12 +147,12 @@ def keeps_numbers_of_what_was_rolled_back() -> AbstractContextManager[object]:
 
 
 def acknowledges_another_seq() -> AbstractContextManager[object]:
-    acknowledge = State._acknowledge
+    acknowledge = Saying._acknowledge
 
-    def mutated(self: State, do: Do, msg: Msg) -> None:
+    def mutated(self: Saying, do: Do, msg: Msg) -> None:
         acknowledge(self, do, msgspec.structs.replace(msg, seq=msg.seq + 1))
 
-    return mock.patch.object(State, "_acknowledge", mutated)
+    return mock.patch.object(Saying, "_acknowledge", mutated)
 
 
 def acknowledges_what_the_disk_refused() -> AbstractContextManager[object]:
