@@ -6,12 +6,21 @@ table: the server lists them, and `parse` only recognizes their names.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from protocol import names, native
+from protocol.account_commands import ACCOUNT_COMMANDS
 from protocol.text import clean
+from protocol.typed import NOWHERE as _NOWHERE
+from protocol.typed import Command, Context, Local, NewCmid, Parsed, Problem
+from protocol.typed import person as _person
+from protocol.typed import quoted as _quoted
+from protocol.typed import room as _room
+from protocol.typed import split as _split
+
+__all__ = ["COMMANDS", "TABLE", "Command", "Context", "Local", "Parsed", "Problem", "complete", "fun_name", "fun_table",
+           "help_text", "markdown", "masked", "parse"]  # fmt: skip
 
 MAX_HISTORY: Final = 500  # messages one /history may ask for
 
@@ -49,64 +58,6 @@ COLORS: Final[Mapping[str, str]] = {  # CSS names
     "white": "#FFFFFF",
     "yellow": "#FFFF00",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where and by whom a line was typed."""
-
-    room: str | None  # "#tea", "@bob" for direct messages with bob, or None: nowhere
-    nick: str = ""
-    last_from: str | None = None  # nick of who last wrote to us directly
-    fun: Mapping[str, native.FunCommand] = field(default_factory=dict)  # by name and alias: `fun_table`
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """Something only the program that shows the chat can do.
-
-    | name | args |
-    |---|---|
-    | help | a command's name, or "" |
-    | clear | "": empty the screen |
-    | ignore | a nick, or "" for the list of ignored nicks |
-    | unignore | a nick |
-    | open | "@nick": show the direct messages with somebody |
-    | close | "@nick": no longer show them |
-    | topic | "#room": show its topic |
-    | motion | "on" or "off": animations |
-    """
-
-    name: str
-    args: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """The line cannot be done. `text` says what happened, what was expected, what to do."""
-
-    text: str
-
-
-NewCmid = Callable[[], str]
-Parsed = list[native.Request] | Local | Problem
-Handler = Callable[[str, Context, NewCmid], Parsed]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One line of the table."""
-
-    name: str
-    usage: str  # what follows the name: upper case is to be filled in, [] may be left out
-    help: str  # one sentence
-    handler: Handler
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def form(self) -> str:
-        """The whole as it is typed: "/nick NAME"."""
-        return f"/{self.name} {self.usage}".rstrip()
 
 
 def parse(line: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
@@ -167,25 +118,8 @@ def _fun(line: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
 # --- handlers
 
 
-_NOWHERE: Final = Problem(
-    "You are in no room. Enter one with /join #lobby, or write to one person with /msg NICK TEXT."
-)
-
-
-def _split(text: str) -> tuple[str, str, str]:
-    """Return the first word, the white space after it and the rest, its end stripped."""
-    found = re.match(r"(\S*)(\s*)(.*)", text, re.DOTALL)
-    assert found is not None  # it matches anything
-    return found[1], found[2], found[3].rstrip()
-
-
 def _usage(command: str, what: str) -> Problem:
     return Problem(f"{what} Type {TABLE[command].form}")
-
-
-def _quoted(text: str) -> str:
-    text = clean(text[:200], newlines=False)
-    return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"
 
 
 def _help(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
@@ -354,21 +288,6 @@ def _motion(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
     return _usage("motion", "On or off?")
 
 
-def _room(text: str) -> str | Problem:
-    """Return a room's name; people may forget the #."""
-    try:
-        return names.room(text if text.startswith("#") else "#" + text)
-    except names.BadName as no:
-        return Problem(str(no))
-
-
-def _person(text: str) -> str | Problem:
-    try:
-        return names.nick(text)
-    except names.BadName as no:
-        return Problem(str(no))
-
-
 # --- the table
 
 
@@ -392,12 +311,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("ignore", "[NICK]", "Hide what somebody says; without a nick, show who is ignored.", _ignore),
     Command("unignore", "NICK", "Show again what somebody says.", _unignore),
     Command("motion", "on|off", "Let pictures move, or stand still (terminal client).", _motion),
+    *ACCOUNT_COMMANDS,
     Command("clear", "", "Empty the screen; !clear does it too.", _clear),
     Command("time", "", "Show the server's time.", _time),
     Command("quit", "[REASON]", "Leave the chat.", _quit, ("exit", "q")),
 )
 
 TABLE: Final[Mapping[str, Command]] = {name: c for c in COMMANDS for name in (c.name, *c.aliases)}  # aliases too
+
+
+def masked(line: str) -> str:
+    """Return ``line`` as it may be remembered: without a password that stands in it."""
+    word, _, rest = _split(line.removeprefix("/"))
+    command = TABLE.get(word.lower()) if line.startswith("/") else None
+    if command is None or command.open_words is None:
+        return line
+    kept = rest.split()[: command.open_words]
+    return " ".join(["/" + word, *kept])
 
 
 def _unknown(word: str, ctx: Context) -> str:

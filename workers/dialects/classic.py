@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from protocol import commands, names, native
+from protocol.account_commands import in_one_line
 from protocol.commands import Local, Problem
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
@@ -214,8 +215,9 @@ class Classic:
                 return [self._no(why)]
             case Local("help", args):
                 return [self._shown(commands.help_text(ctx, args).split("\n"))]
-            case Local(name):
-                return [self._no(f"/{name} is for the terminal client: moot join")]
+            case Local(name) as local:
+                said = in_one_line(local, self._nick) or f"/{name} is for the terminal client: moot join"
+                return [self._no(said)]
             case found:
                 return [self._typed(request) for request in found]
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from protocol import commands, names, native
+from protocol.account_commands import in_one_line
 from protocol.commands import Local, Problem
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
@@ -208,7 +209,7 @@ class Plain:
             case Local("clear"):
                 text = "Only your terminal can do that; most do it with Ctrl+L."
             case _:
-                text = f"/{local.name} is for the terminal client: moot join"
+                text = in_one_line(local, self._nick) or f"/{local.name} is for the terminal client: moot join"
         return [prose.as_bytes(text.split("\n"))]
 
     def _go_back(self) -> None:
