@@ -112,6 +112,7 @@ def _check_hello(hello: native.Hello) -> None:
     _check_color(hello.color)
     _check_line("a program's name", hello.client, 64)
     _check_line("a person's name", hello.name or "", MAX_PERSON)
+    _check_line("an away message", hello.away or "", MAX_REMARK)
 
 
 def _hello(do: Do, request: native.Hello, settings: Settings) -> None:

@@ -201,7 +201,7 @@ class Seating:
             self.people.check_crowd(do.addr, self.settings.max_per_address)
         if len(self.people.by_device) >= MAX_PEOPLE:
             raise Refusal("too-many", f"{MAX_PEOPLE:,} people are here, the most this server can have")
-        person = Person(uid, nick, hello.color, name=hello.name)
+        person = Person(uid, nick, hello.color, hello.away, name=hello.name)
         device = Device(do.conn, uid, person, do.addr, do.dialect, hello.client, now_ms, do.returns)
         self.people.add(device)
         return device
@@ -218,9 +218,13 @@ class Seating:
         person = device.person
         if nick != person.nick:
             self.rename(device, nick)
-        if hello.color not in (None, person.color):
+        was = person.card
+        if hello.color is not None:
             person.color = hello.color
-            self.announce_change(person)
+        if hello.away is not None:
+            person.away = hello.away
+        if person.card != was:
+            self.announce_change(person, was)
 
     def _move(self, device: Device, conn: ConnId, addr: str, dialect: str) -> None:
         """``device`` is on another connection from here on, and hears the same rooms."""
@@ -249,11 +253,11 @@ class Seating:
             self.rooms.announce(room, native.Renamed(room=room.name, old=old, nick=nick))
         self.note("renamed", device, f"from {old}")
 
-    def announce_change(self, person: Person) -> None:
-        """Something of ``person``'s card has changed."""
+    def announce_change(self, person: Person, was: native.Person) -> None:
+        """Something of ``person``'s card has changed; ``was``: the card before."""
         self.people.touch(person)
         for room in person.rooms.values():
-            self.rooms.announce(room, native.Changed(room=room.name, who=person.card))
+            self.rooms.announce(room, native.Changed(room=room.name, who=person.card, was=was))
 
     # --- seats, as workers tell of them
 

@@ -175,16 +175,16 @@ class State:
 
     def _away(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Away)
-        device.person.away = do.request.text
-        self._changed(device, do)
+        was, device.person.away = device.person.card, do.request.text
+        self._changed(device, do, was)
 
     def _color(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Color)
-        device.person.color = do.request.color
-        self._changed(device, do)
+        was, device.person.color = device.person.card, do.request.color
+        self._changed(device, do, was)
 
-    def _changed(self, device: Device, do: Do) -> None:
-        self.seating.announce_change(device.person)
+    def _changed(self, device: Device, do: Do, was: native.Person) -> None:
+        self.seating.announce_change(device.person, was)
         self._answer(do, native.Ok(id=do.request.id))
 
     def _who(self, device: Device, do: Do) -> None:

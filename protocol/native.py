@@ -57,6 +57,7 @@ class Hello(Asks, frozen=True):
     """The person's, shown beside the nick."""
     attempt: Seq | None = None
     """Grows with each connection that is tried with this token. One that does not exceed the seated one's is late."""
+    away: Reason | None = None  # from the first moment on, as with `away`
 
 
 class Join(Asks, frozen=True):
@@ -469,6 +470,7 @@ class Changed(Tells, frozen=True):
 
     room: str
     who: Person
+    was: Person | None = None  # as they were before; None: that is not told
 
 
 class IsTyping(Tells, frozen=True, tag="typing"):
@@ -489,9 +491,11 @@ class Tagged(Tells, frozen=True):
 
 
 class Notice(Tells, frozen=True):
-    """The server has something to say to people."""
+    """The server has something to say to people, or one of its admins has."""
 
     text: str
+    by: str | None = None  # the admin's nick; None: the server's own words
+    admins: bool = False  # said to admins alone
 
 
 Event = (

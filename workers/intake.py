@@ -10,6 +10,7 @@ from protocol.native import MAX_NAME, MAX_REMARK, Request
 from protocol.settings import Settings
 from protocol.text import clean
 
+MAX_AWAY: Final = 200  # characters
 _ABOUT_EMOJI: Final = ("/emoji", "/emogi", "emoji", "emogi")  # what follows is a name to look for
 
 
@@ -37,19 +38,25 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
                 return _too_long(request, len(text), MAX_REMARK, "a topic")
             return msgspec.structs.replace(request, text=text)
         case native.Away(text=str(text)):
-            return msgspec.structs.replace(request, text=clean(text, newlines=False)[:200])
+            return msgspec.structs.replace(request, text=_away(text))
         case native.Leave() | native.Quit():
             return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:MAX_REMARK])
         case native.Hello():
             if request.color is not None and not native.is_color(request.color):
                 request = msgspec.structs.replace(request, color=None)  # no reason to refuse somebody at the door
             name = clean(request.name or "", newlines=False)[: native.MAX_PERSON] or None
-            return msgspec.structs.replace(request, client=clean(request.client, newlines=False)[:64], name=name)
+            away = None if request.away is None else _away(request.away)
+            client = clean(request.client, newlines=False)[:64]
+            return msgspec.structs.replace(request, client=client, name=name, away=away)
         case native.Color(color=str(color)) if not native.is_color(color):
             text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
             return native.Error(id=request.id, code="bad-request", text=text)
         case _:
             return request
+
+
+def _away(text: str) -> str:
+    return clean(text, newlines=False)[:MAX_AWAY]
 
 
 def _prepared_send(request: native.Send, settings: Settings) -> Request | native.Error:

@@ -103,14 +103,24 @@ def test_a_new_nick_is_told_to_the_rooms_and_the_old_one_is_free(desk: Desk) -> 
     assert desk.ask(ANN, native.Whois(nick="ann"), native.Profile).nick == "ann"
 
 
-def test_away_and_colour_are_told_to_the_rooms(desk: Desk) -> None:
+def test_away_and_colour_are_told_to_the_rooms_with_what_was_before(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.enter(EVE, "eve", "#tea")
+    plain, gone = native.Person("ann"), native.Person("ann", None, "lunch")
     desk.do(ANN, native.Away(text="lunch"))
-    assert desk.told[2] == [Announced("#tea", native.Changed(room="#tea", who=native.Person("ann", None, "lunch")))]
+    assert desk.told[2] == [Announced("#tea", native.Changed(room="#tea", who=gone, was=plain))]
     desk.do(ANN, native.Color(color="#123456"))
     desk.do(ANN, native.Away())
-    assert desk.told[2] == [Announced("#tea", native.Changed(room="#tea", who=native.Person("ann", "#123456")))]
+    away, back = native.Person("ann", "#123456", "lunch"), native.Person("ann", "#123456")
+    assert desk.told[2] == [Announced("#tea", native.Changed(room="#tea", who=back, was=away))]
+
+
+def test_who_comes_may_be_away_from_the_first_moment_on(desk: Desk) -> None:
+    desk.enter(EVE, "eve", "#tea")
+    desk.ask(ANN, native.Hello(nick="ann", token=token("ann"), away="*"), native.Welcome)
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    joined = native.Joined(room="#tea", who=native.Person("ann", away="*"))
+    assert desk.told[2] == [Announced("#tea", joined)]
 
 
 def test_whois_shows_shared_rooms_only(desk: Desk) -> None:
