@@ -21,15 +21,17 @@ import apsw
 
 from broker import chain, heads, meta, pages, placing, recovery, rows, schema
 from broker.heads import CACHED, Head
+from broker.meta import Spoilt
 from broker.pages import Page
 from broker.reading import Reader
 from broker.rows import Extra
+from broker.values import Values
 from protocol.native import Kind, Msg
 from protocol.text import clean
 
 log = logging.getLogger("moot.broker")
 
-__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Stored", "inbox_name"]
+__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Spoilt", "Stored", "inbox_name"]
 
 _PRAGMAS: Final = {
     "journal_mode": "WAL",
@@ -119,6 +121,7 @@ class Log:
         self._room_count: int = sum(name[0] == "#" for name in self._rooms)
         self._cached = 0  # characters of text taken into memory since the caches were emptied
         self._names = {room.id: name for name, room in self._rooms.items()}
+        self._values = Values()
         self._rows: list[tuple[Any, ...]] = []
         self._begun = False
         self._added: list[str] = []  # rooms made in this transaction
@@ -165,6 +168,8 @@ class Log:
             db.set_busy_timeout(200)  # people wait
             recovery.prove(db)
             recovery.compare(db, self._rooms, doubtful, self._reader)
+            if (missing := self._values.missing(db)) is not None:
+                raise recovery.Lost(f"what was kept under {missing!r}")
             db.set_busy_timeout(2000)
             db.set_progress_handler(None)
         except (apsw.Error, recovery.Lost) as err:
@@ -219,9 +224,19 @@ class Log:
         return known.pruned if known else 0
 
     def recall(self, key: str) -> str | None:
-        """Return what was kept by `remember`, None if there is none or it is damaged. Raises `LogError`."""
+        """Return what was kept by `remember`, None if there is none. Raises `Spoilt`, `LogError`."""
         try:
-            return meta.get(self._db, key)
+            return self._values.recall(self._db, key)
+        except apsw.Error as err:
+            raise LogError(f"cannot read the log: {err}") from err
+
+    def recall_under(self, prefix: str) -> list[tuple[str, str]]:
+        """Return all that was kept under keys that begin with ``prefix``, as (key, value), by key.
+
+        What is spoilt is left out, and told to the operator. Raises `LogError`.
+        """
+        try:
+            return self._values.under(self._db, prefix)
         except apsw.Error as err:
             raise LogError(f"cannot read the log: {err}") from err
 
@@ -407,7 +422,11 @@ class Log:
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value of the server's own, with this transaction. Raises `LogError`."""
-        self._write(meta.PUT, meta.row(key, value))
+        self._write(*self._values.remember(key, value))
+
+    def forget(self, key: str) -> None:
+        """Keep it no more, with this transaction, if it was kept at all. Raises `LogError`."""
+        self._write(*self._values.forget(key))
 
     def prune(self, room: str, keep: int, before_ms: int, limit: int) -> int:
         """Remove the oldest messages of ``room``, at most ``limit``; return how many seqs, 0: none is to go.
@@ -474,6 +493,7 @@ class Log:
             raise
         self._begun = False
         self._mended.clear()
+        self._values.committed()
         for name in self._released:
             self._rooms[name].recent = None
         if self._cached > CACHE_CHARS:
@@ -485,8 +505,13 @@ class Log:
 
     @property
     def pending(self) -> bool:
-        """Whether this transaction has messages."""
-        return bool(self._undo)
+        """Whether this transaction has messages, or values of the server."""
+        return bool(self._undo) or self._values.pending
+
+    @property
+    def written(self) -> int:
+        """Grows with each value that is remembered or forgotten."""
+        return self._values.written
 
     def rollback(self) -> None:
         """Forget this transaction, its numbers too."""
@@ -496,6 +521,7 @@ class Log:
             except apsw.Error as err:
                 self.suspect = str(err) or "disk I/O error"
         self._begun = False
+        self._values.rolled_back()
         self._rooms.update(self._undo)
         for name in self._added:
             del self._names[self._rooms.pop(name).id]
@@ -528,6 +554,8 @@ class Log:
 
     def _write_heads(self) -> None:
         """Write where the rooms end that this transaction wrote to, and what was mended. Raises `apsw.Error`."""
+        for sql, args in self._values.mended():
+            self._db.execute(sql, args)
         if self._added:
             made = [self._rooms[name] for name in self._added]
             new = [(room.id, room.name, *room.columns()) for room in made]

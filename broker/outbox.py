@@ -1,12 +1,16 @@
 """What the broker has to tell the workers, collected over one transaction, one batch for each worker."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import msgspec
 
 from protocol import native
 from protocol.ipc import Answered, ConnId, Down, Entered, Posted, Told
 from protocol.pipes import encode_frames
+
+UNDONE: Final = "the server cannot store anything at the moment, so this was not done; try again in a moment"
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -16,6 +20,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self._events: dict[int, list[Down]] = {}
+        self._bound: set[int] = set()  # ids of those that tell of what the transaction writes beside messages
+        self._bound_answers: set[tuple[ConnId, int]] = set()
 
     def tell(self, worker: int, event: Down) -> None:
         """Add an event for one worker, after those already there."""
@@ -24,10 +30,27 @@ class Outbox:
         except KeyError:
             self._events[worker] = [event]
 
+    @contextlib.contextmanager
+    def bound(self) -> Iterator[None]:
+        """What is told within tells of values that this transaction writes: if it fails, nobody hears of it.
+
+        Answers among it become errors then. Messages, and answers with a seq, are seen to without this.
+        """
+        before = {worker: len(events) for worker, events in self._events.items()}
+        try:
+            yield
+        finally:
+            for worker, events in self._events.items():
+                self._bound.update(map(id, events[before.get(worker, 0) :]))
+
+    def bind_answer(self, conn: ConnId, rid: int) -> None:
+        """The answer to this request is an error if the transaction fails."""
+        self._bound_answers.add((conn, rid))
+
     def refuse_unstored(
         self, last: Callable[[ConnId, str], int], topic: Callable[[str], str], error: native.Error
     ) -> set[tuple[ConnId, int]]:
-        """The transaction failed: take back whatever tells of its messages.
+        """The transaction failed: take back whatever tells of its messages and values.
 
         ``last`` gives the newest seq that is still stored of a room, or of a connection's own inbox `@`; ``topic``
         gives a room's. Returns the connections and numbers of the messages whose acknowledgement was taken back.
@@ -39,9 +62,27 @@ class Outbox:
                 for event in events
                 if isinstance(event, Answered) and isinstance(event.event, native.Ok) and event.event.seq is not None
             )
-            kept = (_without_unstored(event, last, topic, error) for event in events)
+            kept = (
+                self._without_bound(event, error) if self._is_bound(event) else without
+                for event in events
+                if (without := _without_unstored(event, last, topic, error)) is not None
+            )
             self._events[worker] = [event for event in kept if event is not None]
+        self._bound.clear()
+        self._bound_answers.clear()
         return refused
+
+    def _is_bound(self, event: Down) -> bool:
+        if id(event) in self._bound:
+            return True
+        return type(event) is Answered and (event.conn, event.rid) in self._bound_answers
+
+    @staticmethod
+    def _without_bound(event: Down, error: native.Error) -> Down | None:
+        if not isinstance(event, Answered) or isinstance(event.event, native.Error):
+            return event if isinstance(event, Answered) else None
+        no = msgspec.structs.replace(error, id=getattr(event.event, "id", None), text=UNDONE)
+        return Answered(event.conn, event.rid, no)
 
     def batches(self) -> list[tuple[int, bytes]]:
         """Return and forget what was collected, encoded, a frame for each worker that has something to hear."""
@@ -52,6 +93,8 @@ class Outbox:
             for frame in encode_frames(batch, _encoder)
         ]
         self._events.clear()
+        self._bound.clear()
+        self._bound_answers.clear()
         return frames
 
 

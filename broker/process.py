@@ -287,6 +287,7 @@ class Broker:
         now = time.monotonic()
         self.upkeep.complain(err, now)
         self.log.rollback()
+        self.state.rolled_back()
         self.upkeep.mend(now)
         self.order.unstored(self.out.refuse_unstored(self.state.last, self.log.topic, UNSTORED), UNSTORED, now)
 

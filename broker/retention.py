@@ -6,7 +6,7 @@ Knows the log, no clock: `now` is monotonic seconds, ``wall_ms`` milliseconds si
 import logging
 from typing import Final
 
-from broker.log import Log, LogError
+from broker.log import Log, LogError, Spoilt
 from protocol.settings import Settings
 
 log = logging.getLogger("moot.broker")
@@ -82,11 +82,17 @@ class Retention:
         self._before_ms = 0
         if settings.retain_days:
             if self._clock is None:
-                saved = self._log.recall(_SAVED)
-                self._clock = TrustedClock(int(saved) if saved else None, now, wall_ms)
+                self._clock = TrustedClock(self._saved(), now, wall_ms)
             trusted_ms = self._clock.read(now, wall_ms)
             self._log.remember(_SAVED, str(trusted_ms))
             self._before_ms = trusted_ms - int(settings.retain_days * _DAY_MS)
+
+    def _saved(self) -> int | None:
+        try:
+            saved = self._log.recall(_SAVED)
+        except Spoilt:
+            return None
+        return int(saved) if saved else None
 
     def _some_rooms(self, keep: int) -> None:
         left = SLICE

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from broker import pages, queries
-from broker.log import Log, inbox_name
+from broker.log import Log, Spoilt, inbox_name
 from broker.outbox import Outbox
 from broker.people import Device, People, Refusal
 from broker.rooms import Rooms
@@ -35,6 +35,7 @@ class State:
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, note)
         self.saying = Saying(log, outbox, self.people, self.rooms, note)
         self.take_settings(settings)
+        self._reloads: list[Callable[[], None]] = []
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._handlers: dict[type, Callable[[Device, Do], None]] = {
             native.Send: self.saying.send,
@@ -59,15 +60,30 @@ class State:
         self.saying.log_texts = settings.log_texts
         self.page_bytes = min(settings.sendq_hard, MAX_BATCH_BYTES) // 4  # a page fills no send queue, and no frame
 
+    def on_rollback(self, reload: Callable[[], None]) -> None:
+        """Call ``reload`` after a transaction failed: what it keeps in memory of the log's values may be ahead."""
+        self._reloads.append(reload)
+
+    def rolled_back(self) -> None:
+        """The transaction failed, and is rolled back."""
+        for reload in self._reloads:
+            reload()
+
     # --- steps
 
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
         self.now = self.saying.now = now_ms
+        written = self.log.written
+        self._do(do)
+        if self.log.written != written:
+            self.out.bind_answer(do.conn, do.rid)
+
+    def _do(self, do: Do) -> None:
         request = do.request
         try:
             if type(request) is native.Hello:
-                self._answer(do, self.seating.hello(do, request, now_ms))
+                self._answer(do, self.seating.hello(do, request, self.now))
                 return
             device = self.people.by_conn.get(do.conn)
             if device is None and type(request) is native.Quit:
@@ -79,6 +95,9 @@ class State:
             if handler is None:
                 raise Refusal("not-supported", "this server cannot do that")
             handler(device, do)
+        except Spoilt as spoilt:
+            text = f"{spoilt}, so this cannot be done; an operator can mend it with `moot check --repair`"
+            self._answer(do, native.Error(id=request.id, code="damaged", text=text))
         except Refusal as no:
             error = native.Error(id=request.id, code=no.code, text=no.text, free=no.free, attempt=no.attempt)
             self._answer(do, error)
