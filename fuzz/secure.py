@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from OpenSSL import SSL
+
 from client.address import Address
 from client.trust import CA, Known, Untrusted
 from fuzz.source import Source
@@ -16,7 +18,7 @@ from workers.tls import Tls, make_context
 
 
 @cache
-def _context() -> ssl.SSLContext:
+def _context() -> SSL.Context:
     return make_context(make())
 
 

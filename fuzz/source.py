@@ -113,15 +113,15 @@ def _value(source: Source, kind: inspect.Type, depth: int) -> Any:
         case inspect.IntType():
             return _whole(source, kind)
         case inspect.FloatType():
-            return source.pick(FLOATS)
+            return source.pick([number for number in FLOATS if _allows(kind, number)])
         case inspect.BoolType():
             return bool(source.below(2))
         case inspect.NoneType():
             return None
         case inspect.LiteralType(values=values):
             return source.pick(values)
-        case inspect.ListType(item_type=item):
-            return [_value(source, item, depth + 1) for _ in range(_count(source, depth))]
+        case inspect.ListType(item_type=item, max_length=most):
+            return [_value(source, item, depth + 1) for _ in range(_count(source, depth))][:most]
         case inspect.TupleType(item_types=items):
             return tuple(_value(source, item, depth + 1) for item in items)
         case inspect.DictType(key_type=key, value_type=value):
@@ -151,6 +151,11 @@ def _text(source: Source, kind: inspect.StrType) -> str:
     if kind.min_length:
         text = text.ljust(kind.min_length, "x")
     return text[: kind.max_length] if kind.max_length is not None else text
+
+
+def _allows(kind: inspect.FloatType, number: float) -> bool:
+    above = kind.gt is None or number > kind.gt
+    return above and (kind.ge is None or number >= kind.ge) and (kind.le is None or number <= kind.le)
 
 
 def _whole(source: Source, kind: inspect.IntType) -> int:

@@ -7,13 +7,18 @@ import base64
 import contextlib
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from moot.datadir import StartError
 from protocol.pins import parts, pin_of
 from protocol.settings import Settings
+
+if TYPE_CHECKING:
+    import ssl
 
 NAME: Final = "tls.pem"  # in the data directory: key and certificate that moot made
 MAX_BYTES: Final = 32 * 1024  # of certificates and key; a chain has some 5 KB
@@ -171,8 +176,6 @@ def _configured(cert: Path, key: Path | None) -> Identity:
 def _try(pem: str, cert: Path, key: Path) -> None:
     import ssl
 
-    from workers.tls import make_context
-
     try:
         make_context(pem)
     except ssl.SSLError as error:
@@ -181,6 +184,36 @@ def _try(pem: str, cert: Path, key: Path) -> None:
             raise CertificateError(f"{text}, and the server's own certificate comes first") from error
         why = (error.reason or str(error)).replace("_", " ").lower()
         raise CertificateError(f"cannot use the certificate in {cert} with the key in {key}: {why}") from error
+
+
+def make_context(pem: str) -> "ssl.SSLContext":
+    """Return what Python makes of certificates and key: `workers.tls` takes what it takes, and needs far more memory.
+
+    Raises `ssl.SSLError` when they make no sense, or do not belong together.
+    """
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with _as_file(pem) as path:
+        # With a password given, OpenSSL does not ask for one at the terminal.
+        context.load_cert_chain(path, password="")
+    return context
+
+
+@contextlib.contextmanager
+def _as_file(text: str) -> Iterator[str]:
+    """Give ``text`` a name for as long as the block runs: Python's `ssl` reads keys from files alone."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("moot-certificate", os.MFD_CLOEXEC)
+        with os.fdopen(fd, "wb") as memory:
+            memory.write(text.encode())
+            memory.flush()
+            yield f"/proc/self/fd/{fd}"
+        return
+    with tempfile.NamedTemporaryFile("w") as file:  # readable for us alone
+        file.write(text)
+        file.flush()
+        yield file.name
 
 
 def _read(path: Path) -> str:

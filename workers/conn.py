@@ -133,6 +133,12 @@ class Conn(asyncio.Protocol):
         return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
 
     @property
+    def certfp(self) -> str:
+        """SHA-256, in hex, of the certificate that the client has shown in TLS; empty: none."""
+        tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
+        return "" if tls is None else str(tls.certfp)
+
+    @property
     def knocks(self) -> bool:
         """Whether it has said something, too little to tell what it speaks; no person's line comes in parts."""
         return bool(self._knock)

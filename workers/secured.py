@@ -6,15 +6,16 @@ what waits for a slow reader, is `workers.conn`'s business.
 
 import asyncio
 import logging
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import addresses, native
-from workers.tls import Tls, make_context
 
 if TYPE_CHECKING:
+    from OpenSSL import SSL
+
     from workers.conn import Conn
     from workers.process import Worker
+    from workers.tls import Tls
 
 log = logging.getLogger("moot.worker")
 
@@ -27,17 +28,40 @@ class Encryption:
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self._pem = ""  # comes just after the first start of a server, which makes its key last
-        self._context: ssl.SSLContext | None = None  # made for the first who speaks TLS
-        self._early: dict[Conn, bytes] = {}  # who came before the certificate; not read from meanwhile
+        self._context: SSL.Context | None = None  # made for the first who speaks TLS
+        self._making: asyncio.Task[None] | None = None
+        self._early: dict[Conn, bytes] = {}  # who came before the context; not read from meanwhile
 
     def take(self, pem: str) -> None:
         """Use these certificates and key for new connections; those that stand keep what they have."""
         self._pem, self._context = pem, None
+        if self._early:
+            self._make()
+
+    def _make(self) -> None:
+        if self._making is None and self._pem:
+            self._making = self._worker.loop.create_task(self._made())
+
+    async def _made(self) -> None:
+        """Make the context in a thread, for importing what OpenSSL needs takes 0.2 s, and have those begin who wait."""
+        while self._context is None:
+            pem = self._pem
+            try:
+                made = await asyncio.to_thread(_new_context, pem)
+            except (OSError, ValueError, MemoryError) as error:  # the supervisor has tried it; too many open files, say
+                log.error("TLS cannot be offered: %s", error)
+                break
+            self._context = made if pem == self._pem else None
+        self._making = None
         early, self._early = self._early, {}
         for conn, data in early.items():
-            if conn.transport is not None and not conn.closing:
-                conn.transport.resume_reading()
-                self.begin(conn, data)
+            if conn.transport is None or conn.closing:
+                continue
+            if self._context is None:
+                conn.fail("no TLS handshake: no certificate")
+                continue
+            conn.transport.resume_reading()
+            self.begin(conn, data)
 
     def begins_late(self, conn: "Conn") -> bool:
         """Whether ``conn`` waits for the certificate: it has spoken, and must hear nothing but TLS."""
@@ -49,18 +73,14 @@ class Encryption:
             conn.fail("TLS within TLS")
             return
         assert conn.transport is not None
-        if not self._pem:
+        if self._context is None:
             conn.transport.pause_reading()
             self._early[conn] = data
+            self._make()
             return
-        if self._context is None:
-            try:
-                self._context = make_context(self._pem)
-            except (OSError, ssl.SSLError) as error:  # the supervisor has tried it; too many open files, say
-                log.error("TLS cannot be offered: %s", error)
-                conn.fail("no TLS handshake: no certificate")
-                return
-        conn.transport = secured = Secured(conn, conn.transport, self._context)
+        from workers.tls import Tls  # loaded, for there is a context
+
+        conn.transport = secured = Secured(conn, conn.transport, Tls(self._context))
         secured.data_received(data)
 
     def refusal(self, conn: "Conn") -> native.Error | None:
@@ -73,16 +93,22 @@ class Encryption:
         return native.Error(code="tls-required", text=text)
 
 
+def _new_context(pem: str) -> "SSL.Context":
+    from workers.tls import make_context
+
+    return make_context(pem)
+
+
 class Secured(asyncio.Transport, asyncio.Protocol):
     """Takes the place of ``conn``'s transport; the socket's own one, ``raw``, talks to this from now on."""
 
     __slots__ = ("_conn", "_raw", "_timer", "_tls")
 
-    def __init__(self, conn: "Conn", raw: asyncio.Transport, context: ssl.SSLContext) -> None:
+    def __init__(self, conn: "Conn", raw: asyncio.Transport, tls: "Tls") -> None:
         super().__init__()
         self._conn = conn
         self._raw = raw
-        self._tls = Tls(context)
+        self._tls = tls
         worker = conn.worker
         self._timer = worker.loop.call_later(worker.settings.tls_handshake, self._late)
         raw.set_protocol(self)
@@ -156,7 +182,7 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         return self._raw.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._tls.object if name == "ssl_object" else self._raw.get_extra_info(name, default)
+        return self._tls if name == "ssl_object" else self._raw.get_extra_info(name, default)
 
     # --- ours
 

@@ -1,87 +1,112 @@
 """TLS between a connection's socket and its dialect, sans-IO: ciphertext in, plaintext out, and the other way.
 
-Owns what OpenSSL keeps of one connection, and how its context is made. Knows no sockets, clocks or dialects.
+Owns what OpenSSL keeps of one connection, and how its context is made. Knows no sockets, clocks or dialects. Python's
+own `ssl` will not do for it: it takes a client's certificate only from an authority it knows, and those people show
+here (SASL EXTERNAL) they made themselves.
 """
 
 import contextlib
-import os
-import ssl
-import tempfile
-from collections.abc import Iterator
-from typing import Final
+import hashlib
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from OpenSSL import SSL
 
 RECORD: Final = 16 * 1024  # bytes of plaintext in one record, at most (RFC 8446 §5.1)
-CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all of this kind
+CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all of this kind
+_TAKEN: Final = 64 * 1024  # bytes fetched from OpenSSL at once
+_NO_CERTIFICATE: Final = frozenset(
+    {b"http/1.1", b"h2"}
+)  # who offers these is a browser, and would ask its user for one
 
 
-def make_context(pem: str) -> ssl.SSLContext:
-    """Return the context of a server with the certificates and the private key in ``pem``.
+class BadCertificate(ValueError):
+    """Certificates and key make no sense, or do not belong together."""
 
-    Raises `ssl.SSLError` when they make no sense, or do not belong together.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(CIPHERS)
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    # A client that comes back meets any of the workers, and none knows the tickets of the others.
-    context.num_tickets = 0
-    with _as_file(pem) as path:
-        # With a password given, OpenSSL does not ask for one at the terminal.
-        context.load_cert_chain(path, password="")
+
+def make_context(pem: str) -> SSL.Context:
+    """Return the context of a server with the certificates and the private key in ``pem``. Raises BadCertificate."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(CIPHERS)
+    # A client that comes back meets any of the workers, and none knows the sessions of the others.
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)  # whose key it is, is all that it is to prove
+    context.set_session_id(b"moot")
+    context.set_alpn_select_callback(_choose_protocol)
+    try:
+        own, *others = x509.load_pem_x509_certificates(pem.encode())
+        context.use_certificate(own)
+        for certificate in others:
+            context.add_extra_chain_cert(certificate)
+        key = load_pem_private_key(pem.encode(), None)
+        context.use_privatekey(key)  # type: ignore[arg-type]  # of whatever kind; OpenSSL says which it cannot use
+        context.check_privatekey()
+    except (ValueError, TypeError, SSL.Error) as error:
+        raise BadCertificate(_reason(error) if isinstance(error, SSL.Error) else str(error)) from error
     return context
 
 
-@contextlib.contextmanager
-def _as_file(text: str) -> Iterator[str]:
-    """Give ``text`` a name for as long as the block runs: OpenSSL's Python interface reads keys from files alone."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("moot-certificate", os.MFD_CLOEXEC)
-        with os.fdopen(fd, "wb") as memory:
-            memory.write(text.encode())
-            memory.flush()
-            yield f"/proc/self/fd/{fd}"
-        return
-    with tempfile.NamedTemporaryFile("w") as file:  # readable for us alone
-        file.write(text)
-        file.flush()
-        yield file.name
+def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """Take no part in ALPN (RFC 7301), but for asking browsers for no certificate."""
+    if _NO_CERTIFICATE.intersection(offered):
+        connection.set_verify(SSL.VERIFY_NONE)
+    return SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 class Tls:
     """The server's side of one connection. A peer's mistake is a value, `failure`: nothing here raises."""
 
-    __slots__ = ("_incoming", "_outgoing", "ended", "established", "failure", "object")
+    __slots__ = ("_connection", "ended", "established", "failure")
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.object = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+    def __init__(self, context: SSL.Context) -> None:
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_accept_state()
         self.established = False  # the handshake is done
         self.ended = False  # the peer said that it will send no more
         self.failure = ""  # why this connection cannot go on
 
+    @property
+    def version(self) -> str:
+        """The protocol as OpenSSL names it: "TLSv1.3"."""
+        return self._connection.get_protocol_version_name()
+
+    @property
+    def certfp(self) -> str:
+        """SHA-256, in hex, of the certificate that the client has shown, whose key it has; empty: none."""
+        certificate = self._connection.get_peer_certificate(as_cryptography=True) if self.established else None
+        return "" if certificate is None else hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
     def feed(self, data: bytes) -> bytes:
         """Return the plaintext that ``data`` completes. Afterwards `replies` may have something to be written."""
-        if self.failure or self.ended:
+        if self.failure or self.ended or not data:
             return b""
         found: list[bytes] = []
         try:
-            self._incoming.write(data)
+            self._connection.bio_write(data)
             if not self.established:
-                self.object.do_handshake()
+                self._connection.do_handshake()
                 self.established = True
-            while plain := self.object.read(RECORD):
-                found.append(plain)
-            self.ended = True
-        except ssl.SSLWantReadError:
+            while True:
+                found.append(self._connection.recv(RECORD))
+        except SSL.WantReadError:
             pass
-        except ssl.SSLError as error:
+        except SSL.ZeroReturnError:
+            self.ended = True
+        except SSL.Error as error:
             what = "broken TLS" if self.established else "no TLS handshake"
             self.failure = f"{what}: {_reason(error)}"
         return found[0] if len(found) == 1 else b"".join(found)
 
     def replies(self) -> bytes:
         """Return what TLS itself has to say to the peer: its part of the handshake, an alert, a new key."""
-        return self._outgoing.read()
+        replies = b""
+        with contextlib.suppress(SSL.WantReadError):  # there is no more
+            while True:
+                replies += self._connection.bio_read(_TAKEN)
+        return replies
 
     def seal(self, plain: bytes) -> bytes:
         """Return the records of ``plain``, after `replies`; nothing before the handshake or after the end."""
@@ -90,20 +115,22 @@ class Tls:
         sealed: list[bytes] = []
         try:
             for start in range(0, len(plain), RECORD):  # one at a time: OpenSSL's buffer never shrinks again
-                self.object.write(plain[start : start + RECORD])
-                sealed.append(self._outgoing.read())
-        except ssl.SSLError as error:  # after `close`
+                self._connection.send(plain[start : start + RECORD])
+                sealed.append(self._connection.bio_read(_TAKEN))
+        except SSL.Error as error:  # after `close`
             self.failure = f"broken TLS: {_reason(error)}"
         return sealed[0] if len(sealed) == 1 else b"".join(sealed)
 
     def close(self) -> bytes:
         """Return the last words: that we will send no more, so that nobody can cut the end off unnoticed."""
         if self.established and not self.failure:
-            with contextlib.suppress(ssl.SSLError):  # it would like to read the peer's too
-                self.object.unwrap()
+            with contextlib.suppress(SSL.Error):  # it would like to read the peer's too
+                self._connection.shutdown()
         return self.replies()
 
 
-def _reason(error: ssl.SSLError) -> str:
+def _reason(error: SSL.Error) -> str:
     """Return what OpenSSL found wrong, in lower case words."""
-    return (error.reason or error.strerror or "unknown error").replace("_", " ").lower()
+    found = error.args[0] if error.args else ()
+    reason = found[0][-1] if isinstance(found, list) and found else ""
+    return str(reason or "unknown error").lower()

@@ -17,9 +17,8 @@ from client import dial as dialling
 from client.address import Address
 from client.dial import dial
 from client.trust import CA, Known, Untrusted
-from moot.certificate import make
+from moot.certificate import make, make_context
 from protocol.pins import pin_of
-from workers.tls import make_context
 
 HOST = "127.0.0.2"  # on this machine too, but not by one of the names that are known to be
 

@@ -1,14 +1,17 @@
 """The TLS layer alone: two ends in one process, no sockets."""
 
 import contextlib
+import hashlib
 import ssl
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moot.certificate import make
-from workers.tls import RECORD, Tls, make_context
+from workers.tls import RECORD, BadCertificate, Tls, make_context
 
 CONTEXT = make_context(make())
 
@@ -16,14 +19,27 @@ CONTEXT = make_context(make())
 class Client:
     """The other end."""
 
-    def __init__(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, ciphers: str = "") -> None:
+    def __init__(
+        self,
+        version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+        ciphers: str = "",
+        certificate: Path | None = None,
+        protocols: Sequence[str] = (),
+        earlier: "Client | None" = None,
+    ) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.maximum_version = context.minimum_version = version
         if ciphers:
             context.set_ciphers(ciphers)
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+        if protocols:
+            context.set_alpn_protocols(list(protocols))
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing)
+        self.context: ssl.SSLContext = context if earlier is None else earlier.context
+        session = None if earlier is None else earlier.tls.session
+        self.tls: ssl.SSLObject = self.context.wrap_bio(self.incoming, self.outgoing, session=session)
 
     def step(self) -> bytes:
         """Go on with the handshake as far as that is possible; return what is to be sent."""
@@ -87,7 +103,6 @@ def test_only_ciphers_that_also_authenticate_are_taken() -> None:
 
 
 def test_older_versions_are_refused() -> None:
-    assert CONTEXT.minimum_version == ssl.TLSVersion.TLSv1_2
     server = Tls(CONTEXT)
     # TLS 1.0, one cipher, from the days of it
     hello = bytes.fromhex("160301002d" + "01000029" + "0301" + "11" * 32 + "00" + "0002c009" + "0100")
@@ -108,6 +123,43 @@ def test_a_goodbye_is_not_an_error_and_what_came_before_it_counts() -> None:
     client.incoming.write(server.close())
     client.tls.unwrap()
     assert server.seal(b"more") == b""
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A client's own, which nobody vouches for."""
+    path = tmp_path / "ann.pem"
+    path.write_text(make())
+    return path
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_certificate_that_nobody_vouches_for_proves_its_key(version: ssl.TLSVersion, certificate: Path) -> None:
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text().partition("-----BEGIN PRIVATE")[0])
+    assert joined(Client(version, certificate=certificate)).certfp == hashlib.sha256(der).hexdigest()
+    assert joined(Client(version)).certfp == ""
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_would_resume_a_session_begins_a_new_one(version: ssl.TLSVersion, certificate: Path) -> None:
+    first = Client(version, certificate=certificate)
+    server = joined(first)
+    assert first.hear(server.seal(b"hi\n")) == b"hi\n"
+    again = Client(earlier=first)
+    assert joined(again).certfp == server.certfp
+    assert not again.tls.session_reused
+
+
+def test_a_browser_is_not_asked_for_a_certificate(certificate: Path) -> None:
+    for protocols, shows in ((["h2", "http/1.1"], False), (["http/1.1"], False), (["irc"], True)):
+        assert bool(joined(Client(certificate=certificate, protocols=protocols)).certfp) is shows
+
+
+def test_certificate_and_key_must_belong_together(certificate: Path) -> None:
+    theirs, mine = certificate.read_text(), make()
+    both = theirs.partition("-----BEGIN PRIVATE")[0] + "-----BEGIN PRIVATE" + mine.partition("-----BEGIN PRIVATE")[2]
+    with pytest.raises(BadCertificate, match="key values mismatch"):
+        make_context(both)
 
 
 def test_nothing_is_said_before_the_handshake_nor_after_a_failure() -> None:
