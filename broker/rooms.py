@@ -51,7 +51,9 @@ class Rooms:
         del person.rooms[room.name]
         if room.members:
             if not self.hushed:
-                self.announce(room, native.Left(room=room.name, nick=person.nick, reason=reason, quit=quits))
+                account = person.card.account
+                left = native.Left(room=room.name, nick=person.nick, reason=reason, quit=quits, account=account)
+                self.announce(room, left)
         else:
             del self.by_name[room.name]
             self._log.release(room.name)

@@ -250,7 +250,7 @@ class Seating:
         old = person.nick
         self.people.rename(person, nick)
         for room in person.rooms.values():
-            self.rooms.announce(room, native.Renamed(room=room.name, old=old, nick=nick))
+            self.rooms.announce(room, native.Renamed(room=room.name, old=old, nick=nick, account=person.card.account))
         self.note("renamed", device, f"from {old}")
 
     def announce_change(self, person: Person, was: native.Person) -> None:

@@ -143,6 +143,7 @@ class Modes(Tells, frozen=True):
     room: str
     by: str
     changes: list[Change]
+    by_account: str | None = None
 
 
 class RoomPolicy(Answers, frozen=True, tag="policy"):
@@ -164,6 +165,7 @@ class Invited(Tells, frozen=True):
     room: str
     by: str
     nick: str
+    by_account: str | None = None
 
 
 class Retitled(Tells, frozen=True):
@@ -173,6 +175,7 @@ class Retitled(Tells, frozen=True):
     name: str
     by: str
     reason: str = ""
+    by_account: str | None = None
 
 
 Event = Modes | RoomPolicy | Invited | Retitled

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from protocol import accounts, moderation
-from protocol.moderation import Role
+from protocol.moderation import Flag, Role
 from protocol.wire import (
     INBOX,
     MAX_NAME,
@@ -360,6 +360,7 @@ class Room(Answers, frozen=True):
     reset: bool = False  # `after` could not be honoured (another epoch, or the future): start anew
     gaps: list[Gap] = []  # within what was asked for: no longer kept, or damaged; they will never come
     read: Seq | None = None  # how far one has read it; None: that is not known
+    flags: list[Flag] = []  # what the room is, such as "secret"
 
 
 class HistoryPage(Answers, frozen=True, tag="history"):
@@ -448,13 +449,15 @@ class Joined(Tells, frozen=True):
 
 
 class Left(Tells, frozen=True):
-    """Somebody left a room. `quit`: the server too. `by`: the nick of who put them out."""
+    """Somebody left a room. `quit`: the server too. `by`: the nick of who put them out; they are told it too."""
 
     room: str
     nick: str
     reason: str = ""
     quit: bool = False
     by: str | None = None
+    account: str | None = None  # of who left; None: a guest
+    by_account: str | None = None
 
 
 class Renamed(Tells, frozen=True):
@@ -463,6 +466,7 @@ class Renamed(Tells, frozen=True):
     room: str
     old: str
     nick: str
+    account: str | None = None
 
 
 class Changed(Tells, frozen=True):

@@ -60,7 +60,7 @@ def _join(irc: "Irc", turn: Turn, typed: str, name: str) -> None:
 
 def _entered(irc: "Irc", turn: Turn, event: native.Room) -> None:
     irc.rooms[event.room] = event.seq
-    me = native.Person(irc.nick, name=irc.intro.realname or None)
+    me = native.Person(irc.nick, name=irc.intro.realname or None, account=irc.account)
     turn.lines.append(events.join_line(event.room, me, irc.host, irc.flags))
     if event.topic:
         _tell_topic(irc, turn, event)
@@ -102,7 +102,7 @@ def _part(irc: "Irc", turn: Turn, typed: str, name: str, reason: str) -> None:
     def answered(event: Event) -> None:
         if isinstance(event, native.Ok):
             irc.forget(name)
-            turn.lines.append(("", body(irc.host.mask(irc.nick), "PART", *((name, reason) if reason else (name,)))))
+            turn.lines.append(("", body(irc.mask, "PART", *((name, reason) if reason else (name,)))))
         elif isinstance(event, native.Error):
             not_in(irc, turn, typed, name)
 
@@ -157,7 +157,7 @@ def _tell_topic(irc: "Irc", turn: Turn, event: native.Room) -> None:
     latest = next((msg for msg in reversed(event.messages) if msg.kind == "topic"), irc.topics.get(event.room))
     if latest is not None and latest.text == event.topic:
         irc.topics[event.room] = latest
-        irc.reply(turn, "333", event.room, irc.host.mask(latest.nick), str(latest.time // 1000))
+        irc.reply(turn, "333", event.room, irc.host.mask(latest.nick, latest.account), str(latest.time // 1000))
 
 
 # --- NAMES
@@ -181,7 +181,11 @@ def _tell_names(irc: "Irc", turn: Turn, name: str, event: Event) -> None:
 
 def _tell_members(irc: "Irc", turn: Turn, name: str, people: list[native.Person]) -> None:
     full = "userhost-in-names" in irc.caps
-    words = [prefix(person) + (irc.host.mask(person.nick) if full else person.nick) for person in people]
+    every = "multi-prefix" in irc.caps
+    words = [
+        prefix(person, every=every) + (irc.host.mask(person.nick, person.account) if full else person.nick)
+        for person in people
+    ]
     room_left = MAX_BODY - len(body(irc.host.name, "353", irc.me, "=", name, "").encode())
     for line in words_in(words, room_left):
         irc.say(turn, "353", irc.me, "=", name, line)

@@ -7,13 +7,16 @@ source and target included. So a message may become several; the first has its m
 from datetime import UTC, datetime
 from typing import Final
 
-from protocol import native
+from protocol import moderation, native
+from protocol.moderation import Change, Invited, Modes
 from protocol.msgids import msgid
 from protocol.native import Event, Msg
+from workers.dialects.irc import mapping
 from workers.dialects.irc.lines import MAX_BODY, body, encode, split
 from workers.dialects.irc.mapping import NOBODY, Host
 from workers.dialects.irc.turns import Line, tagged
 
+MODES_SHOWN: Final = 12  # changes in one MODE message; "maximum number of message parameters is 15"
 _UNASKED: Final = ("connection closed", "connection lost")  # reasons that nobody typed, about
 _VERBS: Final = {"notice": "NOTICE"}  # by kind; the others are PRIVMSG
 
@@ -30,14 +33,21 @@ def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
             return message(event, host, flags, epoch)
         case native.Joined(room=room, who=who):
             away = away_line(who, host) if "a" in flags and who.away is not None else []
-            return [join_line(room, who, host, flags), *away]
+            return [join_line(room, who, host, flags), *role_lines(room, who, host), *away]
         case native.Left(nick=nick, reason=reason, quit=True):
             said = reason if reason.startswith(_UNASKED) else f"Quit: {reason}"
-            return [("", body(host.mask(nick), "QUIT", said))]
+            return [("", body(host.mask(nick, event.account), "QUIT", said))]
+        case native.Left(room=room, nick=nick, reason=reason, by=str(by)):
+            return [("", body(host.mask(by, event.by_account), "KICK", room, nick, reason or by))]
         case native.Left(room=room, nick=nick, reason=reason):
-            return [("", body(host.mask(nick), "PART", *((room, reason) if reason else (room,))))]
+            params = (room, reason) if reason else (room,)
+            return [("", body(host.mask(nick, event.account), "PART", *params))]
         case native.Renamed(old=old, nick=nick):
-            return [("", body(host.mask(old), "NICK", nick))]
+            return [("", body(host.mask(old, event.account), "NICK", nick))]
+        case Modes():
+            return mode_lines(event, host)
+        case Invited(by=by, nick=nick, room=room):
+            return [("", body(host.mask(by, event.by_account), "INVITE", nick, room))] if "i" in flags else []
         case native.Changed(who=who):
             return away_line(who, host) if "a" in flags else []
         case native.Notice(text=text):
@@ -47,17 +57,31 @@ def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
 
 
 def join_line(room: str, who: native.Person, host: Host, flags: str) -> Line:
-    params = (room, NOBODY, who.name or who.nick) if "j" in flags else (room,)
-    return "", body(host.mask(who.nick), "JOIN", *params)
+    params = (room, who.account or NOBODY, who.name or who.nick) if "j" in flags else (room,)
+    return "", body(host.mask(who.nick, who.account), "JOIN", *params)
+
+
+def role_lines(room: str, who: native.Person, host: Host) -> list[Line]:
+    """Return what tells the others which roles somebody has who came in."""
+    changes = [Change(role, arg=who.nick) for role in moderation.ROLES if role in who.roles]
+    return mode_lines(Modes(room=room, by="", changes=changes), host) if changes else []
+
+
+def mode_lines(event: Modes, host: Host) -> list[Line]:
+    """Return changes of a room's modes as messages of at most `MODES_SHOWN` each."""
+    source = host.mask(event.by, event.by_account) if event.by else host.name
+    limit = MAX_BODY - len(f":{source} MODE {event.room} ".encode("utf-8", "replace"))
+    told = mapping.modestrings(mapping.steps(event.changes), limit, MODES_SHOWN)
+    return [("", body(source, "MODE", event.room, *params)) for params in told]
 
 
 def away_line(who: native.Person, host: Host) -> list[Line]:
-    return [("", body(host.mask(who.nick), "AWAY", *(() if who.away is None else (who.away or "away",))))]
+    return [("", body(host.mask(who.nick, who.account), "AWAY", *(() if who.away is None else (who.away or "away",))))]
 
 
 def message(msg: Msg, host: Host, flags: str, epoch: str) -> list[Line]:
     """Return a message of a room or an inbox as lines, the first with its msgid."""
-    source = host.mask(msg.nick)
+    source = host.mask(msg.nick, msg.account)
     target = msg.to if msg.room == native.INBOX and msg.to is not None else msg.room
     time = f"time={timestamp(msg.time)}" if "t" in flags else ""
     if msg.kind == "topic":

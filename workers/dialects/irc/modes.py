@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
     from workers.dialects.irc.turns import Turn
 
-PREFIX: Final = "(qaohv)~&@%+"  # owner, admin, op, half-op, voice; nobody has one yet
 ROLE_MODES: Final = "qaohv"
 LIST_MODES: Final = "b"
 CHANNEL_MODES: Final = "bn"

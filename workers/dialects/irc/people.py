@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import names, native
 from protocol.native import Event
-from workers.dialects.irc.lines import body
-from workers.dialects.irc.mapping import USERNAME, is_channel, prefix, room
+from workers.dialects.irc.lines import MAX_BODY, body, words_in
+from workers.dialects.irc.mapping import USERNAME, is_channel, prefix, room, signs
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -33,6 +33,8 @@ class _Who:
     away: bool
     idle: int = 0
     signs: str = ""
+    account: str | None = None
+    admin: bool = False
 
 
 def who(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
@@ -52,7 +54,7 @@ def who(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
         everybody = mask == "0"
         irc.ask(turn, native.Who(), lambda event: tell(_matching(irc, event, "*" if everybody else mask)))
     else:
-        irc.ask(turn, native.Whois(nick=mask), lambda event: tell(_one(event)))
+        irc.ask(turn, native.Whois(nick=mask), lambda event: tell(_one(irc, event)))
 
 
 def _who_channel(irc: "Irc", turn: "Turn", mask: str, tell: Callable[[list[_Who]], None]) -> None:
@@ -64,7 +66,8 @@ def _who_channel(irc: "Irc", turn: "Turn", mask: str, tell: Callable[[list[_Who]
 
     def answered(event: Event) -> None:
         people = event.people if isinstance(event, native.People) else []
-        tell([_Who(name, p.nick, p.name or p.nick, p.away is not None, signs=prefix(p)) for p in people])
+        every = "multi-prefix" in irc.caps
+        tell([_of_person(p, name, prefix(p, every=every)) for p in people])
 
     irc.ask(turn, native.Who(room=name), answered)
 
@@ -73,17 +76,42 @@ def _matching(irc: "Irc", event: Event, mask: str) -> list[_Who]:
     people = event.people if isinstance(event, native.People) else []
     pattern = names.fold_nick(mask).replace("[", "[[]")
     return [
-        _Who("*", p.nick, p.name or p.nick, p.away is not None)
+        _of_person(p)
         for p in people
-        if fnmatchcase(names.fold_nick(p.nick), pattern) or fnmatchcase(irc.host.mask(p.nick).lower(), pattern)
+        if fnmatchcase(names.fold_nick(p.nick), pattern)
+        or fnmatchcase(irc.host.mask(p.nick, p.account).lower(), pattern)
     ]
 
 
-def _one(event: Event) -> list[_Who]:
+def _of_person(person: native.Person, channel: str = "*", signs: str = "") -> _Who:
+    return _Who(
+        channel,
+        person.nick,
+        person.name or person.nick,
+        person.away is not None,
+        signs=signs,
+        account=person.account,
+        admin=person.admin,
+    )
+
+
+def _one(irc: "Irc", event: Event) -> list[_Who]:
     if not isinstance(event, native.Profile):
         return []
     channel = event.rooms[0] if event.rooms else "*"
-    return [_Who(channel, event.nick, event.name or event.nick, event.away is not None, event.idle)]
+    every = "multi-prefix" in irc.caps
+    return [
+        _Who(
+            channel,
+            event.nick,
+            event.name or event.nick,
+            event.away is not None,
+            event.idle,
+            signs(event.roles.get(channel, []), every=every),
+            event.account,
+            event.admin,
+        )
+    ]
 
 
 def _whox(asked: str) -> tuple[str, str]:
@@ -95,15 +123,15 @@ def _whox(asked: str) -> tuple[str, str]:
 
 
 def _line(irc: "Irc", one: _Who, fields: str, token: str) -> str:
-    host = irc.host.name
-    flags = ("G" if one.away else "H") + one.signs
+    server, host = irc.host.name, irc.host.of(one.account)
+    flags = ("G" if one.away else "H") + ("*" if one.admin else "") + one.signs
     if not fields:
-        return body(host, "352", irc.me, one.channel, USERNAME, host, host, one.nick, flags, f"0 {one.name}")
+        return body(server, "352", irc.me, one.channel, USERNAME, host, server, one.nick, flags, f"0 {one.name}")
     values = {
-        **{"t": token, "c": one.channel, "u": USERNAME, "i": _NO_ADDRESS, "h": host, "s": host, "n": one.nick},
-        **{"f": flags, "l": str(one.idle), "a": "0", "r": one.name},
+        **{"t": token, "c": one.channel, "u": USERNAME, "i": _NO_ADDRESS, "h": host, "s": server, "n": one.nick},
+        **{"f": flags, "l": str(one.idle), "a": one.account or "0", "r": one.name},
     }
-    return body(host, "354", irc.me, *(values[field] for field in fields))
+    return body(server, "354", irc.me, *(values[field] for field in fields))
 
 
 # --- WHOIS
@@ -128,9 +156,12 @@ def whois(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
 
 def _tell_profile(irc: "Irc", turn: "Turn", person: native.Profile) -> None:
     nick, host = person.nick, irc.host.name
-    irc.reply(turn, "311", nick, USERNAME, host, "*", person.name or nick)
+    irc.reply(turn, "311", nick, USERNAME, irc.host.of(person.account), "*", person.name or nick)
     if person.rooms:
-        irc.reply(turn, "319", nick, " ".join(person.rooms))
+        every = "multi-prefix" in irc.caps
+        words = [signs(person.roles.get(channel, []), every=every) + channel for channel in person.rooms]
+        for line in words_in(words, MAX_BODY - len(body(host, "319", irc.me, nick, "").encode())):
+            irc.reply(turn, "319", nick, line)
     irc.reply(turn, "312", nick, host, irc.host.network)
     if person.away is not None:
         irc.reply(turn, "301", nick, person.away)
@@ -144,7 +175,7 @@ def _tell_profile(irc: "Irc", turn: "Turn", person: native.Profile) -> None:
 
 def userhost(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     def told(people: list[native.Profile]) -> None:
-        words = [f"{p.nick}={'+' if p.away is None else '-'}{USERNAME}@{irc.host.name}" for p in people]
+        words = [f"{p.nick}={'+' if p.away is None else '-'}{USERNAME}@{irc.host.of(p.account)}" for p in people]
         irc.reply(turn, "302", " ".join(words))
 
     _profiles(irc, turn, list(params[:MAX_USERHOST]), told)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from protocol.settings import DEFAULTS
-from workers.dialects.irc import Irc, modes
+from workers.dialects.irc import Irc, mapping, modes
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.numerics import NAMES, TEXTS
 from workers.dialects.irc.server import isupport
@@ -56,7 +56,7 @@ def markdown() -> str:
         "",
         f"Channels have `{modes.FIXED}`: who is not in a room cannot speak there. The signs of",
     ]
-    lines += [f"members are `{modes.PREFIX}`, owner to voice; nobody has one yet, so a change is answered with 482."]
+    lines += [f"members are `{mapping.PREFIX}`, owner to voice; nobody has one yet, so a change is answered with 482."]
     lines += ["", "## ISUPPORT", "", *(f"- `{token}`" for token in isupport(Irc(DEFAULTS, str)))]
     lines += ["", "## Numerics", "", "| number | name | words |", "|---|---|---|"]
     lines += [f"| {number} | `{name}` | {TEXTS.get(number, '')} |" for number, name in NAMES.items()]

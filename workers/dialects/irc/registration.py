@@ -77,7 +77,7 @@ def nick(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     def answered(event: Event) -> None:
         if isinstance(event, native.Ok) and event.nick is not None:
             if event.nick != irc.nick:
-                turn.lines.append(("", body(irc.host.mask(irc.nick), "NICK", event.nick)))
+                turn.lines.append(("", body(irc.mask, "NICK", event.nick)))
             irc.nick = event.nick
         elif isinstance(event, native.Error):
             irc.reply(turn, "433" if event.code == "nick-taken" else "432", wanted)

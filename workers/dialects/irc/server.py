@@ -8,8 +8,8 @@ from protocol import native
 from protocol.names import MAX_NICK
 from protocol.native import Event
 from workers.dialects.irc.caps import CAPS
-from workers.dialects.irc.mapping import CHANNELLEN
-from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES, PREFIX, USER_MODES
+from workers.dialects.irc.mapping import CHANNELLEN, PREFIX
+from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES, USER_MODES
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -54,7 +54,7 @@ def _token(value: str) -> str:
 
 def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
     """All that a client is told when it is in, in the order it must have."""
-    irc.reply(turn, "001", f"Welcome to the {irc.host.network} network, {irc.host.mask(irc.nick)}")
+    irc.reply(turn, "001", f"Welcome to the {irc.host.network} network, {irc.mask}")
     irc.reply(turn, "002", f"Your host is {irc.host.name}, running version moot-{event.version}")
     irc.reply(turn, "003", f"This server was created with moot {event.version}")
     irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", USER_MODES, CHANNEL_MODES, LIST_MODES)

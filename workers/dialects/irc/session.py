@@ -51,6 +51,7 @@ class Irc(Personal):
         self.new_cmid = new_cmid
         self.stage = Stage.NAMELESS
         self.nick = ""  # as accepted
+        self.account: str | None = None  # None: a guest
         self.intro = registration.Introduction()
         self.caps: frozenset[str] = frozenset()
         self.flags = ""  # those of the capabilities that change what rooms hear
@@ -160,6 +161,11 @@ class Irc(Personal):
     def me(self) -> str:
         """Who this is in numerics."""
         return self.nick or NOBODY
+
+    @property
+    def mask(self) -> str:
+        """Who this is in what others hear."""
+        return self.host.mask(self.nick, self.account)
 
     def reply(self, turn: Turn, number: str, *params: str) -> None:
         """Add a numeric with the words it always has, if it has any."""
