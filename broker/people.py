@@ -56,12 +56,14 @@ class Person:
     away: str | None = None
     spoke: int = 0  # last said something, milliseconds since 1970, UTC; 0: never
     name: str | None = None  # shown beside the nick
+    account: str | None = None  # None: a guest
+    admin: bool = False  # of the server
     rooms: "dict[str, Room]" = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)  # in the order they came
 
     @property
     def card(self) -> native.Person:
-        return native.Person(self.nick, self.color, self.away, self.name)
+        return native.Person(self.nick, self.color, self.away, self.name, self.account, admin=self.admin)
 
     @property
     def connected(self) -> list[Device]:

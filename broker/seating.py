@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 from broker import queries
+from broker.accounts import Account
 from broker.attendance import Entry
 from broker.checks import is_sound
 from broker.log import Log, inbox_name
@@ -258,6 +259,24 @@ class Seating:
         self.people.touch(person)
         for room in person.rooms.values():
             self.rooms.announce(room, native.Changed(room=room.name, who=person.card, was=was))
+
+    # --- accounts
+
+    def log_in(self, device: Device, account: Account) -> None:
+        """``device`` has proven to be its account's."""
+        person = device.person
+        was, person.account, person.admin = person.card, account.name, account.admin
+        if person.card != was:
+            self.announce_change(person, was)
+        self.note("logged in", device, f"to {account.name}")
+
+    def log_out(self, device: Device) -> None:
+        """``device`` is a guest's from here on."""
+        person = device.person
+        was, person.account, person.admin = person.card, None, False
+        if person.card != was:
+            self.announce_change(person, was)
+        self.note("logged out", device, f"of {was.account}")
 
     # --- seats, as workers tell of them
 
