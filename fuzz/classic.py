@@ -4,13 +4,12 @@ import re
 from itertools import count
 from typing import Final
 
-from fuzz.dialects import MAX_LINE, answer, check_prepared
+from fuzz.dialects import MAX_LINE, answer, take
 from fuzz.source import Source
 from fuzz.texts import check_clean
 from protocol import native
 from protocol.native import Event, Request
 from protocol.settings import DEFAULTS
-from workers.dialects import Effect, Item
 from workers.dialects.classic import MAX_HELD, Classic
 from workers.dialects.classic_codec import MAX_HEAD, MAX_SENT, Decoder
 from workers.dialects.classic_lobby import Lobby
@@ -30,24 +29,15 @@ def classic_dialect(data: bytes) -> None:
     dialect = Classic(DEFAULTS, Lobby("#lobby", lambda: NOON_MS, 3600), lambda: f"c{next(numbers)}")
     asked: list[Request] = []
     for piece in [CON, *source.pieces()] if source.below(4) else source.pieces():
-        _take(dialect.feed(piece), asked)
+        take(dialect.feed(piece), asked, check_messages)
         for _ in range(source.below(3)):
-            _take([dialect.receive(source.value(Event))], asked)
+            take([dialect.receive(source.value(Event))], asked, check_messages)
             answer(dialect, source, asked)
-            _take([dialect.shared(source.value(Event))], asked)
+            take([dialect.shared(source.value(Event))], asked, check_messages)
         assert dialect._held_bytes < MAX_HELD + 2 * len(data) + 200
         assert len(dialect._asked) <= len(asked)
-    _take(dialect.end(), asked)
+    take(dialect.end(), asked, check_messages)
     answer(dialect, source, asked)
-
-
-def _take(items: list[Item] | list[Request | bytes] | list[bytes], asked: list[Request]) -> None:
-    for item in items:
-        if isinstance(item, bytes):
-            check_messages(item)
-        elif not isinstance(item, Effect):
-            check_prepared(item)
-            asked.append(item)
 
 
 def check_messages(written: bytes) -> None:

@@ -1,8 +1,8 @@
 """Targets that take what clients send: line readers and dialects, with events in between that go back out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -16,11 +16,10 @@ from workers.dialects import Dialect, Effect, Item, prose
 from workers.dialects.irc import Irc
 from workers.dialects.irc.lines import MAX_BODY, Message, parse
 from workers.dialects.irc.lines import MAX_LINE as IRC_LINE
-from workers.dialects.lines import LineReader
+from workers.dialects.lines import LineReader, TooLong
 from workers.dialects.native import Native
 from workers.dialects.plain import MAX_HELD, Plain
 
-T_co = TypeVar("T_co", covariant=True)
 MAX_LINE: Final = 64  # small, so that a small input is over it
 _SMALL: Final = msgspec.structs.replace(DEFAULTS, max_line=512)
 
@@ -30,26 +29,14 @@ def plain() -> Plain:
     return Plain(_SMALL, 3600, lambda: f"c{next(numbers)}")
 
 
-class _Cutter(Protocol[T_co]):
-    _rest: bytes
-
-    def feed(self, chunk: bytes, /) -> Sequence[T_co]: ...
-
-
-def _in_pieces(cutter: _Cutter[T_co], source: Source) -> list[T_co]:
-    """Feed the payload piece by piece; return what came of it."""
-    found: list[T_co] = []
-    for piece in source.pieces():
-        found += cutter.feed(piece)
-        assert len(cutter._rest) <= MAX_LINE
-    return found
-
-
 def lines(data: bytes) -> None:
     """Any cut of a stream gives the same lines, none of them over the limit, and little is kept."""
     source = Source(data)
     reader, whole = LineReader(MAX_LINE), LineReader(MAX_LINE)
-    found = _in_pieces(reader, source)
+    found: list[bytes | TooLong] = []
+    for piece in source.pieces():
+        found += reader.feed(piece)
+        assert len(reader._cutter._rest) <= MAX_LINE
     at_once = whole.feed(source.payload)
     assert [line if isinstance(line, bytes) else None for line in found] == [
         line if isinstance(line, bytes) else None for line in at_once
@@ -65,7 +52,10 @@ def native_dialect(data: bytes) -> None:
     """Any cut gives the same requests; each is one the server can prepare, each refusal one line a client can read."""
     source = Source(data)
     cut, whole = Native(MAX_LINE), Native(MAX_LINE)
-    found = _in_pieces(cut, source)
+    found: list[native.Request | bytes] = []
+    for piece in source.pieces():
+        found += cut.feed(piece)
+        assert len(cut._rest) <= MAX_LINE
     assert found == whole.feed(source.payload)
     last = cut.end()
     assert last == whole.end()
@@ -76,6 +66,16 @@ def native_dialect(data: bytes) -> None:
             assert item.count(b"\n") == 1
         else:
             check_prepared(item)
+
+
+def take(items: Sequence[Item], asked: list[Request], check: Callable[[bytes], None]) -> None:
+    """Assert of what a dialect made that its requests can be prepared, and that ``check`` takes its words."""
+    for item in items:
+        if isinstance(item, bytes):
+            check(item)
+        elif not isinstance(item, Effect):
+            check_prepared(item)
+            asked.append(item)
 
 
 def check_prepared(request: Request) -> None:
@@ -108,12 +108,12 @@ def plain_dialect(data: bytes) -> None:
     check_output(dialect.greet())
     asked: list[Request] = []
     for piece in source.pieces():
-        take(dialect, dialect.feed(piece), asked)
+        take(dialect.feed(piece), asked, check_words)
         for _ in range(source.below(3)):
             answer(dialect, source, asked)
         assert dialect._held_bytes < MAX_HELD + _SMALL.max_line
         assert len(dialect._asked) <= len(asked)
-    take(dialect, dialect.end(), asked)
+    take(dialect.end(), asked, check_words)
     answer(dialect, source, asked)
     assert not dialect.follow_up()
 
@@ -130,17 +130,7 @@ def answer(dialect: Dialect, source: Source, asked: list[Request]) -> None:
     check_output(dialect.receive(event))
     if isinstance(event, native.Msg):
         dialect.wants(event)
-    take(dialect, dialect.follow_up(), asked)
-
-
-def take(dialect: Dialect, items: Sequence[Item], asked: list[Request]) -> None:
-    for item in items:
-        if isinstance(item, bytes):
-            if not item.startswith(b"HTTP/"):
-                check_output(item)
-        elif not isinstance(item, Effect):
-            check_prepared(item)
-            asked.append(item)
+    take(dialect.follow_up(), asked, check_words)
 
 
 def check_output(written: bytes) -> None:
@@ -149,6 +139,12 @@ def check_output(written: bytes) -> None:
     assert not text or text.endswith("\n")
     for line in text.split("\n"):
         check_clean("." + line.rstrip(), newlines=False)
+
+
+def check_words(written: bytes) -> None:
+    """The same of what may be an answer to HTTP."""
+    if not written.startswith(b"HTTP/"):
+        check_output(written)
 
 
 def any_cut_plain(data: bytes) -> None:
@@ -193,12 +189,12 @@ def irc_dialect(data: bytes) -> None:
     dialect = irc()
     asked: list[Request] = []
     for piece in source.pieces():
-        _take_irc(dialect.feed(piece), asked)
+        take(dialect.feed(piece), asked, check_irc)
         for _ in range(source.below(3)):
             _answer_irc(dialect, source, asked)
-        assert len(dialect._reader._rest) <= IRC_LINE
+        assert len(dialect._reader._cutter._rest) <= IRC_LINE
         assert len(dialect._turns) < dialect._next_id + 1  # no answer waits that cost no request
-    _take_irc(dialect.end(), asked)
+    take(dialect.end(), asked, check_irc)
     _answer_irc(dialect, source, asked)
     assert not dialect.follow_up()
 
@@ -221,16 +217,7 @@ def _answer_irc(dialect: Irc, source: Source, asked: list[Request]) -> None:
             else:
                 dialect.hears(event)
     check_irc(dialect.receive(event))
-    _take_irc(dialect.follow_up(), asked)
-
-
-def _take_irc(items: Sequence[Item], asked: list[Request]) -> None:
-    for item in items:
-        if isinstance(item, bytes):
-            check_irc(item)
-        elif not isinstance(item, Effect):
-            check_prepared(item)
-            asked.append(item)
+    take(dialect.follow_up(), asked, check_irc)
 
 
 def check_irc(written: bytes) -> None:

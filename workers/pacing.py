@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.dialects.classic import Classic
 from workers.dialects.classic_codec import MAX_SENT
+from workers.over import Over
 
 if TYPE_CHECKING:
     from workers.conn import Conn
@@ -32,14 +33,13 @@ def paced(conn: "Conn") -> asyncio.Transport:
     return Pacer(conn, conn.transport, gap_s, lambda: dialect.bare)
 
 
-class Pacer(asyncio.Transport):
+class Pacer(Over):
     """Takes the place of ``conn``'s transport and writes to that, ``raw``."""
 
     def __init__(self, conn: "Conn", raw: asyncio.Transport, gap_s: float, bare: Callable[[], bool]) -> None:
         """``bare`` tells whether the client is one of the first; it may turn out later that it is not."""
-        super().__init__()
+        super().__init__(raw)
         self._conn = conn
-        self._raw = raw
         self._gap_s = gap_s
         self._bare = bare
         self._loop = conn.worker.loop
@@ -137,18 +137,3 @@ class Pacer(asyncio.Transport):
         self._last = last
         if self._timer is None:
             last()
-
-    def abort(self) -> None:
-        self._raw.abort()
-
-    def is_closing(self) -> bool:
-        return self._raw.is_closing()
-
-    def pause_reading(self) -> None:
-        self._raw.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._raw.resume_reading()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._raw.get_extra_info(name, default)

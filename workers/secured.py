@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import addresses, native
+from workers.over import Over
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -99,15 +100,14 @@ def _new_context(pem: str) -> "SSL.Context":
     return make_context(pem)
 
 
-class Secured(asyncio.Transport, asyncio.Protocol):
+class Secured(Over, asyncio.Protocol):
     """Takes the place of ``conn``'s transport; the socket's own one, ``raw``, talks to this from now on."""
 
-    __slots__ = ("_conn", "_raw", "_timer", "_tls")
+    __slots__ = ("_conn", "_timer", "_tls")
 
     def __init__(self, conn: "Conn", raw: asyncio.Transport, tls: "Tls") -> None:
-        super().__init__()
+        super().__init__(raw)
         self._conn = conn
-        self._raw = raw
         self._tls = tls
         worker = conn.worker
         self._timer = worker.loop.call_later(worker.settings.tls_handshake, self._late)
@@ -166,23 +166,8 @@ class Secured(asyncio.Transport, asyncio.Protocol):
             self._put(self._tls.close())
             self._raw.close()
 
-    def abort(self) -> None:
-        self._raw.abort()
-
-    def is_closing(self) -> bool:
-        return self._raw.is_closing()
-
-    def pause_reading(self) -> None:
-        self._raw.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._raw.resume_reading()
-
-    def get_write_buffer_size(self) -> int:
-        return self._raw.get_write_buffer_size()
-
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._tls if name == "ssl_object" else self._raw.get_extra_info(name, default)
+        return self._tls if name == "ssl_object" else super().get_extra_info(name, default)
 
     # --- ours
 

@@ -127,3 +127,18 @@ def restarted(*said: str) -> Desk:
     after = Desk(log=before.log)
     after.rid = 100
     return after
+
+
+def sizes(desk: Desk) -> list[int]:
+    """Return how much each of the tables of people has."""
+    people = desk.state.people
+    kept = (
+        people.by_conn,
+        people.by_key,
+        people.by_uid,
+        people.by_device,
+        people.skeletons,
+        people.per_address,
+        people.lingering,
+    )
+    return [len(table) for table in kept]

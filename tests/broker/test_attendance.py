@@ -9,7 +9,7 @@ import pytest
 from broker.attendance import Attendance, Entry
 from protocol import native
 from protocol.ipc import Announced, Attach
-from tests.broker.desk import ANN, BOB, EVE, Desk, conn, seat, token
+from tests.broker.desk import ANN, BOB, EVE, Desk, conn, seat, sizes, token
 
 
 @pytest.fixture
@@ -120,20 +120,6 @@ def test_nobody_else_is_introduced_where_somebody_lingers() -> None:
     assert desk.refused(ANN, native.Hello(nick="bob", token=token("bob"))) == "bad-request"
 
 
-def tables(desk: Desk) -> list[int]:
-    people = desk.state.people
-    kept = (
-        people.by_conn,
-        people.by_key,
-        people.by_uid,
-        people.by_device,
-        people.skeletons,
-        people.per_address,
-        people.lingering,
-    )
-    return [len(table) for table in kept]
-
-
 def test_a_worker_that_tells_of_another_person_at_a_connection_leaves_no_ghost() -> None:
     before = Desk()
     before.enter(ANN, "ann", "#tea")
@@ -141,7 +127,7 @@ def test_a_worker_that_tells_of_another_person_at_a_connection_leaves_no_ghost()
     assert [person.nick for person in desk.ask(ANN, native.Who(), native.People).people] == ["mallory"]
     desk.state.seating.worker_lost(1, until=30.0)
     desk.state.seating.expire(31.0)
-    assert tables(desk) == [0, 0, 0, 0, 0, 0, 0]
+    assert sizes(desk) == [0, 0, 0, 0, 0, 0, 0]
 
 
 def test_of_two_in_the_sheet_who_cannot_both_be_here_one_is() -> None:
@@ -153,7 +139,7 @@ def test_of_two_in_the_sheet_who_cannot_both_be_here_one_is() -> None:
     desk.state.seating.restore([ann, bob, cyd], until=30.0)
     assert [person.nick for person in desk.state.people.by_uid.values()] == ["ann"]
     desk.state.seating.expire(31.0)
-    assert tables(desk) == [0, 0, 0, 0, 0, 0, 0]
+    assert sizes(desk) == [0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_sheet_torn_by_a_kill_has_all_but_the_last_entry(sheet: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from protocol import native
 from protocol.ipc import Announced, Attach, Closed, Gone, Parted, Posted, Seat
-from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, texts, token
+from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn, sizes, texts, token
 
 
 def try_hello(desk: Desk, who: int, attempt: int | None) -> native.Event:
@@ -119,17 +119,7 @@ def test_when_all_of_a_room_linger_and_expire_the_room_goes(desk: Desk) -> None:
     desk.state.seating.worker_lost(1, until=5.0)
     desk.state.seating.expire(5.0)
     assert desk.state.rooms.by_name == {}
-    people = desk.state.people
-    kept = (
-        people.by_conn,
-        people.by_key,
-        people.by_uid,
-        people.by_device,
-        people.skeletons,
-        people.per_address,
-        people.lingering,
-    )
-    assert [len(table) for table in kept] == [0, 0, 0, 0, 0, 0, 0]
+    assert sizes(desk) == [0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_take_over_moves_address_program_and_colour_too(desk: Desk) -> None:

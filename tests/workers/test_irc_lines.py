@@ -8,7 +8,6 @@ from workers.dialects.irc.lines import (
     MAX_BODY,
     LineReader,
     Message,
-    TooLong,
     Unreadable,
     body,
     encode,
@@ -17,6 +16,7 @@ from workers.dialects.irc.lines import (
     split,
     words_in,
 )
+from workers.dialects.lines import TooLong
 
 
 @pytest.mark.parametrize(

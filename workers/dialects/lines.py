@@ -1,20 +1,61 @@
-"""Cut a byte stream of a person's terminal into lines. Knows no sockets and no text.
+"""Cut a byte stream into lines, and a person's terminal's in particular. Knows no sockets and no text.
 
-Lines end with LF, CRLF, CR or telnet's CR NUL. Telnet's negotiation is dropped: its bytes begin with 255, which UTF-8
-never has. Any cut of the stream gives the same lines.
+There, lines end with LF, CRLF, CR or telnet's CR NUL. Telnet's negotiation is dropped: its bytes begin with 255, which
+UTF-8 never has. Any cut of the stream gives the same lines.
 """
 
 import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
+_NEWLINE: Final = re.compile(rb"\n")
 _IAC: Final = 0xFF
 _SE: Final = 0xF0
 _SB: Final = 0xFA
 _OPTIONS: Final = range(0xFB, 0xFF)  # WILL, WONT, DO, DONT: an option byte follows
 
 
+@dataclass(frozen=True, slots=True)
 class TooLong:
     """Stands for a line over the limit, which was skipped."""
+
+
+class Cutter:
+    """Keeps the start of the next line, and whether the rest of one that was too long is to be skipped."""
+
+    def __init__(self, end: re.Pattern[bytes], longest: int, fits: Callable[[bytes], bool]) -> None:
+        """``end`` is what lines end with. ``fits`` tells of a whole line; of none that has more than ``longest`` bytes
+        need it be asked, for the stream is cut off there.
+        """
+        self._end = end
+        self._longest = longest
+        self._fits = fits
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, chunk: bytes) -> list[bytes | TooLong]:
+        """Return the lines ``chunk`` completes, oldest first; `TooLong` as soon as a line is."""
+        *lines, rest = self._end.split(self._rest + chunk)
+        found: list[bytes | TooLong] = []
+        for line in lines:
+            if self._skipping:
+                self._skipping = False
+            else:
+                found.append(line if self._fits(line) else TooLong())
+        if len(rest) > self._longest:
+            if not self._skipping:
+                found.append(TooLong())
+                self._skipping = True
+            rest = b""
+        self._rest = b"" if self._skipping else rest
+        return found
+
+    def end(self) -> bytes:
+        """Return and forget the unfinished line."""
+        rest, self._rest = self._rest, b""
+        return rest
 
 
 class _Telnet(enum.Enum):
@@ -29,9 +70,8 @@ class LineReader:
     """Keeps what was cut: the start of the next line, and where in a telnet command the stream stands."""
 
     def __init__(self, max_line: int) -> None:
-        self._max_line = max_line  # bytes, line end not included
-        self._rest = b""
-        self._skipping = False  # the rest of a line that was too long
+        """``max_line``: bytes, line end not included."""
+        self._cutter = Cutter(_NEWLINE, max_line, lambda line: len(line) <= max_line)
         self._after_cr = False
         self._telnet = _Telnet.TEXT
 
@@ -48,25 +88,11 @@ class LineReader:
             self._after_cr = chunk.endswith(b"\r")
             if b"\r" in chunk:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r\0", b"\n").replace(b"\r", b"\n")
-        *lines, rest = (self._rest + chunk).split(b"\n")
-        found: list[bytes | TooLong] = []
-        for line in lines:
-            if self._skipping:
-                self._skipping = False
-            else:
-                found.append(line if len(line) <= self._max_line else TooLong())
-        if len(rest) > self._max_line:
-            if not self._skipping:
-                found.append(TooLong())
-                self._skipping = True
-            rest = b""
-        self._rest = b"" if self._skipping else rest
-        return found
+        return self._cutter.feed(chunk)
 
     def end(self) -> bytes:
         """Return and forget the unfinished line."""
-        rest, self._rest = self._rest, b""
-        return rest
+        return self._cutter.end()
 
     def _without_telnet(self, chunk: bytes) -> bytes:
         kept = bytearray()

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from workers.dialects.lines import Cutter, TooLong
+
 MAX_BODY: Final = 510  # bytes of a message beside its tags, CR LF not included
 MAX_TAGS: Final = 4094  # bytes of tags a client may send, without the @ and the space
 MAX_LINE: Final = MAX_TAGS + 2 + MAX_BODY
@@ -31,11 +33,6 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class TooLong:
-    """Stands for a line over a limit, which was skipped."""
-
-
-@dataclass(frozen=True, slots=True)
 class Unreadable:
     """Stands for a line that is no UTF-8."""
 
@@ -46,29 +43,15 @@ class LineReader:
     """Cut a byte stream into lines. Any cut of the stream gives the same lines."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._skipping = False  # the rest of a line that was too long
+        self._cutter = Cutter(_ENDS, MAX_LINE, _fits)
 
     def feed(self, chunk: bytes) -> list[bytes | TooLong]:
         """Return the lines ``chunk`` completes, oldest first, empty ones left out; `TooLong` as soon as a line is."""
-        *lines, rest = _ENDS.split(self._rest + chunk)
-        found: list[bytes | TooLong] = []
-        for line in lines:
-            if self._skipping:
-                self._skipping = False
-            elif line:
-                found.append(line if _fits(line) else TooLong())
-        if len(rest) > MAX_LINE:
-            if not self._skipping:
-                found.append(TooLong())
-                self._skipping = True
-            rest = b""
-        self._rest = b"" if self._skipping else rest
-        return found
+        return [line for line in self._cutter.feed(chunk) if line]
 
     def end(self) -> bytes:
         """Return and forget the unfinished line."""
-        rest, self._rest = self._rest, b""
+        rest = self._cutter.end()
         return rest if _fits(rest) else b""
 
 

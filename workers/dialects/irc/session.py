@@ -18,11 +18,12 @@ from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
 from workers.dialects import Item, Personal
 from workers.dialects.irc import caps, errors, events, registration
-from workers.dialects.irc.lines import LineReader, Message, TooLong, Unreadable, body, clip, parse
+from workers.dialects.irc.lines import LineReader, Message, Unreadable, body, clip, parse
 from workers.dialects.irc.mapping import NOBODY, Host, same_nick
 from workers.dialects.irc.numerics import TEXTS
 from workers.dialects.irc.table import TABLE, Command
 from workers.dialects.irc.turns import MAX_LABEL, Turn
+from workers.dialects.lines import TooLong
 
 MAX_HELD: Final = 16 * 1024  # bytes of lines held back until the nick is accepted
 MAX_HELD_LINES: Final = 64
