@@ -20,7 +20,7 @@ from protocol.holds import SAID, Hold
 from protocol.ipc import ConnId
 from protocol.native import Request
 from workers import tcp
-from workers.dialects import Become, Dialect, Effect, HangUp, Item, Wake
+from workers.dialects import Become, Dialect, Effect, HangUp, Item, Peer, Wake
 from workers.flood import Bucket, cost
 from workers.intake import prepare
 from workers.sendq import Logged, SendQueue
@@ -180,7 +180,7 @@ class Conn(asyncio.Protocol):
     def _understand(self, speech: Speech) -> bool:
         """Take up its dialect; return whether it may go on in it."""
         self.greeted, self._knock = False, b""
-        self.dialect = self.worker.choice.of(speech)
+        self.dialect = self.worker.choice.of(speech, self._whom())
         if speech is Speech.CLASSIC:
             from workers.pacing import paced  # with its dialect, which few need
 
@@ -189,6 +189,9 @@ class Conn(asyncio.Protocol):
             self.reply(no)
             self.finish()
         return no is None
+
+    def _whom(self) -> Peer:
+        return Peer(self.secure, addresses.is_loopback(self.host))
 
     def eof_received(self) -> bool:
         first = self._knock

@@ -5,9 +5,26 @@ A dialect turns what a socket had into requests, and events into bytes; it knows
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from protocol.native import Event, Msg, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What a dialect may know of who is at the other end of its connection."""
+
+    secure: bool = False  # speaks through TLS
+    local: bool = True  # is a program on this machine
+    certified: bool = False  # showed a certificate of its own, and proved that it has its key
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nobody between can read what is said, so that a password may be."""
+        return self.secure or self.local
+
+
+UNKNOWN: Final = Peer()
 
 
 class Effect:

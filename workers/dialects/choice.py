@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from protocol import names
 from protocol.settings import Settings
-from workers.dialects import Dialect
+from workers.dialects import UNKNOWN, Dialect, Peer
 from workers.dialects.irc import Irc
 from workers.dialects.native import Native
 from workers.dialects.plain import Plain
@@ -28,7 +28,7 @@ class Choice:
         self.settings = settings
         self._lobbies: dict[str, Lobby] = {}  # as those on the classic protocol hear them; more after a reload
 
-    def of(self, speech: Speech) -> Dialect:
+    def of(self, speech: Speech, peer: Peer = UNKNOWN) -> Dialect:
         """Return a dialect for one connection."""
         match speech:
             case Speech.NATIVE:
@@ -36,11 +36,11 @@ class Choice:
             case Speech.HTTP:
                 from workers.dialects.http import Http  # what it needs takes 30 ms of CPU to import
 
-                return Http(self.settings, lambda: formatdate(usegmt=True), self.of)
+                return Http(self.settings, lambda: formatdate(usegmt=True), lambda inner: self.of(inner, peer))
             case Speech.CLASSIC:
                 return self._classic()
             case Speech.IRC:
-                return Irc(self.settings, _new_cmid)
+                return Irc(self.settings, _new_cmid, peer)
             case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
                 return Plain(self.settings, time.localtime().tm_gmtoff, _new_cmid)
 
