@@ -108,6 +108,28 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     coalesce: Annotated[
         float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)
     ] = 8.0
+    irc_ping: Annotated[
+        float, _m("seconds", "silence after which an IRC client is sent a PING; 0: none is", ge=0, le=3600)
+    ] = 90.0
+    irc_ping_timeout: Annotated[
+        float, _m("seconds", "an IRC client may leave a PING unanswered before it is closed", ge=1, le=3600)
+    ] = 60.0
+    sts_port: Annotated[
+        int,
+        _m(
+            "port",
+            "with TLS, where IRC clients are told to come instead of without it (STS); 0: nowhere",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+    sts_duration: Annotated[
+        int, _m("seconds", "IRC clients that came there use TLS alone for so long, if `sts_port` is set", ge=0)
+    ] = 2_592_000
+    contact: Annotated[
+        str,
+        _m("", "who runs this server, told by IRC's ADMIN: up to three lines, the last a mail address", max_length=400),
+    ] = ""
     classic_pacing: Annotated[
         float,
         _m(

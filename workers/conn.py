@@ -191,7 +191,7 @@ class Conn(asyncio.Protocol):
         return no is None
 
     def _whom(self) -> Peer:
-        return Peer(self.secure, addresses.is_loopback(self.host))
+        return Peer(self.secure, addresses.is_loopback(self.host), bool(self.certfp))
 
     def eof_received(self) -> bool:
         first = self._knock

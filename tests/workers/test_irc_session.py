@@ -16,7 +16,7 @@ NOON = 1_700_049_600_000  # 2023-11-15 12:00 UTC
 
 
 def new(name: str = "moot") -> Irc:
-    return Irc(msgspec.structs.replace(Settings(), server_name=name), lambda: "c1")
+    return Irc(msgspec.structs.replace(Settings(), server_name=name, irc_ping=0), lambda: "c1")
 
 
 def inside(*caps: str) -> Irc:

@@ -26,6 +26,7 @@ class Choice:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._started = time.monotonic()
         self._lobbies: dict[str, Lobby] = {}  # as those on the classic protocol hear them; more after a reload
 
     def of(self, speech: Speech, peer: Peer = UNKNOWN) -> Dialect:
@@ -40,9 +41,12 @@ class Choice:
             case Speech.CLASSIC:
                 return self._classic()
             case Speech.IRC:
-                return Irc(self.settings, _new_cmid, peer)
+                return Irc(self.settings, _new_cmid, peer, self._uptime)
             case Speech.PLAIN | Speech.TLS:  # no TLS in TLS
                 return Plain(self.settings, time.localtime().tm_gmtoff, _new_cmid)
+
+    def _uptime(self) -> int:
+        return int(time.monotonic() - self._started)  # seconds; of this process, which is renewed with the server
 
     def _classic(self) -> Dialect:
         from workers.dialects.classic import Classic  # few need it, and every start would wait for it

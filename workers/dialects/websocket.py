@@ -125,7 +125,9 @@ class WebSocket:
         items = self._inner.follow_up()
         found = [self._framed(item) if isinstance(item, bytes) else item for item in items] if items else []
         if found:
-            found = [item for item in found if not isinstance(item, Wake)]  # pings are this dialect's, and one is enough
+            found = [
+                item for item in found if not isinstance(item, Wake)
+            ]  # pings are this dialect's, and one is enough
         return [*found, HangUp()] if self._ends else found  # the client is to answer the close frame
 
     def wants(self, msg: Msg) -> bool:

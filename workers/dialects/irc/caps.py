@@ -1,7 +1,14 @@
 """The capabilities that clients may ask for, and what each changes. A table; `CAP` itself is in `registration`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from protocol.settings import Settings
+from workers.dialects import Peer
+
+Offer = Callable[[Settings, Peer], str | None]
+"""Tells the value that a client of version 302 is shown, maybe an empty one; None: it is not offered to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,8 +17,18 @@ class Cap:
 
     name: str
     help: str  # what it changes here
-    value: str = ""  # shown to clients of version 302
     letter: str = ""  # in the variant: it changes the bytes of what a room hears
+    offer: Offer = lambda _settings, _peer: ""
+    asked: bool = True  # may be asked for; else it only tells something
+
+
+def _sts(settings: Settings, peer: Peer) -> str | None:
+    """Off unless it is wanted: who has seen it comes without TLS no more. Nobody on this machine needs it."""
+    if not settings.sts_port:
+        return None
+    if peer.secure:
+        return f"duration={settings.sts_duration}"
+    return None if peer.local else f"port={settings.sts_port}"
 
 
 CAPS: Final[tuple[Cap, ...]] = (
@@ -27,9 +44,16 @@ CAPS: Final[tuple[Cap, ...]] = (
     Cap("multi-prefix", "all signs of a member are shown, not only the highest"),
     Cap("server-time", "messages carry the time at which they were stored", letter="t"),
     Cap("standard-replies", "errors that no numeric has come as FAIL"),
+    Cap("sts", "tells where and for how long to come with TLS alone, if `sts_port` is set", offer=_sts, asked=False),
     Cap("userhost-in-names", "lists of names have nick!user@host"),
 )
 BY_NAME: Final = {cap.name: cap for cap in CAPS}
+
+
+def offered(settings: Settings, peer: Peer) -> dict[str, str]:
+    """Return what this client may have, by name, with its value."""
+    values = {cap.name: cap.offer(settings, peer) for cap in CAPS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def variant(host: str, enabled: frozenset[str]) -> str:

@@ -17,7 +17,7 @@ from workers.dialects.irc.mapping import NOBODY, Host
 from workers.dialects.irc.turns import Line, tagged
 
 MODES_SHOWN: Final = 12  # changes in one MODE message; "maximum number of message parameters is 15"
-_UNASKED: Final = ("connection closed", "connection lost")  # reasons that nobody typed, about
+_UNASKED: Final = ("connection closed", "connection lost", "Ping timeout: ")  # reasons that nobody typed, about
 _VERBS: Final = {"notice": "NOTICE"}  # by kind; the others are PRIVMSG
 
 

@@ -146,7 +146,10 @@ def _ls(irc: "Irc", turn: "Turn", rest: list[str]) -> None:
     irc.intro.version = max(irc.intro.version, version)
     if version >= VALUES:
         irc.take_caps(irc.caps | {"cap-notify"})
-    _list(irc, turn, "LS", [f"{c.name}={c.value}" if c.value and version >= VALUES else c.name for c in caps.CAPS])
+    offered = caps.offered(irc.settings, irc.peer)
+    if version < VALUES:
+        offered = {name: "" for name in offered if caps.BY_NAME[name].asked}
+    _list(irc, turn, "LS", [f"{name}={value}" if value else name for name, value in offered.items()])
 
 
 def _list(irc: "Irc", turn: "Turn", subcommand: str, words: list[str]) -> None:
@@ -159,10 +162,11 @@ def _list(irc: "Irc", turn: "Turn", subcommand: str, words: list[str]) -> None:
 def _request(irc: "Irc", turn: "Turn", wanted: str) -> None:
     irc.intro.negotiating = not irc.nick
     enabled = set(irc.caps)
+    offered = {name for name in caps.offered(irc.settings, irc.peer) if caps.BY_NAME[name].asked}
     known = True
     for word in wanted.split():
         name = word.removeprefix("-")
-        known &= name in caps.BY_NAME and not (word == "-cap-notify" and irc.intro.version >= VALUES)
+        known &= name in offered and not (word == "-cap-notify" and irc.intro.version >= VALUES)
         (enabled.discard if word.startswith("-") else enabled.add)(name)
     irc.say(turn, "CAP", irc.me, "ACK" if known else "NAK", wanted.strip())
     if known:

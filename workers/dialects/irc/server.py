@@ -1,4 +1,4 @@
-"""What the server tells of itself: the welcome, LUSERS, MOTD, VERSION, TIME, INFO, HELP, ADMIN."""
+"""What the server tells of itself: the welcome, LUSERS, MOTD, VERSION, TIME, INFO, HELP, ADMIN, LINKS, STATS."""
 
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -69,10 +69,13 @@ def _tell_isupport(irc: "Irc", turn: "Turn") -> None:
         irc.reply(turn, "005", *tokens[start : start + _TOKENS_A_LINE])
 
 
-def _tell_users(irc: "Irc", turn: "Turn", people: int, rooms: int) -> None:
+def _tell_users(irc: "Irc", turn: "Turn", people: int, rooms: int, admins: int = 0) -> None:
+    """``admins``: as far as they were counted; who comes in is not told, for that takes a list of everybody."""
     irc.reply(turn, "251", f"There are {people} users and 0 invisible on 1 servers")
-    irc.reply(turn, "252", "0")
-    irc.reply(turn, "254", str(rooms))
+    if admins:
+        irc.reply(turn, "252", str(admins))
+    if rooms:
+        irc.reply(turn, "254", str(rooms))
     irc.reply(turn, "255", f"I have {people} clients and 0 servers")
 
 
@@ -99,15 +102,16 @@ def _is_here(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> bool:
 
 
 def lusers(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    people = 0
+    people = admins = 0
 
     def counted(event: Event) -> None:
-        nonlocal people
-        people = event.count if isinstance(event, native.People) else 0
+        nonlocal people, admins
+        if isinstance(event, native.People):
+            people, admins = event.count, sum(person.admin for person in event.people)
 
     def listed(event: Event) -> None:
         if isinstance(event, native.RoomList):
-            _tell_users(irc, turn, people, sum(line.people > 0 for line in event.rooms))
+            _tell_users(irc, turn, people, sum(line.people > 0 for line in event.rooms), admins)
 
     irc.ask(turn, native.Who(), counted)
     irc.ask(turn, native.Rooms(), listed)
@@ -170,5 +174,73 @@ NO_SUBJECT: Final = "*"
 
 
 def admin(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    if _is_here(irc, turn, params):
+    if not _is_here(irc, turn, params):
+        return
+    lines = irc.settings.contact.split("\n")
+    if not lines[0]:
         irc.reply(turn, "423", irc.host.name)
+        return
+    irc.reply(turn, "256", irc.host.name)
+    irc.reply(turn, "257", lines[0])
+    irc.reply(turn, "258", lines[1] if len(lines) > 2 else "")
+    irc.reply(turn, "259", lines[-1] if len(lines) > 1 else "")
+
+
+def links(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    """One server is all there is."""
+    mask = (params[-1] if params else "") or "*"
+    if fnmatchcase(irc.host.name.lower(), mask.lower().replace("[", "[[]")):
+        irc.reply(turn, "364", irc.host.name, irc.host.name, f"0 {irc.host.network}")
+    irc.reply(turn, "365", mask)
+
+
+def stats(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    query = params[0][:1] or "*"
+
+    def admins(event: Event) -> None:
+        for person in event.people if isinstance(event, native.People) else ():
+            if person.admin:
+                irc.reply(turn, "243", "O", irc.host.mask(person.nick), "*", person.account or person.nick)
+        irc.reply(turn, "219", query)
+
+    if not _is_here(irc, turn, params[1:]):
+        return
+    if query == "o" and irc.admin:
+        irc.ask(turn, native.Who(), admins)
+        return
+    if query == "o":
+        irc.reply(turn, "481")
+    elif query == "u":
+        seconds = irc.uptime()
+        clock = f"{seconds // 3600 % 24}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        irc.reply(turn, "242", f"Server Up {seconds // 86400} days {clock}")
+    irc.reply(turn, "219", query)
+
+
+def trace(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    """There is nothing between a client and the server, and what others are connected by is not told."""
+    if _is_here(irc, turn, params) and irc.welcome is not None:
+        irc.reply(turn, "204" if irc.admin else "205", "Oper" if irc.admin else "User", "clients", irc.nick)
+        irc.reply(turn, "262", irc.host.name, f"moot-{irc.welcome.version}")
+
+
+def summon(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    irc.reply(turn, "445")
+
+
+def users(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    irc.reply(turn, "446")
+
+
+def operate(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    """REHASH, RESTART, DIE: done where the server runs, never from afar."""
+    if not irc.admin:
+        irc.reply(turn, "481")
+        return
+    does = {"REHASH": "moot admin reload", "RESTART": "moot restart", "DIE": "moot stop"}[turn.command]
+    irc.say(turn, "400", irc.me, turn.command, f"this is done on the server's own machine: {does}")
+
+
+def link(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    """CONNECT, SQUIT: there are no other servers."""
+    irc.reply(turn, *(("402", params[0]) if irc.admin else ("481",)))

@@ -16,11 +16,12 @@ from protocol import commands as chat
 from protocol import native
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
-from workers.dialects import Item, Personal
+from workers.dialects import UNKNOWN, Item, Peer, Personal
 from workers.dialects.irc import caps, errors, events, registration
 from workers.dialects.irc.lines import LineReader, Message, Unreadable, body, clip, parse
 from workers.dialects.irc.mapping import NOBODY, Host, same_nick
 from workers.dialects.irc.numerics import TEXTS
+from workers.dialects.irc.pulse import Pulse
 from workers.dialects.irc.table import TABLE, Command
 from workers.dialects.irc.turns import MAX_LABEL, Turn
 from workers.dialects.lines import TooLong
@@ -46,13 +47,23 @@ class Irc(Personal):
     resumes: Final = False
     picky: Final = False
 
-    def __init__(self, settings: Settings, new_cmid: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        new_cmid: Callable[[], str],
+        peer: Peer = UNKNOWN,
+        uptime: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``uptime`` tells for how many seconds the server is up."""
         self.settings = settings
+        self.uptime = uptime
+        self.peer = peer
         self.host = Host(settings.server_name)
         self.new_cmid = new_cmid
         self.stage = Stage.NAMELESS
         self.nick = ""  # as accepted
         self.account: str | None = None  # None: a guest
+        self.admin = False  # of the server
         self.intro = registration.Introduction()
         self.caps: frozenset[str] = frozenset()
         self.flags = ""  # those of the capabilities that change what rooms hear
@@ -61,6 +72,7 @@ class Irc(Personal):
         self.fun: dict[str, native.FunCommand] = {}
         self.rooms: dict[str, int] = {}  # joined -> seq of its newest message then
         self.topics: dict[str, Msg] = {}  # as far as their messages came by
+        self._pulse = Pulse(self)
         self._reader = LineReader()
         self._held: deque[bytes | TooLong] = deque()
         self._held_bytes = 0  # of all that were ever held; -1: too many
@@ -79,6 +91,7 @@ class Irc(Personal):
         return b""
 
     def feed(self, chunk: bytes) -> list[Item]:
+        self._pulse.heard = True
         found: list[Item] = []
         for line in self._reader.feed(chunk):
             self._line(line)
@@ -213,6 +226,7 @@ class Irc(Personal):
     def come_in(self, welcome: native.Welcome) -> None:
         self.stage, self.welcome, self.nick = Stage.INSIDE, welcome, welcome.nick
         self.fun = chat.fun_table(welcome.fun)
+        self._pulse.begin()
 
     def forget(self, room: str) -> None:
         """Keep nothing of a room that one has left."""

@@ -31,7 +31,7 @@ class Command:
 
 
 COMMANDS: Final[tuple[Command, ...]] = (
-    Command("ADMIN", "[server]", "Who runs this server: nobody has said.", server.admin, local=True),
+    Command("ADMIN", "[server]", "Who runs this server.", server.admin, local=True),
     Command("AUTHENTICATE", "mechanism", "Fails: there are no accounts yet.", registration.authenticate, 1, True, True),
     Command("AWAY", "[text]", "Tell others that you are away; without a text, that you are back.", messages.away),
     Command("CAP", "LS|LIST|REQ|END [...]", "Negotiate capabilities.", registration.cap, 1, True, True),
@@ -41,11 +41,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Ask for earlier messages of a channel you are in, or with somebody.",
         history.chathistory,
     ),
+    Command("CONNECT", "server [port]", "Refused: there are no other servers.", server.link, 1, local=True),
+    Command("DIE", "", "Refused: a server is stopped where it runs.", server.operate, local=True),
     Command("ERROR", "[text]", "Ignored.", registration.nothing, 0, True, True),
     Command("HELP", "[command]", "List the commands, or explain one.", server.help_, local=True),
     Command("INFO", "[server]", "Show what this server is.", server.info, local=True),
     Command("ISON", "nick ...", "Ask which of these people are here.", people.ison, 1),
     Command("JOIN", "channel,... | 0", "Enter channels; 0 leaves all of them. Keys are ignored.", channels.join, 1),
+    Command("LINKS", "[mask]", "Show the one server there is.", server.links, local=True),
     Command("LIST", "[channel,...] [>n,<n,mask,!mask]", "List the channels.", channels.list_),
     Command("LUSERS", "", "Count people and channels.", server.lusers),
     Command("MODE", "target [modes]", "Show modes; nobody may change them yet.", modes.mode, 1, local=True),
@@ -58,14 +61,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "PASS", "password", "Accepted and forgotten: there are no accounts yet.", registration.pass_, 1, True, True
     ),
     Command("PING", "token", "Ask for PONG, which comes after everything before it.", registration.ping, 1, True),
-    Command("PONG", "[token]", "Ignored: this server sends no PING.", registration.nothing, 0, True, True),
+    Command(
+        "PONG", "[token]", "Answer the server's PING, which comes after a silence.", registration.nothing, 0, True, True
+    ),
     Command("PRIVMSG", "target,... text", "Say something; !cowsay and its like are drawn.", messages.privmsg),
     Command("QUIT", "[reason]", "Go.", registration.quit_, 0, True),
+    Command("REHASH", "", "Refused: settings are read again where the server runs.", server.operate, local=True),
+    Command("RESTART", "", "Refused: a server is renewed where it runs.", server.operate, local=True),
+    Command("SQUIT", "server [reason]", "Refused: there are no other servers.", server.link, 1, local=True),
+    Command("STATS", "query [server]", "`u`: how long the server is up; `o`: its admins.", server.stats, 1, local=True),
+    Command("SUMMON", "user", "Disabled.", server.summon, local=True),
     Command("TAGMSG", "target", "Accepted; no tags of clients are passed on.", messages.tagmsg, 1, local=True),
     Command("TIME", "[server]", "Show the server's time.", server.time, local=True),
     Command("TOPIC", "channel [text]", "Show or set a channel's topic.", channels.topic, 1),
+    Command("TRACE", "[server]", "Show how oneself is connected.", server.trace, local=True),
     Command("USER", "name 0 * realname", "Introduce yourself; the name is ignored.", registration.user, 4, True, True),
     Command("USERHOST", "nick ...", "Ask about up to five people.", people.userhost, 1),
+    Command("USERS", "", "Disabled.", server.users, local=True),
     Command("VERSION", "[server]", "Show the version and what is supported.", server.version, local=True),
     Command("WHO", "[mask [%fields[,token]]]", "List people, of a channel or by nick; WHOX.", people.who),
     Command("WHOIS", "[server] nick", "Show what is known about somebody.", people.whois),
