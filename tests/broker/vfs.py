@@ -1,9 +1,11 @@
 """A file system over the usual one, for SQLite, that hears of each write and sync before it is done."""
 
+from abc import ABC, abstractmethod
+
 import apsw
 
 
-class Heard(apsw.VFS):
+class Heard(apsw.VFS, ABC):
     """Subclasses say in `before` what comes of it."""
 
     def __init__(self, name: str, *, default: bool = False) -> None:
@@ -14,9 +16,9 @@ class Heard(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         return _File(self, name, flags)
 
+    @abstractmethod
     def before(self, what: str, file: str) -> None:
         """``what``: "write" or "sync"; ``file``: the end of its name, "db" or "db-wal". What is raised fails it."""
-        raise NotImplementedError
 
 
 class _File(apsw.VFSFile):

@@ -3,6 +3,7 @@
 A dialect turns what a socket had into requests, and events into bytes; it knows no sockets and no clocks.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -114,13 +115,13 @@ class Dialect(Protocol):
         """The connection is about to be closed, whoever wants that: return what must stand behind all else."""
 
 
-class Personal:
+class Personal(ABC):
     """Base of dialects in which a member may hear something else than the room's other members do."""
 
+    @abstractmethod
     def echo(self, msg: Msg, line: bytes) -> bytes:
         """Return what the sender of ``msg`` gets of it; ``line`` is what the others get."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hears(self, event: Event) -> bool:
         """Whether this client is told of an event that concerns a person, not a room, and reaches it once."""
-        raise NotImplementedError
