@@ -21,6 +21,7 @@ class Register(Asks, frozen=True):
 
     password: Secret
     account: str | None = None  # its name, which is its nick from then on; None: the nick one has
+    remember: bool = False  # give a token for SESSION with `loggedin`
 
     def __repr__(self) -> str:
         return f"Register(account={self.account!r}, …)"  # a password must not get into a log
