@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from client.updates import Queued
 from protocol import native
 
@@ -65,6 +67,14 @@ class Outbox:
     def slow_down(self) -> None:
         """The server wants a pause. One at a time, until those it refused are answered, keeps their order."""
         self._window = 1
+
+    def readdress(self, old: str, name: str) -> None:
+        """The room ``old`` has another name: what is for it goes there."""
+        for cmid, request in self.requests.items():
+            if isinstance(request, native.Topic) and request.room == old:
+                self.requests[cmid] = replace(request, room=name)
+            elif not isinstance(request, native.Topic) and request.to == old:
+                self.requests[cmid] = replace(request, to=name)
 
     def lost(self) -> None:
         """The connection broke: everything goes out again."""

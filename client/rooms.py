@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec.structs import replace
 
 from client.sequence import Sequence as Sequencer
-from client.updates import Entered, Exited, Lost, Members, Message, Presence, RoomView, Update
-from protocol import native
+from client.updates import Entered, Exited, Happened, Lost, Members, Message, Moved, Presence, ReadTo, RoomView, Update
+from protocol import moderation, native
 
 
 class Rooms:
@@ -26,10 +26,13 @@ class Rooms:
         self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
         self._filling: set[str] = set()  # a page is under way
         self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
+        self._keys: dict[str, str] = {}  # words that let us in, by room
+        self._marks: dict[str, int] = {}  # read up to, and not yet told
 
     def resumed(self, join: native.Join) -> native.Join:
         """Return ``join`` going on where we were in that room, if we ever were."""
         epoch = self._epochs.get(join.room)
+        join = join if join.key is not None else replace(join, key=self._keys.get(join.room))
         return join if epoch is None else replace(join, after=self.views[join.room].last, epoch=epoch)
 
     def add(self, room: str) -> None:
@@ -115,6 +118,9 @@ class Rooms:
         view.topic = event.topic
         view.people = {person.nick: person for person in event.people}
         view.count = event.count
+        if request.key is not None:
+            self._keys[name] = request.key
+        view.read = None if event.read is None else max(event.read, view.read or 0)
         more = event.more
         oldest = _oldest(event)
         if event.reset and same_log:  # else that is done, and what was acknowledged since is of this log
@@ -129,6 +135,35 @@ class Rooms:
         self._report(view, found, Entered(name, [], event.reset, more))
         self.fill(name)
 
+    def retitle(self, event: moderation.Retitled) -> None:
+        """A room goes on under another name."""
+        if event.room in self.views and event.name not in self.views:
+            self._move(event.room, event.name)
+            self._tell(Moved(event.room, event.name, event.by, event.reason))
+
+    def spelled(self, asked: str, name: str) -> None:
+        """We asked to enter ``asked``, and the server calls it ``name``: it writes it otherwise, or it was renamed."""
+        if asked not in self.views or name in self.views or asked.casefold() == name.casefold():
+            self.forget(asked)
+            return
+        self._move(asked, name)
+        self._tell(Moved(asked, name))
+
+    def _move(self, old: str, name: str) -> None:
+        items = list(self.views.items())
+        self.views.clear()
+        self.views.update((name if key == old else key, view) for key, view in items)  # keeps its place
+        self.views[name].name = name
+        self._seqs[name] = self._seqs.pop(old)
+        if old in self._epochs:
+            self._epochs[name] = self._epochs.pop(old)
+        if old in self._keys:
+            self._keys[name] = self._keys.pop(old)
+        if old in self._marks:
+            self._marks[name] = self._marks.pop(old)
+        self._filling.discard(old)  # what is under way is asked for again
+        self._mine = {(name if room == old else room, seq): cmid for (room, seq), cmid in self._mine.items()}
+
     def exit(self, room: str) -> None:
         """We are in ``room`` no more. The inbox is never left."""
         if room in self.views and room != native.INBOX:
@@ -140,6 +175,7 @@ class Rooms:
         self._seqs.pop(room, None)
         self._epochs.pop(room, None)
         self._filling.discard(room)
+        self._marks.pop(room, None)
         self._forget_mine(room)
 
     def _forget_mine(self, room: str) -> None:
@@ -168,6 +204,19 @@ class Rooms:
         if isinstance(event, native.Left) and event.nick == me and not event.quit:
             self.exit(event.room)
 
+    def modes(self, event: moderation.Modes) -> None:
+        """Roles were given or taken, or the room's modes changed."""
+        view = self.views.get(event.room)
+        if view is None:
+            return
+        for change in event.changes:
+            person = view.people.get(change.arg or "")
+            if person is not None and change.mode in moderation.ROLES:
+                held = {*person.roles, change.mode} if change.on else {*person.roles} - {change.mode}
+                roles = [role for role in moderation.ROLES if role in held]
+                view.people[person.nick] = replace(person, roles=roles)
+        self._tell(Happened(event))
+
     def resynced(self, room: str, event: native.People) -> None:
         """Who is in a room, after joins and leaves that we did not hear of."""
         view = self.views.get(room)
@@ -175,6 +224,30 @@ class Rooms:
             view.people = {person.nick: person for person in event.people}
             view.count = event.count
             self._tell(Members(room))
+
+    # --- what was read
+
+    def read_elsewhere(self, room: str, seq: int) -> None:
+        """It was read up to ``seq``, says the server."""
+        view = self.views.get(room)
+        if view is not None and (view.read is None or seq > view.read):
+            view.read = seq
+            self._tell(ReadTo(room, seq))
+
+    def read(self, room: str, seq: int) -> None:
+        """The person has read ``room`` up to ``seq``; worth telling where the server keeps account of that."""
+        view = self.views.get(room)
+        if view is not None and view.read is not None and seq > view.read:
+            view.read = self._marks[room] = seq
+
+    @property
+    def has_marks(self) -> bool:
+        return bool(self._marks)
+
+    def take_marks(self) -> dict[str, int]:
+        """Return what was read and is not yet told, by room; it counts as told."""
+        marks, self._marks = self._marks, {}
+        return marks
 
     # --- messages
 
@@ -198,7 +271,7 @@ class Rooms:
 
     def filled(self, request: native.History, event: native.Event) -> None:
         """A page for a gap came, or an error that trying again does not help."""
-        room = request.room
+        room = event.room if isinstance(event, native.HistoryPage) else request.room  # it may have another name now
         self._filling.discard(room)
         view = self.views.get(room)
         if view is None:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from client.identity import Identity, Proof
 from client.incoming import Incoming, NotMoot
 from client.outbox import Outbox, Outgoing, addressed, queued, typed
 from client.rooms import Rooms
@@ -21,26 +22,33 @@ from client.updates import (
     Entered,
     Exited,
     Failed,
+    Happened,
+    Identified,
     Lost,
     Members,
     Message,
+    Moved,
     Offline,
     Online,
     Presence,
     Queued,
+    ReadTo,
     RoomView,
     Said,
     Sent,
+    Typing,
     Update,
 )
-from protocol import native
+from protocol import accounts, moderation, native, sentences
 
 __all__ = [
-    "Answer", "Delayed", "Entered", "Exited", "Failed", "Lost", "Members", "Message", "Offline", "Online", "Outgoing",
-    "Presence", "Queued", "RoomView", "Said", "Sent", "Session", "Update", "typed",
+    "Answer", "Delayed", "Entered", "Exited", "Failed", "Happened", "Identified", "Lost", "Members", "Message", "Moved",
+    "Offline", "Online", "Outgoing", "Presence", "Proof", "Queued", "ReadTo", "RoomView", "Said", "Sent", "Session",
+    "Typing", "Update", "typed",
 ]  # fmt: skip
 
 PAGE: Final = 500  # messages asked for at once to fill a gap
+MAX_FOLLOWED: Final = 50  # rooms entered because another device of ours is there; more are entered by hand
 MAX_DEFERRED: Final = 10_000  # events kept back until resent messages are answered
 DEFAULT_WAIT_S: Final = 1.0  # when a server says "later" without a time
 LATER: Final = frozenset({"flood", "offline", "busy", "storage", "fun-busy"})  # error codes worth another try
@@ -68,6 +76,7 @@ class Session:
         new_id: Callable[[], str] | None = None,  # makes cmids; default: 128 random bits, base64url
         any_nick: bool = False,  # when the nick is taken, be the free one that the server offers
         pending: Iterable[Outgoing] = (),  # oldest first: what an earlier session with this token left in its outbox
+        follow: bool = False,  # enter the rooms that other devices of the same person are in
     ) -> None:
         self.nick = nick
         self.online = False  # introduced and connected
@@ -83,6 +92,10 @@ class Session:
         self.hang_up = False  # the connection is of no more use: close it, then call `disconnected`
         self.token = secrets.token_urlsafe(24) if token is None else token
         self.new_cmid = new_id or (lambda: secrets.token_urlsafe(16))
+        self._follows = follow
+        self.proof: Proof | None = None  # how to log in with the next connection; the owner sets it
+        self.identity = Identity(lambda said: self._updates.append(said))
+        self._signal: int | None = None  # the last request that is answered by nothing
         self._any_nick = any_nick
         self._color = color
         self._client = client
@@ -112,7 +125,10 @@ class Session:
         self._last_error = None
         if now_ms is not None:
             self._attempt = max(self._attempt + 1, now_ms)
-        self._hello()
+        if self.proof is not None:
+            self._ask(self.proof.opening(), "session")
+        else:
+            self._hello()
 
     def disconnected(self, reason: str) -> None:
         """The connection is gone, or none could be made.
@@ -225,6 +241,28 @@ class Session:
         """
         self._rooms.rewind(room, after)
 
+    def signal(self, request: native.Typing | native.Tag) -> None:
+        """Send what is answered by nothing, or not at all; a refusal is nobody's business."""
+        if self.online:
+            if self._signal is not None:
+                self._asked.pop(self._signal, None)
+            self._signal = self._ask(request, "session")
+
+    def read(self, room: str, seq: int) -> None:
+        """The person has read ``room`` up to ``seq``; `tell_read` says so to the server, when the owner thinks fit."""
+        self._rooms.read(room, seq)
+
+    @property
+    def has_read(self) -> bool:
+        """Whether there is something for `tell_read` to tell."""
+        return self.online and self._rooms.has_marks
+
+    def tell_read(self) -> None:
+        """Tell the server, and by it our other devices, what was read."""
+        if self.online:
+            for room, seq in self._rooms.take_marks().items():
+                self._ask(accounts.Read(room=room, seq=seq), "session")
+
     # --- requests
 
     def _number(self) -> int:
@@ -271,6 +309,8 @@ class Session:
         self.online = False
         self.hang_up = True
         self.retry_after = None
+        self._signal = None
+        self.identity.gone()
         asked, self._asked = self._asked, {}
         for number, one in asked.items():
             if one.by == "app":
@@ -334,7 +374,26 @@ class Session:
                 self._rooms.presence(event, self.nick)
                 self._joining &= self.rooms.keys()
             case native.Notice():
-                self._updates.append(Said(event.text))
+                self._updates.append(Said(event.text if event.by is None else f"{event.by}, to all: {event.text}"))
+            case native.IsTyping():
+                self._updates.append(Typing(event.room, event.nick, event.state))
+            case moderation.Modes():
+                self._rooms.modes(event)
+            case moderation.Invited():
+                self._updates.append(Happened(event))
+            case moderation.Retitled():
+                self._rooms.retitle(event)
+                self._box.readdress(event.room, event.name)
+            case accounts.LoggedIn(id=None):
+                self.nick = event.nick or self.nick
+                self.identity.logged_in(event)
+            case accounts.LoggedOut():
+                self.nick = event.nick or self.nick
+                self.identity.logged_out(sentences.logged_out(event))
+            case accounts.ReadUpto(id=None):
+                self._rooms.read_elsewhere(event.room, event.seq)
+            case accounts.Inside():
+                self._beside(event.rooms)
             case native.Error(id=None):
                 self._unasked_error(event)
             case native.HistoryPage(id=None):
@@ -367,6 +426,11 @@ class Session:
             self._acknowledged(number, request, event)
         elif isinstance(request, native.Hello):
             self._introduced(event)
+        elif isinstance(request, accounts.Sasl) and asked.by == "session":
+            self._proved(event)
+        elif isinstance(request, accounts.Read) and asked.by == "session":
+            if isinstance(event, accounts.ReadUpto):
+                self._rooms.read_elsewhere(event.room, event.seq)
         elif isinstance(request, native.Join):
             self._join_answered(number, asked, event)
         elif isinstance(request, native.History) and asked.by == "session":
@@ -384,6 +448,12 @@ class Session:
                 self._exit(event.room or request.room if isinstance(event, native.Ok) else request.room)
         elif isinstance(request, native.Nick) and isinstance(event, native.Ok):
             self.nick = event.nick or request.nick
+        elif isinstance(event, accounts.LoggedIn):
+            self.nick = event.nick or self.nick
+            self.identity.logged_in(event, quiet=True)
+        elif isinstance(request, accounts.Logout | accounts.Drop) and isinstance(event, native.Ok):
+            self.nick = event.nick or self.nick
+            self.identity.logged_out()
         elif isinstance(request, native.Color) and isinstance(event, native.Ok):
             self._color = request.color
         elif isinstance(request, native.Away) and isinstance(event, native.Ok):
@@ -392,6 +462,24 @@ class Session:
             self._rooms.scrolled(request, event)
 
     # --- introduction
+
+    def _proved(self, event: native.Event) -> None:
+        """The server answers our proof of who we are."""
+        proof = self.proof
+        assert proof is not None  # it was asked with
+        if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data)) is not None:
+            self._ask(answer, "session")
+            return
+        if isinstance(event, native.Error) and self._is_later(event):
+            self._lose(event.text, retry=event.wait, error=event)
+            return
+        if isinstance(event, accounts.LoggedIn):
+            self.identity.logged_in(event, quiet=self.welcome is not None)
+        else:
+            error = event if isinstance(event, native.Error) else native.Error(code="login-failed", text="No key fits.")
+            self.proof = None
+            self.identity.refused(proof.account, error)
+        self._hello()
 
     def _introduced(self, event: native.Event) -> None:
         if isinstance(event, native.Error):
@@ -421,18 +509,28 @@ class Session:
     def _taken_over(self, event: native.Event) -> None:
         """Enter the rooms where the server has us already."""
         if isinstance(event, native.Profile):
-            for room in event.rooms:
-                if room not in self.rooms:
-                    self._rooms.add(room)
-                    self._joining.add(room)
-                    self._enter(room)
+            self._enter_all(event.rooms)
+
+    def _beside(self, rooms: list[str]) -> None:
+        """Another device of ours is in ``rooms``, where others see us: hear what is said to us there."""
+        if self._follows:
+            self._enter_all(rooms[:MAX_FOLLOWED])
+
+    def _enter_all(self, rooms: Iterable[str]) -> None:
+        for room in rooms:
+            if room not in self.rooms:
+                self._rooms.add(room)
+                self._joining.add(room)
+                self._enter(room)
 
     def _not_introduced(self, error: native.Error) -> None:
         resuming = self.welcome is not None
-        if error.code == "nick-taken" and (resuming or self._any_nick) and error.free and error.free != self.nick:
+        flexible = resuming or self._any_nick or self.identity.fallen
+        not_ours = error.code in ("nick-taken", "nick-reserved")
+        if not_ours and flexible and error.free and error.free != self.nick:
             self.nick = error.free
             self._hello()
-        elif self._is_later(error) or (error.code == "nick-taken" and resuming):
+        elif self._is_later(error) or (not_ours and resuming):
             self._lose(error.text, retry=error.wait, error=error)
         elif error.code == "replaced":  # a connection of ours said hello after this one did, or a clock went back
             self._attempt = max(self._attempt, error.attempt or 0)
@@ -454,7 +552,9 @@ class Session:
                 self._rooms.exit(request.room)
         elif isinstance(event, native.Room):
             if event.room != request.room and asked.by == "session":
-                self._rooms.forget(request.room)  # the server spells it otherwise
+                self._rooms.spelled(request.room, event.room)
+            if event.read is not None and self.rooms[native.INBOX].read is None:
+                self._ask(accounts.Read(room=native.INBOX), "session")
             assert self.welcome is not None
             self._rooms.entered(event, request, self.welcome.epoch)
             if asked.by == "app":

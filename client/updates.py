@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from protocol import native
+from protocol import moderation, native
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,53 @@ class Said:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Logged in to `account`, or (None) a guest. `text` is for people, and mostly empty."""
+
+    account: str | None
+    text: str = ""
+    token: str | None = None  # proves the account from now on; to be kept where nobody else can read it
+    spent: str | None = None  # of this account no proof counts any more
+
+    def __repr__(self) -> str:
+        return f"Identified({self.account!r}, …)"  # a token must not get into a log
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something was done in or with a room. Already applied to `Session.rooms`."""
+
+    event: moderation.Modes | moderation.Invited
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The room `old` goes on as `room`, its seqs too. `by` is empty when one learns of it only later."""
+
+    old: str
+    room: str
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Somebody is typing in a room, or (room `@`) to us. Nobody says when it ends if they go away."""
+
+    room: str
+    nick: str
+    state: str  # "active", "paused", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTo:
+    """We have read `room` up to `seq`, on whatever device."""
+
+    room: str
+    seq: int
+
+
 Update = (
     Online
     | Offline
@@ -150,6 +197,11 @@ Update = (
     | Presence
     | Members
     | Said
+    | Identified
+    | Happened
+    | Moved
+    | Typing
+    | ReadTo
 )
 
 
@@ -165,3 +217,4 @@ class RoomView:
     first: int = 0  # seq of the oldest message seen; 0: none
     head: int = 0  # newest seq known to exist; last < head while a gap is being filled
     here: bool = False  # in it now, on this connection
+    read: int | None = None  # how far it was read, on whatever device; None: the server keeps no account of that
