@@ -45,6 +45,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     returns: bool = False
     rooms: list[str] | None = None
     name: str | None = None
+    bot: bool = False
+    secure: bool = False
+    certfp: str = ""
+    watches: list[str] = []
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -151,4 +155,8 @@ def _entry(device: Device) -> Entry:
         returns=device.returns,
         rooms=list(device.rooms),
         name=person.name,
+        bot=person.bot,
+        secure=device.secure,
+        certfp=device.certfp,
+        watches=list(device.watches.values()),
     )

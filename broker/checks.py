@@ -166,8 +166,17 @@ def _reason(do: Do, request: native.Leave | native.Quit, settings: Settings) -> 
         _check_name(request.room)
 
 
-def _nick(do: Do, request: native.Nick | native.Whois, settings: Settings) -> None:
+def _nick(do: Do, request: native.Nick | native.Whois | native.Was, settings: Settings) -> None:
     _check_name(request.nick)
+
+
+def _rename(do: Do, request: native.Rename, settings: Settings) -> None:
+    _check_line("a person's name", request.name or "", MAX_PERSON)
+
+
+def _watch(do: Do, request: native.Watch, settings: Settings) -> None:
+    for nick in (*request.add, *request.remove):
+        _check_name(nick)
 
 
 def _room(do: Do, request: native.Join | native.Who | native.History, settings: Settings) -> None:
@@ -186,6 +195,9 @@ _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     native.Quit: _reason,
     native.Nick: _nick,
     native.Whois: _nick,
+    native.Was: _nick,
+    native.Rename: _rename,
+    native.Watch: _watch,
     native.Away: _away,
     native.Color: _color,
 }

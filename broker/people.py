@@ -36,6 +36,9 @@ class Device:
     lingers_until: float | None = None  # monotonic seconds; None: connected
     quit_reason: str = ""  # for one that lingers
     restored: bool = False  # known from the attendance sheet alone: no worker has told of it yet
+    secure: bool = False  # speaks through TLS
+    certfp: str = ""  # hex SHA-256 of the certificate that its client showed and proved
+    watches: dict[str, str] = field(default_factory=dict)  # nicks by their keys; see `broker.watching`
 
     @property
     def connected(self) -> bool:
@@ -56,14 +59,21 @@ class Person:
     away: str | None = None
     spoke: int = 0  # last said something, milliseconds since 1970, UTC; 0: never
     name: str | None = None  # shown beside the nick
-    account: str | None = None  # None: a guest
+    account: str | None = None  # its name; None: a guest
+    bot: bool = False  # a program, by its own account
     admin: bool = False  # of the server
     rooms: "dict[str, Room]" = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)  # in the order they came
 
     @property
     def card(self) -> native.Person:
-        return native.Person(self.nick, self.color, self.away, self.name, self.account, admin=self.admin)
+        return native.Person(
+            self.nick, self.color, self.away, self.name, account=self.account, bot=self.bot, admin=self.admin
+        )
+
+    def card_in(self, room: "Room") -> native.Person:
+        """Return the card as the members of ``room`` see it."""
+        return self.card
 
     @property
     def connected(self) -> list[Device]:

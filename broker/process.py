@@ -173,6 +173,7 @@ class Broker:
         seats = [item for item in self.waiting if isinstance(item[1], Attach)]
         self.waiting = [item for item in self.waiting if not isinstance(item[1], Attach)]
         now_ms = time.time_ns() // 1_000_000
+        self.state.tick(now_ms)
         for worker, attach in seats:
             worker.waiting -= 1
             self._apply(worker, attach, now_ms)
@@ -186,6 +187,7 @@ class Broker:
         requests keeps the broker from its heartbeat.
         """
         now_ms = time.time_ns() // 1_000_000
+        self.state.tick(now_ms)
         self.upkeep.mend(time.monotonic())
         if self.pages_next:
             self._some_pages(now_ms)
@@ -199,10 +201,11 @@ class Broker:
             self._unstored(err)
         self.order.committed()
         self.bereft = False
-        for incarnation, frame in self.out.batches():
-            self._put(incarnation, frame)
+        # Before anybody is told: what stands nowhere else must not be less than what people know.
         self.attendance.write(self.state.people.touched, self.state.people.by_conn.values())
         self.state.people.touched.clear()
+        for incarnation, frame in self.out.batches():
+            self._put(incarnation, frame)
         log_due = self.upkeep.prune(self.settings, time.monotonic(), now_ms)
         if self.bereft:
             return 0.0  # the others are to hear of a worker lost just now

@@ -24,27 +24,29 @@ def who(people: People, rooms: Rooms, asker: Person, request: native.Who) -> nat
     if request.room is None:
         return listed(people.by_uid.values(), None, request.id)
     room = rooms.of(asker, request.room)
-    return listed(room.members, room.name, request.id)
+    return listed(room.members, room, request.id)
 
 
 def listed(
-    there: Collection[Person], room: str | None, id_: native.Id = None, limit: int = PEOPLE_LISTED
+    there: Collection[Person], room: Room | None, id_: native.Id = None, limit: int = PEOPLE_LISTED
 ) -> native.People:
-    """Return the first ``limit`` of ``there`` by nick."""
-    cards = sorted((person.card for person in there), key=lambda card: card.nick.lower())
-    return native.People(id=id_, people=cards[:limit], count=len(there), room=room)
+    """Return the first ``limit`` of ``there`` by nick, as they are seen in ``room``."""
+    first = sorted(there, key=lambda person: person.nick.lower())[:limit]
+    cards = [person.card if room is None else person.card_in(room) for person in first]
+    return native.People(id=id_, people=cards, count=len(there), room=None if room is None else room.name)
 
 
 def resync(room: Room) -> native.People:
     """Return who is in ``room``, for all its members; the more they are, the fewer of them."""
     limit = max(PEOPLE_RESYNCED, CARDS_RESYNCED // max(1, len(room.members)))
-    return listed(room.members, room.name, limit=min(limit, PEOPLE_LISTED))
+    return listed(room.members, room, limit=min(limit, PEOPLE_LISTED))
 
 
 def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> native.Profile:
     """Raises `Refusal`, `names.BadName`, as `People.called`."""
     other = people.called(request.nick)
     device = other.newest
+    mine = other is asker
     return native.Profile(
         id=request.id,
         nick=other.nick,
@@ -56,6 +58,12 @@ def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> 
         color=other.color,
         away=other.away,
         name=other.name,
+        account=other.account,
+        bot=other.bot,
+        admin=other.admin,
+        secure=all(device.secure for device in other.devices),
+        address=device.addr if asker.admin else None,
+        certfp=(device.certfp or None) if mine or asker.admin else None,
     )
 
 

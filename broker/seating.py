@@ -15,8 +15,10 @@ from broker.attendance import Entry
 from broker.checks import is_sound
 from broker.log import Log, inbox_name
 from broker.outbox import Outbox
+from broker.past import Past
 from broker.people import Device, People, Person, Refusal
 from broker.rooms import Rooms
+from broker.watching import Watching
 from protocol import __version__, names, native
 from protocol.ipc import Announced, Attach, Closed, ConnId, Do, Gone, Posted, Seat, Told, worker_of
 from protocol.settings import Settings
@@ -41,6 +43,9 @@ class Seating:
         self.people = people
         self.rooms = rooms
         self.note = note
+        self.watching = Watching(outbox, people)
+        self.past = Past()
+        self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._replay_left = 0  # characters, of this attach
 
     def gone(self, gone: Gone, until: float = 0.0) -> None:
@@ -111,6 +116,9 @@ class Seating:
                 announced = Announced(room.name, queries.resync(room))
                 for worker in workers:
                     self.out.tell(worker, announced)
+        for device in self.people.by_conn.values():
+            if device.watches and device.connected and only in (None, worker_of(device.conn)):
+                self._tell(device, self.watching.seen_by(device))
 
     def worker_lost(self, worker: int, until: float) -> None:
         """A worker died: its people stay in place until ``until`` (monotonic seconds), if they can come back."""
@@ -137,7 +145,10 @@ class Seating:
                 entry.conn, entry.uid, person, entry.addr, entry.dialect, entry.client, entry.since, entry.returns
             )
             device.restored = True
+            device.secure, device.certfp = entry.secure, entry.certfp
+            person.bot = entry.bot
             self.people.add(device)
+            self.watching.take(device, {names.fold_nick(nick): nick for nick in entry.watches})
             self.people.linger(device, until, "connection lost")
             for name in entry.rooms or ():
                 self.rooms.enter(device, name)
@@ -179,6 +190,7 @@ class Seating:
         if earlier is not None:
             self._take_over(earlier, do, hello, nick)
         device.attempt = hello.attempt
+        device.secure, device.certfp = do.secure, do.certfp
         self.note("introduced", device, "again" if earlier else "")
         person = device.person
         return native.Welcome(
@@ -205,6 +217,7 @@ class Seating:
         person = Person(uid, nick, hello.color, hello.away, name=hello.name)
         device = Device(do.conn, uid, person, do.addr, do.dialect, hello.client, now_ms, do.returns)
         self.people.add(device)
+        self.watching.came(person)
         return device
 
     def _take_over(self, device: Device, do: Do, hello: native.Hello, nick: str) -> None:
@@ -243,22 +256,35 @@ class Seating:
         else:
             self.rooms.unseat(device)
         self.note("left", device, reason + noted)
+        self.watching.forget(device)
         self.people.remove(device)
+        if not person.devices and not self.rooms.hushed:
+            self.past.note(person, self.now)
+            self.watching.went(person.nick)
 
     def rename(self, device: Device, nick: str) -> None:
         """The person of ``device`` takes another nick, which is free."""
         person = device.person
         old = person.nick
+        self.past.note(person, self.now)
         self.people.rename(person, nick)
         for room in person.rooms.values():
             self.rooms.announce(room, native.Renamed(room=room.name, old=old, nick=nick, account=person.card.account))
+        self.watching.renamed(person, old)
         self.note("renamed", device, f"from {old}")
 
-    def announce_change(self, person: Person, was: native.Person) -> None:
-        """Something of ``person``'s card has changed; ``was``: the card before."""
+    def announce_change(self, person: Person, was: native.Person, by: Device | None = None) -> None:
+        """Something of ``person``'s card has changed, ``by`` one of its devices; ``was``: the card before."""
         self.people.touch(person)
         for room in person.rooms.values():
-            self.rooms.announce(room, native.Changed(room=room.name, who=person.card, was=was))
+            self.rooms.announce(room, native.Changed(room=room.name, who=person.card_in(room), was=was))
+        for device in person.connected:
+            if device is not by and not device.rooms:  # the others hear of it there
+                self._tell(device, native.Changed(room=native.INBOX, who=person.card, was=was))
+        self.watching.changed(person)
+
+    def _tell(self, device: Device, event: native.Event) -> None:
+        self.out.tell(worker_of(device.conn), Told(device.conn, event))
 
     # --- accounts
 
@@ -284,7 +310,9 @@ class Seating:
         hello = seat.hello
         uid = _uid(hello.token or "")
         device = self.people.by_device.get(uid)
-        had = list(device.rooms) if device is not None and device.restored else []
+        noted = device if device is not None and device.restored else None
+        had = list(noted.rooms) if noted is not None else []
+        watches = noted.watches if noted is not None else {}
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
         for other in dict.fromkeys((device, at, *(called.devices if called else ()))):
             self._forget_restored(other)
@@ -308,6 +336,12 @@ class Seating:
             person = Person(uid, hello.nick, hello.color, seat.away, name=hello.name)
             device = Device(seat.conn, uid, person, seat.addr, seat.dialect, hello.client, seat.since, seat.returns)
             self.people.add(device)
+            if noted is not None:  # what its worker does not know
+                person.bot, person.spoke = noted.person.bot, noted.person.spoke
+                self.watching.take(device, watches)
+            else:
+                self.watching.came(person)
+        device.secure, device.certfp = seat.secure, seat.certfp
         device.attempt = hello.attempt
         for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
             is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
@@ -329,6 +363,7 @@ class Seating:
         """A worker tells of somebody in the place of ``device``: what it says counts, not the attendance sheet."""
         if device is not None and device.restored:
             self.rooms.forget(device)
+            self.watching.forget(device)
             self.people.remove(device)
 
     def _unsent(self, name: str, seq: int) -> list[native.Msg] | None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from broker import pages, queries
 from broker.log import Log, Spoilt, inbox_name
+from broker.oneself import Oneself
 from broker.outbox import Outbox
 from broker.people import Device, People, Refusal
 from broker.rooms import Rooms
@@ -33,6 +34,7 @@ class State:
         self.people = People()
         self.rooms = Rooms(log, outbox)
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, note)
+        self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, note)
         self.take_settings(settings)
         self._reloads: list[Callable[[], None]] = []
@@ -43,9 +45,7 @@ class State:
             native.Topic: self.saying.topic,
             native.Join: self._join,
             native.Leave: self._leave,
-            native.Nick: self._nick,
-            native.Away: self._away,
-            native.Color: self._color,
+            **self.oneself.handlers,
             native.Who: self._who,
             native.Whois: self._whois,
             native.Rooms: self._rooms,
@@ -71,9 +71,13 @@ class State:
 
     # --- steps
 
+    def tick(self, now_ms: int) -> None:
+        """It is ``now_ms`` (milliseconds since 1970, UTC) from here on."""
+        self.now = self.saying.now = self.seating.now = now_ms
+
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
-        self.now = self.saying.now = now_ms
+        self.tick(now_ms)
         written = self.log.written
         self._do(do)
         if self.log.written != written:
@@ -102,7 +106,7 @@ class State:
             error = native.Error(id=request.id, code=no.code, text=no.text, free=no.free, attempt=no.attempt)
             self._answer(do, error)
         except names.BadName as no:
-            of_nick = isinstance(request, native.Hello | native.Nick | native.Whois)
+            of_nick = isinstance(request, native.Hello | native.Nick | native.Whois | native.Watch | native.Was)
             of_nick = of_nick or (isinstance(request, native.Send | native.Fun) and request.to[:1] == "@")
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
@@ -136,7 +140,7 @@ class State:
                 raise Refusal("too-many-rooms", text)
             room = self.rooms.by_name.get(name)
             if room is not None:
-                self.rooms.announce(room, native.Joined(room=name, who=person.card))
+                self.rooms.announce(room, native.Joined(room=name, who=person.card_in(room)))
             self.note("joined", device, name)
         if name not in device.rooms:
             self.rooms.enter(device, name)
@@ -155,7 +159,7 @@ class State:
             room=name,
             seq=last,
             topic=self.log.topic(name),
-            people=[member.card for member in islice(room.members, PEOPLE_ON_JOIN)],
+            people=[member.card_in(room) for member in islice(room.members, PEOPLE_ON_JOIN)],
             count=len(room.members),
             messages=page.messages,
             more=more,
@@ -183,28 +187,6 @@ class State:
         self._answer(do, native.Ok(id=request.id, room=room.name))
 
     # --- oneself and others
-
-    def _nick(self, device: Device, do: Do) -> None:
-        request = do.request
-        assert isinstance(request, native.Nick)
-        nick = self.people.free_nick(request.nick, device.person)
-        if nick != device.person.nick:
-            self.seating.rename(device, nick)
-        self._answer(do, native.Ok(id=request.id, nick=nick))
-
-    def _away(self, device: Device, do: Do) -> None:
-        assert isinstance(do.request, native.Away)
-        was, device.person.away = device.person.card, do.request.text
-        self._changed(device, do, was)
-
-    def _color(self, device: Device, do: Do) -> None:
-        assert isinstance(do.request, native.Color)
-        was, device.person.color = device.person.card, do.request.color
-        self._changed(device, do, was)
-
-    def _changed(self, device: Device, do: Do, was: native.Person) -> None:
-        self.seating.announce_change(device.person, was)
-        self._answer(do, native.Ok(id=do.request.id))
 
     def _who(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Who)

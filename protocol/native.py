@@ -279,6 +279,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     roles: list[Role] = []  # highest first; where it is about somebody in a room
     bot: bool = False
     admin: bool = False  # of the server
+    until: int | None = None  # answering `was`: when they gave up this nick, milliseconds since 1970, UTC
 
 
 class RoomLine(Struct, frozen=True, omit_defaults=True):
@@ -377,7 +378,10 @@ class HistoryPage(Answers, frozen=True, tag="history"):
 
 
 class People(Answers, frozen=True):
-    """Answer to `who`. Without a request: who is in `room` now, for a client that may not have heard of all of it."""
+    """Answer to `who` and `was`.
+
+    Without a request: who is in `room` now, for a client that may not have heard of all of it.
+    """
 
     people: list[Person]  # by nick; at most 1,000
     count: int  # of all

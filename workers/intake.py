@@ -48,6 +48,11 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             away = None if request.away is None else _away(request.away)
             client = clean(request.client, newlines=False)[:64]
             return msgspec.structs.replace(request, client=client, name=name, away=away)
+        case native.Rename(name=str(name)):
+            return msgspec.structs.replace(request, name=clean(name, newlines=False)[: native.MAX_PERSON] or None)
+        case native.Watch() if any(len(nick) > MAX_NAME for nick in (*request.add, *request.remove)):
+            text = f"a name may have {MAX_NAME} characters at the very most, and one of these has more"
+            return native.Error(id=request.id, code="too-long", text=text)
         case native.Color(color=str(color)) if not native.is_color(color):
             text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
             return native.Error(id=request.id, code="bad-request", text=text)

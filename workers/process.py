@@ -463,6 +463,8 @@ def _follow(conn: Conn, request: native.Request, ok: native.Ok) -> None:
             conn.hello = msgspec.structs.replace(conn.hello, nick=ok.nick)
         case native.Color(color=color):
             conn.hello = msgspec.structs.replace(conn.hello, color=color)
+        case native.Rename(name=name):
+            conn.hello = msgspec.structs.replace(conn.hello, name=name)
         case native.Away(text=text):
             conn.away = text
 
