@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from client.address import Address as Target
 from client.address import parse_address
 from moot import __version__, logcmds
-from moot.config import ConfigError, Wish, load
+from moot.config import ConfigError, Wish, data_directory, load
 from moot.flags import ServerCommand
 from protocol.addresses import show
 from protocol.native import DEFAULT_PORT
@@ -225,8 +225,8 @@ def stop(flags: dict[str, Any], config: Path | None) -> int:
     _need_unix()
     from moot.host import stop_server
 
-    settings = load(flags, os.environ, config)
-    return _server(lambda: stop_server(Path(settings.data)))
+    directory = data_directory(flags, os.environ, config)
+    return _server(lambda: stop_server(directory))
 
 
 @program.command(cls=ServerCommand)
@@ -246,8 +246,8 @@ def restart(flags: dict[str, Any], config: Path | None, spread: float | None) ->
     from moot.admin import Ask
     from moot.host import command
 
-    settings = load(flags, os.environ, config)
-    return _server(lambda: command(Path(settings.data), Ask("restart", spread)))
+    directory = data_directory(flags, os.environ, config)
+    return _server(lambda: command(directory, Ask("restart", spread)))
 
 
 @program.command(cls=ServerCommand)
@@ -266,8 +266,8 @@ def reload(flags: dict[str, Any], config: Path | None) -> int:
     from moot.admin import Ask
     from moot.host import command
 
-    settings = load(flags, os.environ, config)
-    return _server(lambda: command(Path(settings.data), Ask("reload")))
+    directory = data_directory(flags, os.environ, config)
+    return _server(lambda: command(directory, Ask("reload")))
 
 
 @program.command()

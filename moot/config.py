@@ -35,14 +35,27 @@ def load(
     one, else ``default_config`` is read if it exists (None: the platform's). Raises ConfigError.
     """
     chosen: dict[str, Any] = {}
-    if config is None and env.get("MOOT_CONFIG"):
-        config = Path(env["MOOT_CONFIG"])
-    chosen.update(_from_file(config or default_config or default_config_file(), must_exist=config is not None))
+    chosen.update(_from_file(_read_file(env, config, default_config), settings_table()))
     chosen.update(_from_env(env))
     chosen.update({key: _checked(settings_table()[key], value, _flag(key)) for key, value in flags.items()})
     settings = Settings(**chosen)
     _check_together(settings)
     return msgspec.structs.replace(settings, data=settings.data or default_data())
+
+
+def data_directory(flags: Mapping[str, Any], env: Mapping[str, str], config: Path | None = None) -> Path:
+    """Return where the log of such a server is, whatever else is wrong with its settings: one must be able to stop it.
+
+    Raises ConfigError when that cannot be told.
+    """
+    row = settings_table()["data"]
+    for value, source in ((flags.get(row.key), row.flag), (env.get(row.env), f"environment: {row.env}")):
+        if value:
+            return Path(_checked(row, value, source))
+    content = _read_file(env, config, None)
+    only = {key: value for key, value in content.values.items() if key == row.key}
+    found = _from_file(msgspec.structs.replace(content, values=only), {row.key: row})
+    return Path(found.get(row.key) or default_data())
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -77,21 +90,32 @@ def state_dir() -> Path:
     return Path(platformdirs.user_state_dir("moot", appauthor=False))
 
 
-def _from_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+class _File(msgspec.Struct, frozen=True):
+    """A TOML file as it is written."""
+
+    path: Path
+    values: dict[str, Any]
+
+
+def _read_file(env: Mapping[str, str], config: Path | None, default: Path | None) -> _File:
+    named = config or (Path(env["MOOT_CONFIG"]) if env.get("MOOT_CONFIG") else None)
+    path = named or default or default_config_file()
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            return _File(path, tomllib.load(file))
     except OSError as error:
-        if isinstance(error, FileNotFoundError | NotADirectoryError) and not must_exist:
-            return {}
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and named is None:
+            return _File(path, {})
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: a number may have too many digits
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    rows = settings_table()
-    for key in content:
+
+
+def _from_file(file: _File, rows: Mapping[str, Setting]) -> dict[str, Any]:
+    for key in file.values:
         if key not in rows:
-            raise ConfigError(f"{path}: there is no setting {key!r}{_nearest(key, list(rows))}")
-    return {key: _checked(rows[key], value, f"{path}: {key}") for key, value in content.items()}
+            raise ConfigError(f"{file.path}: there is no setting {key!r}{_nearest(key, list(rows))}")
+    return {key: _checked(rows[key], value, f"{file.path}: {key}") for key, value in file.values.items()}
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Any]:

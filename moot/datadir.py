@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from protocol.settings import Settings
-
 log = logging.getLogger("moot.supervisor")
 
 LOOKED_AT_S: Final = 0.5
@@ -20,12 +18,8 @@ class StartError(Exception):
     """The server cannot run; the text says why and what to do."""
 
 
-def prepare_directory(settings: Settings) -> Path:
-    """Return the data directory, made if need be, private to its owner; ``settings`` are those that were loaded.
-
-    Raises `StartError`.
-    """
-    directory = Path(settings.data)
+def prepare_directory(directory: Path) -> Path:
+    """Return the data directory ``directory``, made if need be, private to its owner. Raises `StartError`."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if directory.stat().st_mode & 0o077:  # it was there before; closing it to others is its owner's business

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from moot.config import load
+from moot.config import data_directory
 
 if TYPE_CHECKING:
     from broker.audit import Audit
@@ -333,7 +333,7 @@ def _alone(data: str | None) -> Iterator[Path]:
     from moot.datadir import locked, prepare_directory
 
     os.umask(0o077)
-    directory = prepare_directory(load({"data": data} if data else {}, os.environ, None))
+    directory = prepare_directory(_directory(data))
     if (owner := directory.stat().st_uid) != os.geteuid():  # the server could not open what we make
         raise Failed(f"{directory} belongs to another user; do this as that user: sudo -u '#{owner}' moot …")
     with locked(directory):
@@ -346,7 +346,7 @@ def _alone(data: str | None) -> Iterator[Path]:
 
 
 def _directory(data: str | None) -> Path:
-    return Path(load({"data": data} if data else {}, os.environ, None).data)
+    return data_directory({"data": data} if data else {}, os.environ)
 
 
 @contextlib.contextmanager

@@ -474,7 +474,7 @@ def serve(
     """
     logs.setup(settings.log_format)
     os.umask(0o077)
-    directory = prepare_directory(settings)
+    directory = prepare_directory(Path(settings.data))
     with locked(directory):
         identity = certificate.load(settings, directory)
         optional = frozenset(DEFAULTS.listen) if settings.listen == DEFAULTS.listen else frozenset()

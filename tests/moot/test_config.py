@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from moot.config import ConfigError, load
+from moot.config import ConfigError, data_directory, load
 from moot.table import parse_text, settings_table
 from protocol.settings import DEFAULTS
 
@@ -138,3 +138,24 @@ def test_every_setting_says_what_it_expects_and_accepts_its_own_default() -> Non
 @pytest.mark.parametrize("text", ['workers = """a\nb\tc"""', "x = " + "[" * 5000, f"workers = {'9' * 5000}"])
 def test_whatever_is_in_the_file_the_complaint_is_one_line(tmp_path: Path, text: str) -> None:
     assert wrong(config=toml(tmp_path, text)).isprintable()
+
+
+def test_where_the_log_is_can_be_told_whatever_else_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "moot.toml"
+    file.write_text('worker = 3\nmax_text = "many"\ndata = "/srv/tea"\n')
+    wrong = {"MOOT_MAX_LINE": "huge", "MOOT_NONSENSE": "1"}
+    assert data_directory({}, wrong, file) == Path("/srv/tea")
+    assert data_directory({}, {**wrong, "MOOT_CONFIG": str(file)}) == Path("/srv/tea")
+    assert data_directory({}, {**wrong, "MOOT_DATA": "/srv/env"}, file) == Path("/srv/env")
+    assert data_directory({"data": "/srv/flag"}, {"MOOT_DATA": "/srv/env"}, file) == Path("/srv/flag")
+
+
+def test_where_the_log_is_cannot_be_told_from_a_file_that_is_no_toml(tmp_path: Path) -> None:
+    file = tmp_path / "moot.toml"
+    file.write_text("data = \n")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        data_directory({}, {}, file)
+    assert data_directory({"data": "/srv/flag"}, {}, file) == Path("/srv/flag")
+    file.write_text("data = 3\n")
+    with pytest.raises(ConfigError, match="data: got 3, expected"):
+        data_directory({}, {}, file)

@@ -80,12 +80,12 @@ def test_a_log_that_is_none_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_the_data_directory_is_made_and_private(tmp_path: Path) -> None:
-    directory = prepare_directory(Settings(data=str(tmp_path / "a" / "b")))
+    directory = prepare_directory(tmp_path / "a" / "b")
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert list(directory.iterdir()) == []
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="choose another with --data DIR"):
-        prepare_directory(Settings(data=str(tmp_path / "file")))
+        prepare_directory(tmp_path / "file")
 
 
 def test_workers_are_one_a_core_unless_told() -> None:
@@ -221,7 +221,7 @@ def test_a_directory_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
-    prepare_directory(Settings(data=str(shared)))
+    prepare_directory(shared)
     assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
 
 
