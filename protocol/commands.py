@@ -11,6 +11,7 @@ from typing import Final
 
 from protocol import names, native
 from protocol.account_commands import ACCOUNT_COMMANDS
+from protocol.room_commands import ROOM_COMMANDS
 from protocol.text import clean
 from protocol.typed import NOWHERE as _NOWHERE
 from protocol.typed import Command, Context, Local, NewCmid, Parsed, Problem
@@ -184,12 +185,15 @@ def _join(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
         return _usage("join", "Which room?")
     if len(wanted) == 1 and wanted[0].startswith("@"):
         return _msg(wanted[0], ctx, new_cmid)
+    key = None
+    if len(wanted) > 1 and wanted[-1].lower().startswith("key="):
+        key = wanted.pop()[4:104] or None
     requests: list[native.Request] = []
     for text in wanted[:10]:  # more at once is a mistake, such as a sentence
         room = _room(text)
         if isinstance(room, Problem):
             return room
-        requests.append(native.Join(room=room))
+        requests.append(native.Join(room=room, key=key))
     return requests
 
 
@@ -300,7 +304,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("online", "[#ROOM]", "Show who is here, or who is in a room.", _online, ("who", "users")),
     Command("whois", "NICK", "Show what is known about somebody.", _whois),
     Command("rooms", "", "Show the rooms there are.", _rooms, ("list",)),
-    Command("join", "#ROOM", "Enter a room; it is made if there is none of that name.", _join, ("j",)),
+    Command("join", "#ROOM [key=KEY]", "Enter a room; it is made if there is none of that name.", _join, ("j",)),
     Command("leave", "[#ROOM] [REASON]", "Leave this room or another.", _leave, ("part",)),
     Command("topic", "[TEXT]", "Show or set what this room is about; - removes it.", _topic),
     Command("history", "[N]", f"Show the last N messages, at most {MAX_HISTORY}.", _history),
@@ -312,6 +316,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("unignore", "NICK", "Show again what somebody says.", _unignore),
     Command("motion", "on|off", "Let pictures move, or stand still (terminal client).", _motion),
     *ACCOUNT_COMMANDS,
+    *ROOM_COMMANDS,
     Command("clear", "", "Empty the screen; !clear does it too.", _clear),
     Command("time", "", "Show the server's time.", _time),
     Command("quit", "[REASON]", "Leave the chat.", _quit, ("exit", "q")),
@@ -338,7 +343,9 @@ def _unknown(word: str, ctx: Context) -> str:
     word = clean(word[:40], newlines=False)
     lower = word.lower()
     near = [name for name in known if lower and name.startswith(lower)]
-    near = near or difflib.get_close_matches(lower, known, 1, cutoff=0.65)
+    near = near or sorted(
+        difflib.get_close_matches(lower, known, 3, cutoff=0.7), key=lambda name: abs(len(name) - len(lower))
+    )  # letters that were mixed up rather than ones that are missing
     hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
     return f"There is no command /{word}. {hint} To say it as it is, begin with //"
 

@@ -37,6 +37,8 @@ class Local:
     | login | a nick, or "" for one's own: ask for its password, then log in |
     | password | "": ask for the old password and the new one |
     | drop | "": ask for the password, then delete the account |
+    | react | a number and an emoji: `room_commands.about` the messages shown, the last being 1 |
+    | redact | a number (0: one's own last) and maybe a reason: the same |
     | key | a file with a public key, or "" for the usual one: read it, then `Key` |
     """
 

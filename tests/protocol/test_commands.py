@@ -149,7 +149,7 @@ def test_in_no_room_a_line_says_how_to_get_into_one(line: str) -> None:
         ("/msg", "To whom? Type /msg NICK [TEXT]"),
         ("/msg #tea", "The text is missing. Type /msg NICK [TEXT]"),
         ("/reply", "The text for bob is missing. Type /reply TEXT"),
-        ("/join", "Which room? Type /join #ROOM"),
+        ("/join", "Which room? Type /join #ROOM [key=KEY]"),
         ("/whois", "Whom do you want to know about? Type /whois NICK"),
         ("/history 501", "“501” is not a number from 1 to 500. Type /history [N]"),
         ("/history x\x1b[2J", "“x[2J” is not a number from 1 to 500. Type /history [N]"),
@@ -235,7 +235,7 @@ def test_help_explains_one_command_by_any_of_its_names() -> None:
 def test_commands_are_completed_and_aliases_only_if_nothing_else_fits() -> None:
     assert complete("/no") == []
     assert complete("/ni") == ["/nick"]
-    assert complete("/MO") == ["/motion"]
+    assert complete("/MOT") == ["/motion"]
     assert complete("/t", TEA) == ["/time", "/topic", "/train"]
     assert complete("/ex") == ["/exit"]
     assert len(complete("/", TEA)) == len(COMMANDS) + 4
