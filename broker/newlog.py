@@ -17,7 +17,7 @@ from broker import chain, meta
 from broker.audit import Audit, connect
 from broker.chain import Columns
 from broker.log import Log, LogError
-from broker.placing import finish, kept_name, ready_name, remove, sync
+from broker.placing import READY, finish, kept_name, ready_name, remove, sync
 
 
 class NewLogError(Exception):
@@ -190,6 +190,8 @@ def restored(source: Path, log: Path) -> tuple[int, Path]:
     """
     if source.exists() and log.exists() and source.samefile(log):
         raise NewLogError(f"{source} is the log that is to be replaced; name a backup")
+    for copy_cut_off in log.parent.glob(f".{log.name}.*{READY}.*"):  # by a kill; nobody else restores here now
+        copy_cut_off.unlink(missing_ok=True)
     ready = ready_name(log)
     with placed(ready, replace=False) as made:
         messages = copy(source, made, live=False, verify=True)

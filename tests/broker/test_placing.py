@@ -132,6 +132,18 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_log_or_the_new_one(
     assert outcomes == {False, True}
 
 
+def test_a_restore_removes_the_copies_of_those_that_were_killed(backup: Path, tmp_path: Path) -> None:
+    log, step = tmp_path / "data" / "moot.db", 0
+    log.parent.mkdir()
+    ended_well(log)
+    hidden = 0
+    while killed(step, lambda: restored(backup, log)):
+        hidden = max(hidden, len(list(log.parent.glob(".moot.db.*"))))
+        step += 1
+    assert hidden > 0
+    assert not list(log.parent.glob(".moot.db.*"))
+
+
 def test_a_restored_log_takes_the_place_of_the_old_one_and_nothing_of_it(backup: Path, tmp_path: Path) -> None:
     log = tmp_path / "moot.db"
     after_a_crash(log)
