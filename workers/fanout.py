@@ -126,8 +126,8 @@ class Scattering:
                 of: tuple[object, ...] = (nick, reason)
             case native.Renamed(old=old, nick=nick):
                 of = (old, nick, "")
-            case native.Changed(who=who):
-                of = (who,)
+            case native.Changed(who=who):  # whose roles are not the same in each room
+                of = (who.nick, who.color, who.away, who.name, who.account, who.bot, who.admin)
             case _:
                 self.forget()
                 return []

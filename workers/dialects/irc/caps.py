@@ -32,17 +32,22 @@ def _sts(settings: Settings, peer: Peer) -> str | None:
 
 
 CAPS: Final[tuple[Cap, ...]] = (
+    Cap("account-notify", "who shares a channel hears who logs in and out", letter="u"),
     Cap("away-notify", "who shares a channel hears who goes away and comes back", letter="a"),
     Cap("batch", "messages that belong together say so"),
     Cap("cap-notify", "implied by version 302; the list does not change while one is connected"),
+    Cap("chghost", "who shares a channel hears of another host, which comes with logging in and out", letter="c"),
     Cap("draft/chathistory", "CHATHISTORY; nothing earlier is sent on joining"),
     Cap("draft/no-implicit-names", "no list of names on joining"),
+    Cap("draft/pre-away", "AWAY may come before registration"),
     Cap("echo-message", "one's own messages come back, as they were stored"),
-    Cap("extended-join", "JOIN tells account (none yet: *) and real name", letter="j"),
+    Cap("extended-join", "JOIN tells account (none: *) and real name", letter="j"),
+    Cap("extended-monitor", "of those on the MONITOR list one hears what one hears of those in one's channels"),
     Cap("labeled-response", "answers carry the label of the question"),
     Cap("message-tags", "messages carry their msgid; tags of clients are not passed on (CLIENTTAGDENY=*)", letter="m"),
     Cap("multi-prefix", "all signs of a member are shown, not only the highest"),
     Cap("server-time", "messages carry the time at which they were stored", letter="t"),
+    Cap("setname", "who shares a channel hears of another real name", letter="n"),
     Cap("standard-replies", "errors that no numeric has come as FAIL"),
     Cap("sts", "tells where and for how long to come with TLS alone, if `sts_port` is set", offer=_sts, asked=False),
     Cap("userhost-in-names", "lists of names have nick!user@host"),

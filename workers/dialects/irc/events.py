@@ -11,7 +11,7 @@ from protocol import moderation, native
 from protocol.moderation import Change, Invited, Modes
 from protocol.msgids import msgid
 from protocol.native import Event, Msg
-from workers.dialects.irc import mapping
+from workers.dialects.irc import changes, mapping
 from workers.dialects.irc.lines import MAX_BODY, body, encode, split
 from workers.dialects.irc.mapping import NOBODY, Host
 from workers.dialects.irc.turns import Line, tagged
@@ -32,7 +32,7 @@ def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
         case Msg():
             return message(event, host, flags, epoch)
         case native.Joined(room=room, who=who):
-            away = away_line(who, host) if "a" in flags and who.away is not None else []
+            away = changes.away(who, host) if "a" in flags and who.away is not None else []
             return [join_line(room, who, host, flags), *role_lines(room, who, host), *away]
         case native.Left(nick=nick, reason=reason, quit=True):
             said = reason if reason.startswith(_UNASKED) else f"Quit: {reason}"
@@ -48,8 +48,8 @@ def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
             return mode_lines(event, host)
         case Invited(by=by, nick=nick, room=room):
             return [("", body(host.mask(by, event.by_account), "INVITE", nick, room))] if "i" in flags else []
-        case native.Changed(who=who):
-            return away_line(who, host) if "a" in flags else []
+        case native.Changed(who=who, was=was):
+            return changes.lines(who, was, host, flags)
         case native.Notice(text=text):
             return [("", body(host.name, "NOTICE", NOBODY, line)) for line in text.split("\n")]
         case _:
@@ -73,10 +73,6 @@ def mode_lines(event: Modes, host: Host) -> list[Line]:
     limit = MAX_BODY - len(f":{source} MODE {event.room} ".encode("utf-8", "replace"))
     told = mapping.modestrings(mapping.steps(event.changes), limit, MODES_SHOWN)
     return [("", body(source, "MODE", event.room, *params)) for params in told]
-
-
-def away_line(who: native.Person, host: Host) -> list[Line]:
-    return [("", body(host.mask(who.nick, who.account), "AWAY", *(() if who.away is None else (who.away or "away",))))]
 
 
 def message(msg: Msg, host: Host, flags: str, epoch: str) -> list[Line]:

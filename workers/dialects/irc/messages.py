@@ -1,4 +1,4 @@
-"""Saying something: PRIVMSG, NOTICE, TAGMSG, AWAY.
+"""Saying something: PRIVMSG, NOTICE, TAGMSG.
 
 A NOTICE is answered with no error at all, for a program might answer that again.
 """
@@ -114,9 +114,3 @@ def _ask_fun(irc: "Irc", turn: "Turn", target: str, request: native.Fun) -> None
 
 def tagmsg(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     """Nothing is left of it: all tags of clients are denied, as 005 says."""
-
-
-def away(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    text = plain(params[0]).strip() if params else ""
-    number = "306" if text else "305"
-    irc.ask(turn, native.Away(text=text or None), lambda _ok: irc.reply(turn, number))

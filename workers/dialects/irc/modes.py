@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import names, native
 from protocol.native import Event
-from workers.dialects.irc.mapping import is_channel, room, same_nick
+from workers.dialects.irc import presence
+from workers.dialects.irc.mapping import is_channel, room
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -14,7 +15,6 @@ ROLE_MODES: Final = "qaohv"
 LIST_MODES: Final = "b"
 CHANNEL_MODES: Final = "bn"
 CHANMODES: Final = "b,,,n"
-USER_MODES: Final = "o"
 FIXED: Final = "+n"  # who is not in a room cannot speak there
 
 
@@ -23,21 +23,7 @@ def mode(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     if is_channel(target):
         _channel_mode(irc, turn, target, changes)
     else:
-        _user_mode(irc, turn, target, changes)
-
-
-def _user_mode(irc: "Irc", turn: "Turn", target: str, changes: tuple[str, ...]) -> None:
-    if same_nick(target, irc.nick):
-        if not changes:
-            irc.reply(turn, "221", "+")
-        elif set(changes[0]) - set("+-" + USER_MODES):
-            irc.reply(turn, "501")
-        return
-
-    def answered(event: Event) -> None:
-        irc.reply(turn, "502") if isinstance(event, native.Profile) else irc.reply(turn, "401", target)
-
-    irc.ask(turn, native.Whois(nick=target), answered)
+        presence.mode(irc, turn, target, changes)
 
 
 def _channel_mode(irc: "Irc", turn: "Turn", target: str, changes: tuple[str, ...]) -> None:

@@ -1,14 +1,16 @@
-"""Asking about people: WHO with WHOX, WHOIS, USERHOST, ISON."""
+"""Asking about people: WHO with WHOX, WHOIS, WHOWAS, USERHOST, ISON."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from protocol import names, native
 from protocol.native import Event
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
-from workers.dialects.irc.mapping import USERNAME, is_channel, prefix, room, signs
+from workers.dialects.irc.mapping import USERNAME, is_channel, prefix, room, same_nick, signs
+from workers.dialects.irc.presence import BOT
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_USERHOST: Final = 5
 MAX_ISON: Final = 32
+MAX_WHOWAS: Final = 4  # nicks of one WHOWAS
+MOST_PAST: Final = 20  # who had one of them
 _FIELDS: Final = "tcuihsnflar"  # of WHOX, "in the order specified"
 _NO_ADDRESS: Final = "255.255.255.255"  # "when the server refuses to disclose the IP address"
 
@@ -35,20 +39,23 @@ class _Who:
     signs: str = ""
     account: str | None = None
     admin: bool = False
+    bot: bool = False
 
 
 def who(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     mask = params[0] if params and params[0] else "*"
     fields, token = _whox(params[1] if len(params) > 1 else "")
 
+    only_admins = len(params) > 1 and "o" in params[1].partition("%")[0]
+
     def tell(found: list[_Who]) -> None:
         for one in found:
+            if only_admins and not one.admin:
+                continue
             turn.lines.append(("", _line(irc, one, fields, token)))
         irc.reply(turn, "315", mask)
 
-    if len(params) > 1 and params[1] == "o":  # operators only
-        tell([])
-    elif is_channel(mask):
+    if is_channel(mask):
         _who_channel(irc, turn, mask, tell)
     elif mask in ("0", "*") or "*" in mask or "?" in mask:
         everybody = mask == "0"
@@ -92,6 +99,7 @@ def _of_person(person: native.Person, channel: str = "*", signs: str = "") -> _W
         signs=signs,
         account=person.account,
         admin=person.admin,
+        bot=person.bot,
     )
 
 
@@ -110,6 +118,7 @@ def _one(irc: "Irc", event: Event) -> list[_Who]:
             signs(event.roles.get(channel, []), every=every),
             event.account,
             event.admin,
+            event.bot,
         )
     ]
 
@@ -124,7 +133,7 @@ def _whox(asked: str) -> tuple[str, str]:
 
 def _line(irc: "Irc", one: _Who, fields: str, token: str) -> str:
     server, host = irc.host.name, irc.host.of(one.account)
-    flags = ("G" if one.away else "H") + ("*" if one.admin else "") + one.signs
+    flags = ("G" if one.away else "H") + ("*" if one.admin else "") + one.signs + (BOT if one.bot else "")
     if not fields:
         return body(server, "352", irc.me, one.channel, USERNAME, host, server, one.nick, flags, f"0 {one.name}")
     values = {
@@ -165,9 +174,58 @@ def _tell_profile(irc: "Irc", turn: "Turn", person: native.Profile) -> None:
     irc.reply(turn, "312", nick, host, irc.host.network)
     if person.away is not None:
         irc.reply(turn, "301", nick, person.away)
+    if person.account is not None:
+        if same_nick(person.account, nick):
+            irc.reply(turn, "307", nick)
+        irc.reply(turn, "330", nick, person.account)
+    if person.admin:
+        irc.reply(turn, "313", nick)
+    if person.bot:
+        irc.reply(turn, "335", nick)
+    if person.secure:
+        irc.reply(turn, "671", nick)
+    if person.certfp is not None:
+        irc.reply(turn, "276", nick, f"has client certificate fingerprint {person.certfp}")
+    if person.address is not None:
+        irc.reply(turn, "378", nick, f"is connecting from *@{person.address} {person.address}")
     if client := " ".join(filter(None, (person.client, person.dialect and f"({person.dialect})"))):
         irc.reply(turn, "320", nick, f"is here with {client}")
     irc.reply(turn, "317", nick, str(person.idle), str(person.since // 1000))
+
+
+def whowas(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
+    wanted = [nick for nick in dict.fromkeys((params[0] if params else "").split(",")) if nick][:MAX_WHOWAS]
+    if not wanted:
+        irc.reply(turn, "431")
+        return
+    count = params[1] if len(params) > 1 else ""
+    limit = int(count) if count.isascii() and count.isdigit() and 0 < len(count) < 4 else 0
+    left = len(wanted)
+
+    def teller(nick: str) -> Callable[[Event], None]:
+        def answered(event: Event) -> None:
+            nonlocal left
+            left -= 1
+            _tell_past(irc, turn, nick, event.people if isinstance(event, native.People) else [])
+            if not left:
+                irc.reply(turn, "369", params[0])
+
+        return answered
+
+    for nick in wanted:
+        most = min(limit, MOST_PAST) or MOST_PAST  # "If <count> is non-positive, a full search is done"
+        irc.ask(turn, native.Was(nick=nick, limit=most), teller(nick))
+
+
+def _tell_past(irc: "Irc", turn: "Turn", nick: str, people: list[native.Person]) -> None:
+    for person in people:
+        irc.reply(turn, "314", person.nick, USERNAME, irc.host.of(person.account), "*", person.name or person.nick)
+        if person.account is not None:
+            irc.reply(turn, "330", person.nick, person.account)
+        left = datetime.fromtimestamp((person.until or 0) // 1000, UTC)
+        irc.reply(turn, "312", person.nick, irc.host.name, f"{left:%Y-%m-%d %H:%M:%S} UTC")
+    if not people:
+        irc.reply(turn, "406", nick)
 
 
 # --- USERHOST, ISON

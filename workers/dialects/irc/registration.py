@@ -27,6 +27,7 @@ class Introduction:
     nick: str = ""
     user: str = ""
     realname: str = ""
+    away: str | None = None
     negotiating: bool = False  # "the server MUST not complete registration until the client sends a CAP END command"
     version: int = 0  # of CAP LS, the highest
 
@@ -39,7 +40,8 @@ def knock(irc: "Irc", turn: "Turn") -> None:
     if irc.stage is not Stage.NAMELESS or not (intro.nick and intro.user) or intro.negotiating:
         return
     irc.stage = Stage.KNOCKING
-    hello = native.Hello(nick=intro.nick, name=intro.realname[: native.MAX_PERSON] or None)
+    away = None if intro.away is None else intro.away[: native.MAX_REMARK]
+    hello = native.Hello(nick=intro.nick, name=intro.realname[: native.MAX_PERSON] or None, away=away)
 
     def answered(event: Event) -> None:
         if isinstance(event, native.Welcome):

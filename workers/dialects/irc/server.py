@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 from protocol import native
 from protocol.names import MAX_NICK
 from protocol.native import Event
+from workers.dialects.irc import monitor, presence
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.mapping import CHANNELLEN, PREFIX
-from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES, USER_MODES
+from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -25,6 +26,7 @@ def isupport(irc: "Irc") -> list[str]:
     """Return the tokens of 005, which are true."""
     return [
         f"AWAYLEN={AWAYLEN}",
+        f"BOT={presence.BOT}",
         "CASEMAPPING=ascii",
         f"CHANLIMIT=#:{irc.settings.max_rooms_each}",
         f"CHANMODES={CHANMODES}",
@@ -34,7 +36,9 @@ def isupport(irc: "Irc") -> list[str]:
         "CLIENTTAGDENY=*",
         "ELIST=MNU",
         "MODES=1",
+        f"MONITOR={monitor.LIMIT}",
         "MSGREFTYPES=msgid,timestamp",
+        f"NAMELEN={native.MAX_PERSON}",
         f"NETWORK={_token(irc.host.network)}",
         f"NICKLEN={MAX_NICK}",
         f"PREFIX={PREFIX}",
@@ -57,7 +61,7 @@ def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
     irc.reply(turn, "001", f"Welcome to the {irc.host.network} network, {irc.mask}")
     irc.reply(turn, "002", f"Your host is {irc.host.name}, running version moot-{event.version}")
     irc.reply(turn, "003", f"This server was created with moot {event.version}")
-    irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", USER_MODES, CHANNEL_MODES, LIST_MODES)
+    irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", presence.USER_MODES, CHANNEL_MODES, LIST_MODES)
     _tell_isupport(irc, turn)
     _tell_users(irc, turn, event.people, event.rooms)
     _tell_motd(irc, turn)

@@ -17,9 +17,10 @@ from protocol import native
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
 from workers.dialects import UNKNOWN, Item, Peer, Personal
-from workers.dialects.irc import caps, errors, events, registration
+from workers.dialects.irc import caps, errors, events, monitor, registration
 from workers.dialects.irc.lines import LineReader, Message, Unreadable, body, clip, parse
 from workers.dialects.irc.mapping import NOBODY, Host, same_nick
+from workers.dialects.irc.monitor import Monitor
 from workers.dialects.irc.numerics import TEXTS
 from workers.dialects.irc.pulse import Pulse
 from workers.dialects.irc.table import TABLE, Command
@@ -64,6 +65,8 @@ class Irc(Personal):
         self.nick = ""  # as accepted
         self.account: str | None = None  # None: a guest
         self.admin = False  # of the server
+        self.modes: set[str] = set()  # of oneself, as letters; see `presence`
+        self.monitor = Monitor()
         self.intro = registration.Introduction()
         self.caps: frozenset[str] = frozenset()
         self.flags = ""  # those of the capabilities that change what rooms hear
@@ -162,6 +165,7 @@ class Irc(Personal):
                     return False
                 self.nick = nick
             case native.Changed(who=who):
+                self.monitor.seen(who)
                 return not same_nick(who.nick, self.nick)
         return True
 
@@ -334,6 +338,8 @@ class Irc(Personal):
             case native.Error(text=text):
                 self.stage = Stage.LEAVING  # those without a question end the connection
                 self.say(turn, "ERROR", f"Closing link: {text}")
+            case native.Watched():
+                monitor.told(self, turn, event)
             case native.Notice(text=text):
                 for line in text.split("\n"):
                     self.say(turn, "NOTICE", self.me, line)

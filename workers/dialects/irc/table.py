@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from workers.dialects.irc import channels, history, messages, modes, people, registration, server
+from workers.dialects.irc import channels, history, messages, modes, monitor, people, presence, registration, server
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -33,7 +33,9 @@ class Command:
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("ADMIN", "[server]", "Who runs this server.", server.admin, local=True),
     Command("AUTHENTICATE", "mechanism", "Fails: there are no accounts yet.", registration.authenticate, 1, True, True),
-    Command("AWAY", "[text]", "Tell others that you are away; without a text, that you are back.", messages.away),
+    Command(
+        "AWAY", "[text]", "Tell others that you are away; without a text, that you are back.", presence.away, 0, True
+    ),
     Command("CAP", "LS|LIST|REQ|END [...]", "Negotiate capabilities.", registration.cap, 1, True, True),
     Command(
         "CHATHISTORY",
@@ -52,6 +54,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("LIST", "[channel,...] [>n,<n,mask,!mask]", "List the channels.", channels.list_),
     Command("LUSERS", "", "Count people and channels.", server.lusers),
     Command("MODE", "target [modes]", "Show modes; nobody may change them yet.", modes.mode, 1, local=True),
+    Command("MONITOR", "+|-|C|L|S [nick,...]", "Be told when people come and go.", monitor.monitor, 1, local=True),
     Command("MOTD", "[server]", "Show the message of the day.", server.motd, local=True),
     Command("NAMES", "[channel,...]", "Show who is in channels you are in.", channels.names_),
     Command("NICK", "nick", "Take a nick.", registration.nick, 0, True),
@@ -68,6 +71,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("QUIT", "[reason]", "Go.", registration.quit_, 0, True),
     Command("REHASH", "", "Refused: settings are read again where the server runs.", server.operate, local=True),
     Command("RESTART", "", "Refused: a server is renewed where it runs.", server.operate, local=True),
+    Command("SETNAME", "realname", "Take another real name.", presence.setname, 1),
     Command("SQUIT", "server [reason]", "Refused: there are no other servers.", server.link, 1, local=True),
     Command("STATS", "query [server]", "`u`: how long the server is up; `o`: its admins.", server.stats, 1, local=True),
     Command("SUMMON", "user", "Disabled.", server.summon, local=True),
@@ -81,6 +85,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("VERSION", "[server]", "Show the version and what is supported.", server.version, local=True),
     Command("WHO", "[mask [%fields[,token]]]", "List people, of a channel or by nick; WHOX.", people.who),
     Command("WHOIS", "[server] nick", "Show what is known about somebody.", people.whois),
+    Command("WHOWAS", "nick,... [count]", "Show who had a nick lately.", people.whowas),
 )
 
 TABLE: Final = {command.name: command for command in COMMANDS}
