@@ -31,7 +31,10 @@ class Proof:
 
     def answer(self, challenge: str) -> accounts.Sasl | None:
         """Return the request that answers ``challenge``; None: there is nothing to answer it with."""
-        return None if self.sign is None else accounts.Sasl(data=self.sign(challenge), remember=True)
+        try:
+            return None if self.sign is None else accounts.Sasl(data=self.sign(challenge), remember=True)
+        except ValueError:  # it wants something else signed
+            return None
 
     def __repr__(self) -> str:
         return f"Proof({self.account!r}, …)"  # secrets must not get into a log

@@ -18,10 +18,13 @@ from client import trust
 from client.address import Address, parse_address
 from client.dial import dial
 from client.feed import Feed
+from client.identity import Proof
+from client.logins import Logins, Pass
 from client.session import (
     Answer,
     Entered,
     Failed,
+    Identified,
     Message,
     Offline,
     Online,
@@ -43,6 +46,7 @@ BACKOFF_S: Final = 0.5, 1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0
 """The longest delays before the first attempt, the second …; all later ones have the last. A server that replaces a
 process is there again within a second or two: attempts in that time must not push the next one far away."""
 AT_ONCE_S: Final = 0.05  # the longest delay when the server says that we can come back at once
+READ_S: Final = 3.0  # how far one has read is told at most so often
 BACKLOG: Final = 10_000  # unread updates or messages above which the socket is not read, unless an answer is awaited
 _READ_BYTES: Final = 64 * 1024
 _FAILED: Final = re.compile(r"\[Errno (\d+)\] Connect call failed")
@@ -80,16 +84,22 @@ def connect(
     rooms: Iterable[str] = ("#lobby",),
     any_nick: bool = False,
     token: str | None = None,
+    password: str | None = None,
     color: str | None = None,
     client: str = "",
 ) -> "Chat":
     """Return a `Chat` for `async with`, which enters ``rooms`` of the server at ``address`` ("host" or "host:port").
 
-    ``any_nick``: when ``nick`` is taken, be the free one that the server offers. Raises ValueError for a bad address.
-    Entering raises `ChatError` when the server cannot be reached or refuses; later losses are repaired silently.
+    ``any_nick``: when ``nick`` is taken, be the free one that the server offers.
+    ``password``: of the account that ``nick`` belongs to.
+    Raises ValueError for a bad address. Entering raises `ChatError` when the server cannot be reached or refuses; later
+    losses are repaired silently.
     """
     session = Session(nick, rooms, token=token, color=color, client=client, any_nick=any_nick)
-    return Chat(parse_address(address, port), session)
+    credentials = Pass(Logins(None))
+    if password is not None:
+        credentials.use(Proof(nick, password=password))
+    return Chat(parse_address(address, port), session, credentials=credentials)
 
 
 class Chat:
@@ -103,6 +113,7 @@ class Chat:
         patient: bool = False,
         keeper: Keeper | None = None,
         known: Known | None = None,
+        credentials: Pass | None = None,  # default: one comes as a guest; logins last as long as this chat
         ping_s: float = PING_S,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -110,6 +121,10 @@ class Chat:
         self.session = session
         self._keeper = keeper
         self._servers = known or trust.default()
+        self.credentials = credentials or Pass(Logins(None))
+        self._identity = ""  # of the server, as of the last connection
+        self._private = False  # nobody on the way to it can read along
+        self._reading: asyncio.TimerHandle | None = None  # tells what was read
         self._said = ""  # of the last connection
         self._flushing = False  # at the end of this turn of the loop
         self._patient = patient  # keep trying also when the first attempt fails, and do not wait for it
@@ -232,6 +247,8 @@ class Chat:
             self._dispatch(update)
         if self.session.retry_after is not None and self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(self.session.retry_after, self._retry_now)
+        if self.session.has_read and self._reading is None:
+            self._reading = asyncio.get_running_loop().call_later(READ_S, self._tell_read)
 
     def flush_soon(self) -> None:
         """Flush at the end of this turn of the loop: all that is said in it is kept and written at once."""
@@ -282,6 +299,7 @@ class Chat:
         if task is None:
             return
         if self.session.online:
+            self.session.tell_read()
             self.session.request(native.Quit(reason=reason))
             self.flush()
             await asyncio.wait([task], timeout=GOODBYE_S)
@@ -343,6 +361,8 @@ class Chat:
                     for msg in messages:
                         self._hear(msg, False)
                 self._known.add(room)
+            case Identified():
+                self._note_identity(update)
             case Online():
                 self._attempt = 0
                 self._offline = None
@@ -351,6 +371,13 @@ class Chat:
                 self._retry_off()
         self._updates.put(update)
         self._note_ready()
+
+    def _note_identity(self, update: Identified) -> None:
+        """Keep what proves the account from now on, or let go of what does not any more."""
+        if update.account is None:
+            self.credentials.lost(self._identity, update.spent)
+        elif problem := self.credentials.won(self._identity, update.account, update.token):
+            self._updates.put(Said(problem))
 
     def _hear(self, msg: native.Msg, ours: bool) -> None:
         if self._own or not (ours or msg.nick == self.session.nick):
@@ -415,6 +442,10 @@ class Chat:
             self._dispatch(Said(said))
         self._writer, self._said = writer, said
         self._silent = self._paused = False
+        self._identity = self._servers.identity(self.address)
+        self._private = self._servers.is_loopback(self.address) or writer.get_extra_info("ssl_object") is not None
+        # A token that is told to whoever listens is nobody's secret any more; the server would not take it either.
+        self.session.proof = self.credentials.proof(self._identity) if self._private else None
         pinger = asyncio.create_task(self._ping(writer))
         hello = asyncio.get_running_loop().call_later(HELLO_S, self._check_hello, writer)
         try:
@@ -474,6 +505,11 @@ class Chat:
                 self._pings.add(self.session.request(native.Ping()))
                 self.flush()
 
+    def _tell_read(self) -> None:
+        self._reading = None
+        self.session.tell_read()
+        self.flush()
+
     def _retry_now(self) -> None:
         self._retry = None
         self.session.retry()
@@ -487,6 +523,8 @@ class Chat:
     def _end(self, error: ChatError | None) -> None:
         """Tell everybody who waits that nothing more comes."""
         self._retry_off()
+        if self._reading is not None:
+            self._reading.cancel()
         gone = self._gone = error or self._gone
         for future in self._answers.values():
             if not future.done():

@@ -16,6 +16,7 @@ from client.address import Address
 from protocol.pins import parse_pin
 
 CA: Final = "ca"  # known to have a certificate that is valid as usual, whatever its key
+PLAIN: Final = "plain"  # has shown no key
 NAME: Final = "known_servers"
 _HEAD: Final = "# The keys of moot servers, one a line; `moot forget HOST:PORT` takes a server away.\n"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -40,7 +41,7 @@ class Known:
         An invitation goes before what is known, but the two must not contradict each other: whoever sends invitations
         need not be who runs the server.
         """
-        known, invited = self._known(address), self._invited.get(_server(address))
+        known, invited = self._known(address), self._invited.get(server_name(address))
         if invited is not None and known not in (None, CA, invited):
             raise Untrusted(
                 f"The invitation to {address} names a key that it did not have before.\n"
@@ -51,19 +52,26 @@ class Known:
 
     def is_loopback(self, address: Address) -> bool:
         """Whether the server is on this machine, or at the near end of a tunnel."""
-        return _server(address).startswith("localhost:")
+        return server_name(address).startswith("localhost:")
+
+    def identity(self, address: Address) -> str:
+        """Return the name under which secrets for the server are kept: its address, and what it is known by.
+
+        Raises Untrusted when that cannot be told.
+        """
+        return f"{server_name(address)} {self.expected(address) or PLAIN}"
 
     def is_invited(self, address: Address) -> bool:
         """Whether an invitation names its key."""
-        return _server(address) in self._invited
+        return server_name(address) in self._invited
 
     def invite(self, address: Address, pin: str) -> None:
         """Take no other key there while this program runs; it is remembered when the server has shown it."""
-        self._invited[_server(address)] = pin
+        self._invited[server_name(address)] = pin
 
     def learn(self, address: Address, what: str) -> str:
         """Remember a pin, or `CA`. Return what people should know, mostly nothing."""
-        server = _server(address)
+        server = server_name(address)
         with contextlib.suppress(Untrusted):  # what cannot be read may be added to
             if self._known(address) == what:
                 return ""
@@ -80,7 +88,7 @@ class Known:
 
     def forget(self, address: Address) -> bool:
         """Know the server no more; return whether it was known. Raises OSError."""
-        server = _server(address)
+        server = server_name(address)
         known = self._memory.pop(server, None) is not None
         lines = self._lines()
         kept = [line for line in lines if line.split()[:1] != [server]]
@@ -112,7 +120,7 @@ class Known:
 
     def _known(self, address: Address) -> str | None:
         """Raises Untrusted when that cannot be told."""
-        server = _server(address)
+        server = server_name(address)
         try:
             lines = self._lines()
         except OSError as error:
@@ -138,7 +146,7 @@ class Known:
             return []
 
 
-def _server(address: Address) -> str:
+def server_name(address: Address) -> str:
     """Return the name a server is known by; all of this machine's are one."""
     host = address.host.lower().rstrip(".")
     return str(Address("localhost" if host in _LOOPBACK else host, address.port))
