@@ -10,16 +10,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Annotated, Final
 
+import apsw
 import msgspec
 from msgspec import Meta, Struct
 
-from broker import rows
+from broker import redactions, rows
 from broker.audit import Audit
 from broker.chain import Columns
 from broker.newlog import Conflict, Writer
 from broker.verify import Damage, Room, Row
-from protocol import names
-from protocol.native import Anim, Cmid, Kind
+from protocol import names, tags
+from protocol.moderation import Role
+from protocol.native import Anim, Cmid, Kind, Tags
 
 FORMAT: Final = 1
 MAX_LINE: Final = 4 << 20  # bytes; the longest message needs less than a quarter
@@ -69,6 +71,16 @@ class Message(_Line, frozen=True, kw_only=True):
     reply: int | None = None
     cmd: str | None = None
     anim: Anim | None = None
+    account: str | None = None
+    bot: bool = False
+    tags: Tags = {}
+    audience: Role | None = None
+    reason: str | None = None
+    redacted: bool = False  # taken back: its text is not told
+    msgid: Annotated[str, Meta(max_length=200)] | None = None
+    reply_id: Annotated[str, Meta(max_length=200)] | None = None
+    own: bool = False
+    peer: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
 
 
 class End(_Line, frozen=True):
@@ -82,6 +94,7 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Header | RoomLine | Message | End] = msgspec.json.Decoder(
     Header | RoomLine | Message | End
 )
+_EXTRAS: Final = rows.Extra.__struct_fields__  # which `Message` has as well
 _extra: msgspec.json.Decoder[rows.Extra] = msgspec.json.Decoder(rows.Extra)
 
 
@@ -90,6 +103,7 @@ def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
 
     ``wanted``: tells from a room's name whether it is exported. Raises `OSError`, `AuditError`.
     """
+    redacted = _redacted(audit)
     items = audit.rows()
     first = list(itertools.islice(items, 1))  # nothing is yielded of what turns out to be no log
     yield _encoder.encode(Header(format=FORMAT, epoch=audit.epoch)) + b"\n"
@@ -105,7 +119,7 @@ def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
             topic = room.topic if room.last is not None else None
             yield _encoder.encode(RoomLine(room=room.name, pruned=room.pruned, topic=topic)) + b"\n"
         if isinstance(item, Row):
-            line = _line(room.name, item.columns)
+            line = _line(room.name, item.columns, hidden=item.columns[0] in redacted.get(room.name, ()))
             if line is None:
                 seq = item.columns[0]
                 audit.add(Damage("it was written by another version, which knew more parts", room.name, seq, seq))
@@ -115,8 +129,23 @@ def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
     yield _encoder.encode(End(rooms=count_rooms, messages=count)) + b"\n"
 
 
-def _line(room: str, columns: Columns) -> bytes | None:
-    """Return a message as a line; None when a part of it would be lost."""
+def _redacted(audit: Audit) -> dict[str, set[int]]:
+    """Return which messages of each room were taken back, before the first of them is exported."""
+    try:
+        found = redactions.of_log(audit.connection)
+    except apsw.Error:  # SQLite cannot read all of it: so it is read as it will be exported, once more
+        found = {}
+        with Audit(audit.path, live=audit.live) as before:
+            for item in before.rows():
+                if isinstance(item, Row) and item.columns[5] == redactions.KIND:
+                    extra = item.columns[7]
+                    seq = redactions.target(extra.encode() if extra is not None else None)
+                    found.setdefault(item.room.id, set()).update(() if seq is None else (seq,))
+    return {room.name: found.get(room.id, set()) for room in audit.rooms.values()}
+
+
+def _line(room: str, columns: Columns, *, hidden: bool) -> bytes | None:
+    """Return a message as a line; None when a part of it would be lost. ``hidden``: it was taken back."""
     seq, time, sender, cmid, nick, kind, text, packed = columns
     try:
         extra = rows.Extra() if packed is None else _extra.decode(packed)
@@ -124,6 +153,8 @@ def _line(room: str, columns: Columns) -> bytes | None:
         return None
     if packed is not None and rows.packed(extra) != packed:
         return None
+    if hidden:
+        text, extra = "", msgspec.structs.replace(extra, cmd=None, anim=None, tags={}, redacted=True)
     message = Message(
         room=room,
         seq=seq,
@@ -133,10 +164,7 @@ def _line(room: str, columns: Columns) -> bytes | None:
         cmid=cmid,
         kind=kind,  # type: ignore[arg-type]  # as it was written
         text=text,
-        to=extra.to,
-        reply=extra.reply,
-        cmd=extra.cmd,
-        anim=extra.anim,
+        **{name: getattr(extra, name) for name in _EXTRAS},
     )
     return _encoder.encode(message) + b"\n"
 
@@ -205,7 +233,9 @@ class Importer:
         if _CONTROLS.search(line.text) or _CONTROLS.search(line.nick) or line.nick.split() != [line.nick]:
             raise ImportFailed("expected a nick and a text without control characters")
         self._last = line.seq
-        extra = rows.Extra(to=line.to, reply=line.reply, cmd=line.cmd, anim=line.anim)
+        extra = rows.Extra(**{name: getattr(line, name) for name in _EXTRAS})
+        if wrong := tags.fault(line.tags):
+            raise ImportFailed(wrong)
         packed = None if extra == rows.Extra() else rows.packed(extra)
         sender = bytes.fromhex(line.sender)
         self._writer.message((line.seq, line.time, sender, line.cmid, line.nick, line.kind, line.text, packed))

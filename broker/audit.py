@@ -37,7 +37,7 @@ class Audit:
     def __init__(self, path: Path, *, live: bool) -> None:
         """Open it. ``live``: a server has it open. Raises `AuditError`."""
         self.path = path
-        self._live = live
+        self.live = live
         self.progress: Progress = lambda done, total: None
         self._closing = contextlib.ExitStack()
         self.notes: list[str] = []
@@ -62,9 +62,9 @@ class Audit:
         if not head:
             raise AuditError(f"the log {self.path} is empty; there is nothing to read")
         size = page_bytes(head)
-        self.connection = connect(self.path, live=self._live)
+        self.connection = connect(self.path, live=self.live)
         self._closing.callback(self.connection.close)
-        if self._live:
+        if self.live:
             try:  # from here on no page that we read can change
                 self.connection.execute("BEGIN")
                 self.connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
@@ -83,7 +83,7 @@ class Audit:
                     f"{self.wal.dropped} sound frames behind it"
                 )
             )
-        if self.wal.unfinished and not self._live:
+        if self.wal.unfinished and not self.live:
             self.notes.append(
                 "the write-ahead log ends with a transaction that is not whole: a crash cut it off before it was "
                 "acknowledged, or its last frame is damaged"
@@ -104,7 +104,7 @@ class Audit:
         except FileNotFoundError:
             return None, WalFile(size)
         found = walfile.scan(file, size)
-        for _ in range(_RESCANS if self._live else 0):
+        for _ in range(_RESCANS if self.live else 0):
             if not found.damaged:
                 break
             before, found = found, walfile.scan(file, size)  # a frame may have been read while it was written

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from protocol import names, native
+from protocol import names, native, tags
 from protocol.ipc import Art, Attach, Do, Gone, Seat, Up, worker_of
 from protocol.native import MAX_NAME, MAX_PERSON, MAX_REMARK
 from protocol.settings import Settings
@@ -126,6 +126,24 @@ def _send(do: Do, request: native.Send, settings: Settings) -> None:
         raise _Refused(f"a message of {len(text):,} characters, or to a name of {len(request.to):,}")
     if not (text.isascii() and text.isprintable()) and _OBEYED.search(text):
         raise _Refused("a message with control characters in it")
+    if request.tags:
+        _check_tags(request.tags)
+
+
+def _check_tags(given: native.Tags) -> None:
+    if (wrong := tags.fault(given)) is not None:
+        raise _Refused(f"tags that are none: {wrong}")
+
+
+def _hint(do: Do, request: native.Typing | native.Tag, settings: Settings) -> None:
+    _check_name(request.to)
+    if isinstance(request, native.Tag):
+        _check_tags(request.tags)
+
+
+def _redact(do: Do, request: native.Redact, settings: Settings) -> None:
+    _check_name(request.room)
+    _check_line("a reason", request.reason, MAX_REMARK)
 
 
 def _fun(do: Do, request: native.Fun, settings: Settings) -> None:
@@ -187,6 +205,9 @@ _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     native.Send: _send,
     native.Fun: _fun,
     native.Topic: _topic,
+    native.Redact: _redact,
+    native.Typing: _hint,
+    native.Tag: _hint,
     native.Hello: _hello,
     native.Join: _room,
     native.Who: _room,

@@ -52,6 +52,7 @@ class Head:
     last: int  # newest seq
     head: bytes  # chain sum at `last`
     recent: deque[Msg] | None = None  # the newest, without holes up to `last`; None: not read yet
+    redacted: set[int] | None = None  # seqs that were taken back; None: not read yet
 
     def columns(self) -> tuple[Any, ...]:
         """Return topic, pruned, base, last, head and sum, as they are stored."""

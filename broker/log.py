@@ -13,25 +13,25 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
-from broker import chain, heads, meta, pages, placing, recovery, rows, schema
+from broker import chain, heads, meta, pages, placing, recovery, redactions, rows, schema
 from broker.heads import CACHED, Head
+from broker.logged import Damaged, LogError, LogLost, Said, Stored, inbox_name
 from broker.meta import Spoilt
 from broker.pages import Page
 from broker.reading import Reader
 from broker.rows import Extra
 from broker.values import Values
 from protocol.native import Kind, Msg
-from protocol.text import clean
 
 log = logging.getLogger("moot.broker")
 
-__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Spoilt", "Stored", "inbox_name"]
+__all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Said", "Spoilt", "Stored", "inbox_name"]
 
 _PRAGMAS: Final = {
     "journal_mode": "WAL",
@@ -43,40 +43,9 @@ _REPAIR: Final = (
     "write what is sound into a new log with `moot check --repair NEW`, and put that in its place with"
     " `moot restore NEW`"
 )
+_MARKING: Final = frozenset({"topic", redactions.KIND})
 ALIVE_STEPS: Final = 100_000  # of SQLite's machine between two signs of life: some milliseconds
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
-
-
-class LogError(Exception):
-    """The log cannot be opened, read or written; the text says why, for an operator."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(clean(text, newlines=False))  # SQLite quotes from a damaged file what is there
-
-
-class LogLost(LogError):
-    """What was acknowledged is not in the log any more. Nothing more may be written."""
-
-
-class Damaged(Exception):
-    """What was asked for is there, but is not as it was written."""
-
-    def __init__(self, room: str, seq: int) -> None:
-        super().__init__(f"message {seq} of room {room} is damaged in the server's log")
-        self.room, self.seq = room, seq  # the log's name
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a retry is answered from."""
-
-    room: str  # the log's name
-    msg: Msg
-
-
-def inbox_name(uid: bytes) -> str:
-    """Return the log's name for the direct messages of ``uid``."""
-    return "~" + uid.hex()
 
 
 class Log:
@@ -275,6 +244,19 @@ class Log:
         verified = self._verified(known, seq) if known is not None else None
         return verified[2] if verified is not None else None
 
+    def said(self, room: str, seq: int) -> Said | None:
+        """Return a message and whose it is; None when it is not there, or damaged. Raises `LogError`."""
+        known = self._rooms.get(room)
+        if known is None or not known.pruned < seq <= known.last:
+            return None
+        verified = self._verified(known, seq)
+        if verified is None:
+            return None
+        msg = rows.message(room, verified)
+        if seq in self._redacted(known):
+            msg = redactions.masked(msg)
+        return Said(verified[2], msg, rows.peer(verified))
+
     def newest(self, room: str, limit: int) -> Page:
         """Return the newest ``limit`` messages. At most `CACHED` of them come from memory."""
         known = self._rooms.get(room)
@@ -340,7 +322,7 @@ class Log:
         if room in self._undo:
             self._released.add(room)
         elif known is not None:
-            known.recent = None
+            known.recent = known.redacted = None
 
     def _recent(self, room: Head) -> deque[Msg]:
         if room.recent is None:
@@ -354,9 +336,20 @@ class Log:
     def _page(self, room: Head, first: int, last: int) -> Page:
         self._flush()
         try:
-            return self._reader.page(self._db, room, first, last)
+            page = self._reader.page(self._db, room, first, last)
         except apsw.Error as err:
             raise LogError(f"cannot read the log: {err}") from err
+        redacted = self._redacted(room)
+        return redactions.hide(page, redacted) if redacted else page
+
+    def _redacted(self, room: Head) -> set[int]:
+        if room.redacted is None:
+            self._flush()
+            try:
+                room.redacted = redactions.of_room(self._db, room.id, room.pruned)
+            except apsw.Error as err:
+                raise LogError(f"cannot read the log: {err}") from err
+        return room.redacted
 
     def _verified(self, room: Head, seq: int) -> chain.Columns | None:
         found = self._sound(room, seq, seq).get(seq)
@@ -402,7 +395,7 @@ class Log:
             raise LogError(f"cannot write the log: {self.suspect}")
         known = self._rooms.get(room) or self._add_room(room)
         if room not in self._undo:
-            self._undo[room] = replace(known, recent=None)
+            self._undo[room] = replace(known, recent=None, redacted=None)
         if known.recent is None:
             self._recent(known)
         seq = known.last + 1
@@ -416,9 +409,20 @@ class Log:
         assert known.recent is not None
         known.recent.append(msg)
         self._cached += len(text)
-        if kind == "topic":
-            known.topic = text
+        if kind in _MARKING:
+            self._mark(known, msg)
         return msg
+
+    def _mark(self, room: Head, msg: Msg) -> None:
+        """``msg`` says something of the room, or of another message."""
+        if msg.kind == "topic":
+            room.topic = msg.text
+        elif isinstance(msg.reply, int):
+            self._redacted(room).add(msg.reply)
+            recent = room.recent or ()
+            place = msg.reply - recent[0].seq if recent else -1
+            if room.recent is not None and 0 <= place < len(room.recent):
+                room.recent[place] = redactions.masked(room.recent[place])
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value of the server's own, with this transaction. Raises `LogError`."""
@@ -443,7 +447,7 @@ class Log:
         base = self._base(known, upto)
         self._write("DELETE FROM messages WHERE room = ? AND seq <= ?", (known.id, upto))
         if room not in self._undo:
-            self._undo[room] = replace(known, recent=None)
+            self._undo[room] = replace(known, recent=None, redacted=None)
         known.pruned, known.base = upto, base
         while known.recent and known.recent[0].seq <= upto:
             known.recent.popleft()
@@ -495,11 +499,11 @@ class Log:
         self._mended.clear()
         self._values.committed()
         for name in self._released:
-            self._rooms[name].recent = None
+            self._rooms[name].recent = self._rooms[name].redacted = None
         if self._cached > CACHE_CHARS:
             self._cached = 0
             for room in self._rooms.values():
-                room.recent = None
+                room.recent = room.redacted = None
         for pending in (self._added, self._fresh, self._undo, self._released):
             pending.clear()
 

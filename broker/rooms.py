@@ -6,7 +6,7 @@ from broker.log import Log
 from broker.outbox import Outbox
 from broker.people import Device, Person, Refusal
 from protocol import names, native
-from protocol.ipc import Announced, Parted, worker_of
+from protocol.ipc import Announced, ConnId, Parted, worker_of
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +89,9 @@ class Rooms:
         for room in self.by_name.values():
             room.workers.pop(worker, None)
 
-    def announce(self, room: Room, event: native.Event) -> None:
-        """Tell everybody in ``room``."""
-        announced = Announced(room.name, event)
+    def announce(self, room: Room, event: native.Event, by: ConnId = 0) -> None:
+        """Tell everybody in ``room``; the connection ``by``, which it comes from, may not want to hear it."""
+        announced = Announced(room.name, event, by)
         for worker in room.workers:
             self._out.tell(worker, announced)
 

@@ -6,6 +6,7 @@ import msgspec
 
 from broker.chain import Columns
 from protocol import native
+from protocol.moderation import Role
 from protocol.native import Anim, Kind, Msg
 
 COLUMNS: Final = "seq, time, sender, cmid, nick, kind, text, extra, sum"
@@ -23,6 +24,16 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     reply: int | None = None
     cmd: str | None = None
     anim: Anim | None = None
+    account: str | None = None
+    bot: bool = False
+    tags: dict[str, str] = {}
+    audience: Role | None = None
+    reason: str | None = None
+    redacted: bool = False  # its text came without it, from an export
+    msgid: str | None = None
+    reply_id: str | None = None
+    own: bool = False
+    peer: str | None = None  # of one's own direct message: whose inbox has the other copy, uid in hex; told to nobody
 
 
 _encoder = msgspec.json.Encoder()
@@ -68,4 +79,20 @@ def build(room: str, seq: int, time_ms: int, nick: str, kind: Kind, text: str, e
         reply=extra.reply,
         cmd=extra.cmd,
         anim=extra.anim,
+        account=extra.account,
+        bot=extra.bot,
+        tags=extra.tags,
+        audience=extra.audience,
+        reason=extra.reason,
+        redacted=extra.redacted,
+        msgid=extra.msgid,
+        reply_id=extra.reply_id,
+        own=extra.own,
     )
+
+
+def peer(columns: Columns) -> bytes | None:
+    """Return the uid of the inbox that has the other copy of somebody's direct message; None: none is known."""
+    extra = columns[-1]
+    found = None if extra is None else _decoder.decode(extra).peer
+    return None if found is None else bytes.fromhex(found)

@@ -50,6 +50,7 @@ CREATE TABLE messages (
     PRIMARY KEY (room, seq)
 ) STRICT, WITHOUT ROWID
 """
+_REDACTIONS: Final = "CREATE INDEX IF NOT EXISTS messages_redact ON messages (room, seq) WHERE kind = 'redact'"
 _INDEX: Final = "CREATE UNIQUE INDEX messages_once ON messages (sender, cmid) WHERE cmid IS NOT NULL"
 
 
@@ -69,9 +70,11 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Calla
             " calls that number damaged"
         )
     if version == VERSION:
+        db.execute(_REDACTIONS)  # an older moot of this format had none; of no entries it has no entry
         return
     if version < VERSION and _has_sums(db):  # a migration would give what is damaged new sums
         log.error("the log says that it has format %d, and has that of %d: that number was damaged", version, VERSION)
+        db.execute(_REDACTIONS)
         db.pragma("user_version", VERSION)
         return
     if version < 0:
@@ -86,6 +89,7 @@ def prepare(db: apsw.Connection, path: Path | str, vfs: str | None, alive: Calla
             meta.renew_epoch(db)
         else:
             _from_1(db)
+        db.execute(_REDACTIONS)
         db.pragma("user_version", VERSION)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 from broker import pages, queries
+from broker.hinting import Hinting
 from broker.log import Log, Spoilt, inbox_name
 from broker.oneself import Oneself
 from broker.outbox import Outbox
@@ -36,6 +37,7 @@ class State:
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, note)
         self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, note)
+        self.hinting = Hinting(outbox, self.people, self.rooms)
         self.take_settings(settings)
         self._reloads: list[Callable[[], None]] = []
         self.now = 0  # the step's time, milliseconds since 1970, UTC
@@ -43,6 +45,9 @@ class State:
             native.Send: self.saying.send,
             native.Fun: self.saying.fun,
             native.Topic: self.saying.topic,
+            native.Redact: self.saying.redact,
+            native.Typing: self.hinting.typing,
+            native.Tag: self.hinting.tag,
             native.Join: self._join,
             native.Leave: self._leave,
             **self.oneself.handlers,
@@ -73,7 +78,7 @@ class State:
 
     def tick(self, now_ms: int) -> None:
         """It is ``now_ms`` (milliseconds since 1970, UTC) from here on."""
-        self.now = self.saying.now = self.seating.now = now_ms
+        self.now = self.saying.now = self.hinting.now = self.seating.now = now_ms
 
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
@@ -107,7 +112,7 @@ class State:
             self._answer(do, error)
         except names.BadName as no:
             of_nick = isinstance(request, native.Hello | native.Nick | native.Whois | native.Watch | native.Was)
-            of_nick = of_nick or (isinstance(request, native.Send | native.Fun) and request.to[:1] == "@")
+            of_nick = of_nick or (getattr(request, "to", None) or "")[:1] == "@"
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
 

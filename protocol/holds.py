@@ -12,7 +12,9 @@ import msgspec
 
 from protocol import native
 
-SAID: Final = frozenset({native.Send, native.Fun, native.Topic})  # requests that have a cmid, and an order
+SAID: Final = frozenset(
+    {native.Send, native.Fun, native.Topic, native.Redact}
+)  # requests that have a cmid, and an order
 GIVEN_UP_S: Final = 60.0  # so long after it may come again, who says nothing again has given it up as well
 NOTED: Final = 64  # of those refused behind it; more than a client may have under way
 AGAIN_S: Final = 1.0  # what those are told to wait who come when it might have come

@@ -119,6 +119,7 @@ class Announced(_Tagged, frozen=True):
 
     room: str
     event: Event
+    conn: ConnId = 0  # whose doing it is, if that one need not hear of it
 
 
 class Entered(_Tagged, frozen=True):

@@ -26,13 +26,14 @@ from protocol.wire import (
     Cmid,
     Gap,
     Id,
+    MsgId,
     Reason,
     Seq,
     Tells,
     Whole,
 )
 
-__all__ = ["INBOX", "MAX_NAME", "MAX_PERSON", "MAX_REMARK", "Cmid", "Gap", "Id", "Seq", "Whole"]
+__all__ = ["INBOX", "MAX_NAME", "MAX_PERSON", "MAX_REMARK", "Cmid", "Gap", "Id", "MsgId", "Seq", "Whole"]
 
 VERSION: Final = 1  # of the wire format; `hello` names the newest a client speaks
 DEFAULT_PORT: Final = 6668  # "moot" on a telephone keypad, and within the range IRC servers use
@@ -42,6 +43,7 @@ _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 
 Kind = Literal["text", "me", "notice", "fun", "topic", "react", "redact"]
 Tags = dict[str, str]  # by name with its sign, "+example.org/foo"; what programs tell each other beside the text
+Ref = Whole | MsgId  # a message: its seq, or what it is called everywhere
 
 
 class Hello(Asks, frozen=True):
@@ -92,7 +94,7 @@ class Send(Asks, frozen=True):
     text: str
     kind: Literal["text", "me", "notice", "react"] = "text"
     """notice: said by a program, and answered by none; react: `text` is an emoji about the message `reply`."""
-    reply: Whole | None = None  # seq, in the same room, of the message this one answers
+    reply: Ref | None = None  # the message this one answers, in the same room or of one's own inbox
     tags: Tags = {}  # of at most `MAX_TAGS` bytes
     audience: Role | None = None  # for those members only who have this role or a higher one
 
@@ -102,22 +104,23 @@ class Redact(Asks, frozen=True):
 
     cmid: Cmid
     room: str  # `#room`, or `@`: of the inbox, one's own
-    seq: Seq
+    seq: Ref
     reason: Reason = ""
 
 
 class Typing(Asks, frozen=True):
-    """One is typing in a room, or to somebody; others hear it, nobody keeps it. Not answered but by an error."""
+    """One is typing in a room, or to somebody; others hear it, nobody keeps it. Answer: `ok`, if it has an id."""
 
     to: str
     state: Literal["active", "paused", "done"] = "active"
 
 
 class Tag(Asks, frozen=True):
-    """Tags without a message; others hear them, nobody keeps them. Not answered but by an error."""
+    """Tags without a message; others hear them, nobody keeps them. Answer: `ok`, if it has an id."""
 
     to: str
     tags: Tags
+    audience: Role | None = None  # as in `Send`
 
 
 class Fun(Asks, frozen=True):
@@ -344,8 +347,12 @@ class Msg(Tells, frozen=True):
     account: str | None = None  # the sender's, then; None: a guest
     bot: bool = False  # the sender is a program
     tags: Tags = {}  # the sender's program's
-    audience: Role | None = None  # said only to members with this role or a higher one
+    audience: Role | None = None  # said only to members with this role or a higher one; it is in their inboxes
     redacted: bool = False  # taken back: there is no text any more
+    reason: str | None = None  # kind redact: why, if that was said; `text` is a sentence
+    msgid: str | None = None  # in the inbox: what it is called by all who have it; elsewhere made of room and seq
+    reply_id: str | None = None  # in the inbox: the same of the message `reply`
+    own: bool = False  # in the inbox: one said it oneself
 
 
 class Room(Answers, frozen=True):
@@ -496,6 +503,7 @@ class Tagged(Tells, frozen=True):
     nick: str
     tags: Tags
     account: str | None = None
+    audience: Role | None = None  # told only to members with this role or a higher one
 
 
 class Notice(Tells, frozen=True):

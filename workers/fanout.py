@@ -35,6 +35,8 @@ class LocalRoom:
         """Add to what the members hear, in order; a message that a new broker replays once more than needed is not."""
         if isinstance(item, Announced):
             self.heard.append(item)
+            if item.conn:
+                self.particular.add(item.conn)
             return
         if item.msg.seq <= self.last:
             return
@@ -85,6 +87,8 @@ def _for_one(
     for number, (item, line) in enumerate(zip(heard, encoded, strict=True)):
         if isinstance(item, Posted):
             out.append(dialect.echo(item.msg, line) if item.conn == conn.id else line)
+        elif item.conn == conn.id:
+            out.append(dialect.echo_hint(item.event, line))
         elif number not in scattered or _hears(conn, dialect, item.event, scattered[number]):
             out.append(line)
     return b"".join(out)
@@ -97,7 +101,7 @@ def _hears(conn: Conn, dialect: Personal, event: native.Event, before: list[str]
 
 def _is_for(conn: Conn, item: Posted | Announced) -> bool:
     if isinstance(item, Announced):
-        return True
+        return item.conn != conn.id
     dialect = conn.dialect
     assert dialect is not None
     if item.conn == conn.id:

@@ -11,6 +11,7 @@ _COSTS: Final[dict[type, float]] = {
     native.Ping: _READING_COST,
     native.Whois: _READING_COST,
     native.History: _READING_COST,
+    native.Typing: 0.3,  # clients say it every 3 seconds
     native.Quit: 0.0,
 }
 _FREE_HELLOS: Final = 2  # the first nick may be taken

@@ -5,12 +5,13 @@ from typing import Final
 import msgspec
 
 from funcmds.emojis import emojize
-from protocol import native
+from protocol import native, tags
 from protocol.native import MAX_NAME, MAX_REMARK, Request
 from protocol.settings import Settings
 from protocol.text import clean
 
 MAX_AWAY: Final = 200  # characters
+MAX_REACTION: Final = 100  # characters; one emoji takes up to a dozen, and some react in words
 _ABOUT_EMOJI: Final = ("/emoji", "/emogi", "emoji", "emogi")  # what follows is a name to look for
 
 
@@ -41,6 +42,10 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             return msgspec.structs.replace(request, text=_away(text))
         case native.Leave() | native.Quit():
             return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:MAX_REMARK])
+        case native.Redact():
+            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:MAX_REMARK])
+        case native.Tag() if (wrong := tags.fault(request.tags)) is not None:
+            return native.Error(id=request.id, code="bad-request", text=wrong)
         case native.Hello():
             if request.color is not None and not native.is_color(request.color):
                 request = msgspec.structs.replace(request, color=None)  # no reason to refuse somebody at the door
@@ -65,7 +70,11 @@ def _away(text: str) -> str:
 
 
 def _prepared_send(request: native.Send, settings: Settings) -> Request | native.Error:
-    text = emojize(clean(request.text))
+    text = emojize(clean(request.text, newlines=request.kind != "react"))
+    if request.kind == "react" and len(text) > MAX_REACTION:
+        return _too_long(request, len(text), MAX_REACTION, "a reaction")
+    if request.tags and (wrong := tags.fault(request.tags)) is not None:
+        return native.Error(id=request.id, code="bad-request", text=wrong)
     if not text:
         return native.Error(
             id=request.id, code="bad-request", text="there is nothing in this message that can be shown"

@@ -243,8 +243,10 @@ class Worker:
         self.farewell.note()
         answer = event.event
         match answer:
-            case native.Ok() if isinstance(do.request, native.Send | native.Fun | native.Topic):
+            case native.Ok() if isinstance(do.request, native.Send | native.Fun | native.Topic | native.Redact):
                 pass  # the hot path; it may stand before what the room hears
+            case native.Ok() if isinstance(do.request, native.Typing | native.Tag) and do.request.id is None:
+                return  # nobody asked whether it was done
             case native.Welcome():
                 answer = self._welcomed(conn, do, answer)
             case native.Ok():

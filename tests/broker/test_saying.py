@@ -1,8 +1,9 @@
 """Messages, topics, fun commands and direct messages: numbered, acknowledged, told, and said once."""
 
+import msgspec
 import pytest
 
-from protocol import native
+from protocol import msgids, native
 from protocol.ipc import Answered, Art, Posted
 from tests.broker.desk import ANN, BOB, EVE, Desk, conn, settings, texts, token
 
@@ -113,8 +114,11 @@ def test_a_direct_message_lies_in_both_inboxes_with_seqs_of_their_own(desk: Desk
     assert (ok.room, ok.seq) == ("@", 1)
     (mine,) = desk.told_to(EVE)
     (theirs,) = desk.told_to(ANN)
-    assert mine == native.Msg(room="@", seq=1, time=desk.now, nick="eve", text="second", to="ann")
-    assert theirs == native.Msg(room="@", seq=2, time=desk.now, nick="eve", text="second", to="ann")
+    uids = [desk.state.people.by_conn[who].person.uid for who in (EVE, ANN)]
+    name = msgids.of_direct(desk.log.epoch, 1, desk.now, *uids)
+    said = native.Msg(room="@", seq=1, time=desk.now, nick="eve", text="second", to="ann", msgid=name, own=True)
+    assert mine == said
+    assert theirs == msgspec.structs.replace(said, seq=2, own=False)
     assert desk.told_to(BOB) == []
     assert texts(desk.ask(ANN, native.History(room="@"), native.HistoryPage).messages) == ["first", "second"]
     assert texts(desk.ask(BOB, native.History(room="@"), native.HistoryPage).messages) == ["first"]
@@ -152,3 +156,106 @@ def test_nobody_reads_the_inbox_of_another(desk: Desk) -> None:
     assert desk.refused(BOB, native.History(room="~" + uid.hex())) == "bad-room"
     assert desk.refused(BOB, native.Join(room="~" + uid.hex())) == "bad-room"
     assert desk.ask(BOB, native.History(room="@"), native.HistoryPage).messages == []
+
+
+def test_a_reaction_is_a_message_about_another(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.say(ANN, "#tea", "hi")
+    desk.ask(ANN, native.Send(cmid="r", to="#tea", text="👍", kind="react", reply=1), native.Ok)
+    (posted,) = (event for event in desk.told[1] if isinstance(event, Posted))
+    assert (posted.msg.kind, posted.msg.text, posted.msg.reply, posted.msg.seq) == ("react", "👍", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("reply", "to", "code"),
+    [(None, "#tea", "bad-request"), (7, "#tea", "no-such-message"), ("x-1-2", "#tea", "no-such-message"),
+     (7, "@ann", "no-such-message")],
+)  # fmt: skip
+def test_a_reaction_needs_its_message(desk: Desk, reply: native.Ref | None, to: str, code: str) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    assert desk.refused(ANN, native.Send(cmid="r", to=to, text="👍", kind="react", reply=reply)) == code
+
+
+def test_a_message_is_answered_by_its_seq_or_its_name(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.say(ANN, "#tea", "hi")
+    name = msgids.of_room(desk.log.epoch, "#tea", 1)
+    refs: list[tuple[native.Ref, int | None]] = [(1, 1), (name, 1), (9, 9), ("nonsense", None)]
+    for number, (ref, reply) in enumerate(refs):
+        desk.ask(ANN, native.Send(cmid=f"a{number}", to="#tea", text="yes", reply=ref), native.Ok)
+        (posted,) = (event for event in desk.told[1] if isinstance(event, Posted))
+        assert posted.msg.reply == reply
+
+
+def test_tags_come_with_the_message_and_stay_with_it(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    tags = {"+example.org/foo": "a b;c", "+bar": ""}
+    desk.ask(ANN, native.Send(cmid="t", to="#tea", text="hi", tags=tags), native.Ok)
+    page = desk.ask(ANN, native.History(room="#tea"), native.HistoryPage)
+    assert page.messages[0].tags == tags
+    desk.log.release("#tea")
+    page = desk.ask(ANN, native.History(room="#tea"), native.HistoryPage)
+    assert page.messages[0].tags == tags
+
+
+def direct(desk: Desk, who: int) -> native.Msg:
+    """Return the direct message that the last step told ``who``."""
+    (msg,) = desk.told_to(who)
+    assert isinstance(msg, native.Msg)
+    return msg
+
+
+def test_both_copies_of_a_direct_message_have_one_name(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.enter(BOB, "bob")
+    desk.enter(EVE, "eve")
+    desk.say(EVE, "@bob", "first")
+    desk.say(ANN, "@bob", "hi")
+    mine, theirs = direct(desk, ANN), direct(desk, BOB)
+    assert (mine.seq, theirs.seq) == (1, 2)
+    assert mine.msgid == theirs.msgid
+    assert mine.msgid is not None
+    assert (mine.own, theirs.own) == (True, False)
+    desk.say(BOB, "@ann", "hi")
+    assert direct(desk, ANN).msgid not in (None, mine.msgid)
+
+
+def test_the_answer_to_a_direct_message_names_it_by_the_seq_that_each_has(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.enter(BOB, "bob")
+    desk.enter(EVE, "eve")
+    desk.say(EVE, "@bob", "first")
+    desk.say(ANN, "@bob", "tea?")
+    asked = direct(desk, BOB)
+    refs: list[native.Ref | None] = [asked.seq, asked.msgid]
+    for number, ref in enumerate(refs):
+        desk.ask(BOB, native.Send(cmid=f"y{number}", to="@ann", text="yes", reply=ref), native.Ok)
+        mine, theirs = direct(desk, BOB), direct(desk, ANN)
+        assert (mine.reply, theirs.reply) == (2, 1)
+        assert mine.reply_id == theirs.reply_id == asked.msgid
+    react = native.Send(cmid="r", to="@bob", text="👍", kind="react", reply=asked.msgid)
+    desk.ask(ANN, react, native.Ok)
+    assert (direct(desk, ANN).reply, direct(desk, BOB).reply) == (1, 2)
+
+
+def test_what_is_said_for_some_lies_in_inboxes_and_leaves_the_rooms_seqs_dense(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.enter(BOB, "bob", "#tea")
+    ok = desk.ask(ANN, native.Send(cmid="s", to="#tea", text="ops?", audience="op"), native.Ok)
+    assert (ok.room, ok.seq) == ("@", 1)
+    mine = direct(desk, ANN)
+    assert (mine.room, mine.to, mine.audience, mine.text) == ("@", "#tea", "op", "ops?")
+    assert desk.told_to(BOB) == []
+    assert desk.say(ANN, "#tea", "all").seq == 1
+    assert desk.refused(ANN, native.Send(cmid="d", to="@bob", text="x", audience="op")) == "bad-request"
+
+
+def test_who_is_logged_in_or_a_program_says_so_with_each_message(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    person = desk.state.people.by_conn[ANN].person
+    person.account, person.bot = "ann", True
+    desk.say(ANN, "#tea", "hi")
+    page = desk.ask(ANN, native.History(room="#tea"), native.HistoryPage)
+    assert (page.messages[0].account, page.messages[0].bot) == ("ann", True)
+    desk.ask(ANN, native.Topic(cmid="t", room="#tea", text="Assam"), native.Ok)
+    assert desk.log.topic("#tea") == "Assam"

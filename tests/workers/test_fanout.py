@@ -190,6 +190,9 @@ class Particular(FakeDialect, Personal):
     def echo(self, msg: native.Msg, line: bytes) -> bytes:
         return line.upper()
 
+    def echo_hint(self, event: native.Event, line: bytes) -> bytes:
+        return b""
+
     def hears(self, event: native.Event) -> bool:
         return True
 
@@ -200,6 +203,19 @@ def test_a_dialect_may_have_its_own_words_otherwise() -> None:
     tea.hear(posted(1, "hi", conn=1))
     tea.flush()
     assert (ann.out, bob.out) == ([b"I:HI\n"], [b"i:hi\n"])
+
+
+def test_who_told_something_for_the_moment_need_not_hear_it() -> None:
+    ann, bob, native_ann = FakeConn(1, Particular("irc")), FakeConn(2, Particular("irc")), FakeConn(3, FakeDialect("n"))
+    tea = room(ann, bob, native_ann)
+    for number in (1, 3):
+        tea.hear(Announced("#tea", native.IsTyping(room="#tea", nick="ann", state="active"), number))
+        tea.hear(posted(number, "x", conn=9))
+        tea.flush()
+    line = b"i:istyping\n"
+    assert ann.out == [b"i:x\n", line + b"i:x\n"]
+    assert bob.out == [line + b"i:x\n"] * 2
+    assert native_ann.out == [b"n:istyping\nn:x\n", b"n:x\n"]
 
 
 def test_who_shares_several_rooms_with_somebody_is_told_once() -> None:

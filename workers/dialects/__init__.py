@@ -123,5 +123,9 @@ class Personal(ABC):
         """Return what the sender of ``msg`` gets of it; ``line`` is what the others get."""
 
     @abstractmethod
+    def echo_hint(self, event: Event, line: bytes) -> bytes:
+        """Return what this client gets of something that it told for the moment; ``line`` is what the others get."""
+
+    @abstractmethod
     def hears(self, event: Event) -> bool:
         """Whether this client is told of an event that concerns a person, not a room, and reaches it once."""

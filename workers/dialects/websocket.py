@@ -267,6 +267,12 @@ class PersonalWebSocket(WebSocket, Personal):
         mine = inner.echo(msg, others)
         return line if mine == others else self._framed(mine)
 
+    def echo_hint(self, event: Event, line: bytes) -> bytes:
+        inner, others = self._inner, self._inner.shared(event)
+        assert isinstance(inner, Personal)
+        mine = inner.echo_hint(event, others)
+        return line if mine == others else self._framed(mine)
+
     def hears(self, event: Event) -> bool:
         assert isinstance(self._inner, Personal)
         return self._inner.hears(event)

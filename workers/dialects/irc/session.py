@@ -157,6 +157,9 @@ class Irc(Personal):
         wanted = "echo-message" in self.caps or msg.kind in ("fun", "topic") or msg.cmd is not None
         return line if wanted else b""
 
+    def echo_hint(self, event: Event, line: bytes) -> bytes:
+        return line if "echo-message" in self.caps else b""
+
     def hears(self, event: Event) -> bool:
         """An own new nick or away text is told in the answer to the command, if there was one."""
         match event:
