@@ -6,6 +6,7 @@ from typing import Final
 
 from protocol.settings import Settings
 from workers.dialects import Peer
+from workers.dialects.irc.accounts import mechanisms
 
 Offer = Callable[[Settings, Peer], str | None]
 """Tells the value that a client of version 302 is shown, maybe an empty one; None: it is not offered to this one."""
@@ -37,6 +38,11 @@ CAPS: Final[tuple[Cap, ...]] = (
     Cap("batch", "messages that belong together say so"),
     Cap("cap-notify", "implied by version 302; the list does not change while one is connected"),
     Cap("chghost", "who shares a channel hears of another host, which comes with logging in and out", letter="c"),
+    Cap(
+        "draft/account-registration",
+        "make an account with REGISTER",
+        offer=lambda _settings, peer: "custom-account-name" if peer.trusted else None,
+    ),
     Cap("draft/chathistory", "CHATHISTORY; nothing earlier is sent on joining"),
     Cap("draft/no-implicit-names", "no list of names on joining"),
     Cap("draft/pre-away", "AWAY may come before registration"),
@@ -46,6 +52,7 @@ CAPS: Final[tuple[Cap, ...]] = (
     Cap("labeled-response", "answers carry the label of the question"),
     Cap("message-tags", "messages carry their msgid; tags of clients are not passed on (CLIENTTAGDENY=*)", letter="m"),
     Cap("multi-prefix", "all signs of a member are shown, not only the highest"),
+    Cap("sasl", "log in with AUTHENTICATE", offer=lambda _settings, peer: ",".join(mechanisms(peer))),
     Cap("server-time", "messages carry the time at which they were stored", letter="t"),
     Cap("setname", "who shares a channel hears of another real name", letter="n"),
     Cap("standard-replies", "errors that no numeric has come as FAIL"),

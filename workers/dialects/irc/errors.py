@@ -2,20 +2,20 @@
 
 from typing import TYPE_CHECKING, Final
 
-from protocol import native
+from protocol import accounts, native
 from protocol.native import Request
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
     from workers.dialects.irc.turns import Turn
 
-NAMES: Final = frozenset({"no-such-nick", "bad-nick", "nick-taken", "bad-room", "not-in-room"})
+NAMES: Final = frozenset({"no-such-nick", "bad-nick", "nick-taken", "nick-reserved", "bad-room", "not-in-room"})
 EMPTY: Final = "bad-request"  # nothing is left of a text
 
 
 def expected(error: native.Error, request: Request) -> bool:
     """Whether the command that asked has numerics of its own for it."""
-    if isinstance(request, native.Hello):
+    if isinstance(request, native.Hello | accounts.Request):
         return True
     return error.code in NAMES or (error.code == EMPTY and isinstance(request, native.Send))
 

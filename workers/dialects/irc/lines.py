@@ -116,7 +116,7 @@ def body(source: str, command: str, *params: str) -> str:
 
 
 # "in other cases the use of a preceding ':' on the final parameter is OPTIONAL"; clients without a parser expect it
-_BARE: Final = frozenset({"NICK", "BATCH", "MODE", "004", "324", "333"})
+_BARE: Final = frozenset({"AUTHENTICATE", "NICK", "BATCH", "MODE", "004", "324", "333"})
 _BARE_ALONE: Final = frozenset({"JOIN", "PART"})  # with nothing but the channel
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from protocol import names, native
 from protocol.native import Event
+from workers.dialects.irc import services
 from workers.dialects.irc.mapping import is_channel, room
 from workers.dialects.irc.server import MAX_TARGETS
+from workers.dialects.irc.service import hear
 from workers.dialects.irc.text import action, fun_line, is_ctcp, plain
 
 if TYPE_CHECKING:
@@ -31,14 +33,18 @@ def privmsg(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
             irc.say(turn, number, irc.me, target, "CTCP is not passed on here, but for ACTION; ask in plain words")
     else:
         for target in targets:
-            _say(irc, turn, target, text)
+            if (to := services.service(target)) is not None:
+                hear(irc, turn, to, plain(text))
+            else:
+                _say(irc, turn, target, text)
 
 
 def notice(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     if len(params) < 2 or not params[1] or is_ctcp(params[1]):
         return
     for target in [target for target in dict.fromkeys(params[0].split(",")) if target][:MAX_TARGETS]:
-        _send(irc, turn, target, plain(params[1]), "notice")
+        if services.service(target) is None:
+            _send(irc, turn, target, plain(params[1]), "notice")
 
 
 def _say(irc: "Irc", turn: "Turn", target: str, text: str) -> None:

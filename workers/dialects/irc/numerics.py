@@ -64,6 +64,7 @@ _TABLE: Final = """
 375 RPL_MOTDSTART
 376 RPL_ENDOFMOTD End of /MOTD command
 378 RPL_WHOISHOST
+381 RPL_YOUREOPER You are now an IRC operator
 391 RPL_TIME
 400 ERR_UNKNOWNERROR
 401 ERR_NOSUCHNICK No such nick/channel
@@ -90,9 +91,11 @@ _TABLE: Final = """
 451 ERR_NOTREGISTERED You have not registered
 461 ERR_NEEDMOREPARAMS Not enough parameters
 462 ERR_ALREADYREGISTERED You may not reregister
+464 ERR_PASSWDMISMATCH Password incorrect
 472 ERR_UNKNOWNMODE is unknown mode char to me
 481 ERR_NOPRIVILEGES Permission Denied- You're not an IRC operator
 482 ERR_CHANOPRIVSNEEDED You're not channel operator
+491 ERR_NOOPERHOST No O-lines for your host
 501 ERR_UMODEUNKNOWNFLAG Unknown MODE flag
 502 ERR_USERSDONTMATCH Cant change mode for other users
 524 ERR_HELPNOTFOUND Help not found
@@ -106,7 +109,13 @@ _TABLE: Final = """
 732 RPL_MONLIST
 733 RPL_ENDOFMONLIST End of MONITOR list
 734 ERR_MONLISTFULL
-904 ERR_SASLFAIL SASL authentication failed
+900 RPL_LOGGEDIN
+901 RPL_LOGGEDOUT You are now logged out
+903 RPL_SASLSUCCESS SASL authentication successful
+904 ERR_SASLFAIL
+905 ERR_SASLTOOLONG SASL message too long
+906 ERR_SASLABORTED SASL authentication aborted
+908 RPL_SASLMECHS are available SASL mechanisms
 """
 
 NAMES: Final[dict[str, str]] = {}  # by number

@@ -1,7 +1,4 @@
-"""Coming in and going: CAP, PASS, NICK, USER, AUTHENTICATE, PING, PONG, QUIT, and what a newcomer is told.
-
-Accounts come later: PASS is read and forgotten, AUTHENTICATE fails.
-"""
+"""Coming in and going: CAP, NICK, USER, PING, PONG, QUIT, and what a newcomer is told."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -9,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import names, native
 from protocol.native import Event
 from workers.dialects import HangUp
-from workers.dialects.irc import caps, errors, server
+from workers.dialects.irc import accounts, caps, errors, server
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import NOBODY
 
@@ -28,6 +25,7 @@ class Introduction:
     user: str = ""
     realname: str = ""
     away: str | None = None
+    waits: bool = False  # all is there; a login that is under way comes first
     negotiating: bool = False  # "the server MUST not complete registration until the client sends a CAP END command"
     version: int = 0  # of CAP LS, the highest
 
@@ -40,6 +38,10 @@ def knock(irc: "Irc", turn: "Turn") -> None:
     if irc.stage is not Stage.NAMELESS or not (intro.nick and intro.user) or intro.negotiating:
         return
     irc.stage = Stage.KNOCKING
+    intro.waits = irc.login.asked > 0 or (bool(irc.login.password) and accounts.use_password(irc, turn))
+    if intro.waits:
+        return
+    accounts.interrupted(irc, turn)
     away = None if intro.away is None else intro.away[: native.MAX_REMARK]
     hello = native.Hello(nick=intro.nick, name=intro.realname[: native.MAX_PERSON] or None, away=away)
 
@@ -52,7 +54,7 @@ def knock(irc: "Irc", turn: "Turn") -> None:
         refused, intro.nick = intro.nick, ""
         if isinstance(event, native.Error):
             if event.code in errors.NAMES:
-                irc.reply(turn, "433" if event.code == "nick-taken" else "432", refused)
+                refuse_nick(irc, turn, refused, event)
             elif event.code == "flood":
                 errors.unexpected(irc, turn, hello, event)
             else:
@@ -82,9 +84,21 @@ def nick(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
                 turn.lines.append(("", body(irc.mask, "NICK", event.nick)))
             irc.nick = event.nick
         elif isinstance(event, native.Error):
-            irc.reply(turn, "433" if event.code == "nick-taken" else "432", wanted)
+            refuse_nick(irc, turn, wanted, event)
 
     irc.ask(turn, native.Nick(nick=wanted), answered)
+
+
+def refuse_nick(irc: "Irc", turn: "Turn", wanted: str, error: native.Error) -> None:
+    irc.reply(turn, "433" if error.code in ("nick-taken", "nick-reserved") else "432", wanted)
+    if error.code != "nick-reserved":
+        return
+    how = f"{wanted} belongs to an account; if it is yours, log in with SASL, with PASS account:password before NICK"
+    how += ", or under another nick with /msg NickServ IDENTIFY account password"
+    if "standard-replies" in irc.caps:
+        irc.say(turn, "FAIL", "NICK", "NICKNAME_RESERVED", wanted, how)
+    else:
+        irc.say(turn, "NOTICE", irc.me, how)
 
 
 def user(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
@@ -95,15 +109,6 @@ def user(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     else:
         irc.intro.user, irc.intro.realname = params[0], params[3]
         knock(irc, turn)
-
-
-def pass_(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    if irc.nick:
-        irc.reply(turn, "462")
-
-
-def authenticate(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    irc.reply(turn, "904")
 
 
 def ping(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:

@@ -14,10 +14,11 @@ import msgspec
 
 from protocol import commands as chat
 from protocol import native
+from protocol.accounts import LoggedIn, LoggedOut
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
 from workers.dialects import UNKNOWN, Item, Peer, Personal
-from workers.dialects.irc import caps, errors, events, monitor, registration
+from workers.dialects.irc import accounts, caps, errors, events, monitor, presence, registration
 from workers.dialects.irc.lines import LineReader, Message, Unreadable, body, clip, parse
 from workers.dialects.irc.mapping import NOBODY, Host, same_nick
 from workers.dialects.irc.monitor import Monitor
@@ -67,6 +68,7 @@ class Irc(Personal):
         self.admin = False  # of the server
         self.modes: set[str] = set()  # of oneself, as letters; see `presence`
         self.monitor = Monitor()
+        self.login = accounts.Login()
         self.intro = registration.Introduction()
         self.caps: frozenset[str] = frozenset()
         self.flags = ""  # those of the capabilities that change what rooms hear
@@ -235,6 +237,12 @@ class Irc(Personal):
         self.fun = chat.fun_table(welcome.fun)
         self._pulse.begin()
 
+    def go_on(self) -> None:
+        """A login is no longer under way: registration may be completed, if it waited for that."""
+        if self.intro.waits and not self.login.asked:
+            self.stage, self.intro.waits = Stage.NAMELESS, False
+            registration.knock(self, self.new_turn("NICK"))
+
     def forget(self, room: str) -> None:
         """Keep nothing of a room that one has left."""
         for kept in (self.rooms, self.topics, self._echoed):
@@ -341,11 +349,22 @@ class Irc(Personal):
             case native.Error(text=text):
                 self.stage = Stage.LEAVING  # those without a question end the connection
                 self.say(turn, "ERROR", f"Closing link: {text}")
+            case LoggedIn():
+                accounts.logged_in(self, turn, event)
+            case LoggedOut(nick=nick, reason=reason):
+                accounts.logged_out(self, turn, nick)
+                self.say(turn, "NOTICE", self.me, reason)
+            case native.Renamed(old=old, nick=nick) if same_nick(old, self.nick):
+                accounts.renamed(self, turn, nick)
             case native.Watched():
                 monitor.told(self, turn, event)
-            case native.Notice(text=text):
-                for line in text.split("\n"):
-                    self.say(turn, "NOTICE", self.me, line)
+            case native.Notice(admins=True, text=text, by=by):
+                source = self.host.name if by is None else self.host.mask(by)
+                if presence.WALLOPS in self.modes:
+                    turn.lines += [("", body(source, "WALLOPS", line)) for line in text.split("\n")]
+            case native.Notice(text=text, by=by):
+                source = self.host.name if by is None else self.host.mask(by)
+                turn.lines += [("", body(source, "NOTICE", self.me, line)) for line in text.split("\n")]
             case _:
                 return self.shared(event)
         return turn.take(self.host.name, self.new_batch)

@@ -4,7 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from workers.dialects.irc import channels, history, messages, modes, monitor, people, presence, registration, server
+from workers.dialects.irc import (
+    accounts,
+    channels,
+    history,
+    messages,
+    modes,
+    monitor,
+    operators,
+    people,
+    presence,
+    registration,
+    server,
+    services,
+)
+from workers.dialects.irc.nickserv import NICKSERV
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -32,7 +46,7 @@ class Command:
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("ADMIN", "[server]", "Who runs this server.", server.admin, local=True),
-    Command("AUTHENTICATE", "mechanism", "Fails: there are no accounts yet.", registration.authenticate, 1, True, True),
+    Command("AUTHENTICATE", "mechanism|data|*", "Log in (SASL).", accounts.authenticate, 1, True),
     Command(
         "AWAY", "[text]", "Tell others that you are away; without a text, that you are back.", presence.away, 0, True
     ),
@@ -50,6 +64,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("INFO", "[server]", "Show what this server is.", server.info, local=True),
     Command("ISON", "nick ...", "Ask which of these people are here.", people.ison, 1),
     Command("JOIN", "channel,... | 0", "Enter channels; 0 leaves all of them. Keys are ignored.", channels.join, 1),
+    Command("KILL", "nick [reason]", "Put somebody off the server; for its admins.", operators.kill, 1),
     Command("LINKS", "[mask]", "Show the one server there is.", server.links, local=True),
     Command("LIST", "[channel,...] [>n,<n,mask,!mask]", "List the channels.", channels.list_),
     Command("LUSERS", "", "Count people and channels.", server.lusers),
@@ -58,17 +73,21 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("MOTD", "[server]", "Show the message of the day.", server.motd, local=True),
     Command("NAMES", "[channel,...]", "Show who is in channels you are in.", channels.names_),
     Command("NICK", "nick", "Take a nick.", registration.nick, 0, True),
+    Command("NICKSERV", "order ...", "Say something to NickServ.", services.command(NICKSERV), 1, local=True),
     Command("NOTICE", "target,... text", "Say something that no program answers.", messages.notice),
+    Command("NS", "order ...", "Say something to NickServ.", services.command(NICKSERV), 1, local=True),
+    Command("OPER", "account password", "Log in as an admin of the server.", operators.oper, 2),
     Command("PART", "channel,... [reason]", "Leave channels.", channels.part, 1),
-    Command(
-        "PASS", "password", "Accepted and forgotten: there are no accounts yet.", registration.pass_, 1, True, True
-    ),
+    Command("PASS", "account:password", "Log in, before NICK and USER.", accounts.pass_, 1, True, True),
     Command("PING", "token", "Ask for PONG, which comes after everything before it.", registration.ping, 1, True),
     Command(
         "PONG", "[token]", "Answer the server's PING, which comes after a silence.", registration.nothing, 0, True, True
     ),
     Command("PRIVMSG", "target,... text", "Say something; !cowsay and its like are drawn.", messages.privmsg),
     Command("QUIT", "[reason]", "Go.", registration.quit_, 0, True),
+    Command(
+        "REGISTER", "account|* email|* password", "Make an account; its name is your nick.", accounts.register, 3, True
+    ),
     Command("REHASH", "", "Refused: settings are read again where the server runs.", server.operate, local=True),
     Command("RESTART", "", "Refused: a server is renewed where it runs.", server.operate, local=True),
     Command("SETNAME", "realname", "Take another real name.", presence.setname, 1),
@@ -82,7 +101,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("USER", "name 0 * realname", "Introduce yourself; the name is ignored.", registration.user, 4, True, True),
     Command("USERHOST", "nick ...", "Ask about up to five people.", people.userhost, 1),
     Command("USERS", "", "Disabled.", server.users, local=True),
+    Command("VERIFY", "account code", "Refused: accounts need no verification.", accounts.verify, 2, True, True),
     Command("VERSION", "[server]", "Show the version and what is supported.", server.version, local=True),
+    Command("WALLOPS", "text", "Say something to all admins; for them alone.", operators.wallops, 1),
     Command("WHO", "[mask [%fields[,token]]]", "List people, of a channel or by nick; WHOX.", people.who),
     Command("WHOIS", "[server] nick", "Show what is known about somebody.", people.whois),
     Command("WHOWAS", "nick,... [count]", "Show who had a nick lately.", people.whowas),
