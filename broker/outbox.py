@@ -47,6 +47,10 @@ class Outbox:
         """The answer to this request is an error if the transaction fails."""
         self._bound_answers.add((conn, rid))
 
+    def take(self, worker: int) -> list[Down]:
+        """Return and forget what one worker was to be told."""
+        return self._events.pop(worker, [])
+
     def refuse_unstored(
         self, last: Callable[[ConnId, str], int], topic: Callable[[str], str], error: native.Error
     ) -> set[tuple[ConnId, int]]:

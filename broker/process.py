@@ -14,9 +14,11 @@ from typing import Final
 
 import msgspec
 
-from broker import checks
+from broker import checks, operator
+from broker.askers import Asker, Askers
 from broker.attendance import Attendance
 from broker.log import Log, LogError, LogLost
+from broker.operator import Operator
 from broker.order import Order
 from broker.outbox import Outbox
 from broker.people import Device
@@ -26,6 +28,7 @@ from protocol import logs, native
 from protocol.control import ControlSocket
 from protocol.ipc import (
     Answered,
+    Asked,
     Attach,
     Beat,
     ConnId,
@@ -41,6 +44,8 @@ from protocol.ipc import (
     Up,
     worker_of,
 )
+from protocol.operator import Answer, Found, decode_order
+from protocol.operator import Order as OperatorOrder
 from protocol.pipes import BadFrame, PipeReader, PipeWriter, decode_batch
 from protocol.settings import Settings
 
@@ -104,6 +109,8 @@ class Broker:
         self.pages_next = False
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ)
+        self.askers = Askers(self.selector)
+        self.operator = Operator(self.state, lambda: _size_of(directory / LOG_FILE))
         self.bereft = False  # a worker was lost in this step
         self.stopping = False
 
@@ -136,6 +143,9 @@ class Broker:
         for key, events in self.selector.select(timeout):
             if key.fileobj is self.control:
                 self._obey()
+                continue
+            if isinstance(key.data, Asker):
+                self.askers.flush(key.data)
                 continue
             worker: Worker = key.data
             if events & selectors.EVENT_WRITE and worker.incarnation in self.workers:
@@ -195,11 +205,13 @@ class Broker:
             self._all_but_pages(now_ms)
         self.pages_next = bool(self.pages) and not self.pages_next
         due = self.state.seating.expire(time.monotonic())
+        asked = self._ask(now_ms)
         try:
             self.log.commit()
         except LogError as err:
             self._unstored(err)
         self.order.committed()
+        self._answer(asked)
         self.bereft = False
         # Before anybody is told: what stands nowhere else must not be less than what people know.
         self.attendance.write(self.state.people.touched, self.state.people.by_conn.values())
@@ -277,6 +289,37 @@ class Broker:
         except Exception:  # else a worker would send the same command to the next broker, and to the one after it
             log.exception("a command could not be carried out")
             self._refuse(command, INTERNAL)
+
+    def _ask(self, now_ms: int) -> "list[Answering]":
+        """Find or do what the operator's shell asks for."""
+        asked: list[Answering] = []
+        waiting, self.askers.waiting = self.askers.waiting, []
+        for asker in waiting:
+            try:
+                order = decode_order(asker.asked.order)
+                found = self.operator.find(asker.asked, order, now_ms)
+                asked.append((asker, order, self.operator.carry_out(order, now_ms) if found is None else found))
+            except native.UNDECODABLE as err:
+                self.askers.answer(asker, Answer(f"the running server does not know what was asked for: {err}", 1))
+            except LogError as err:
+                if self.log.pending:
+                    self._unstored(err)
+                self.askers.answer(asker, Answer(f"the server's log cannot be read or written: {err}", 1))
+            except Exception:
+                log.exception("the operator was not answered")
+                self.askers.answer(asker, Answer(INTERNAL.text, 1))
+        return asked
+
+    def _answer(self, asked: "list[Answering]") -> None:
+        """After the transaction: say what came of what the operator's shell asked for."""
+        if asked:
+            events = operator.answers(self.out)
+            for asker, order, found in asked:
+                if isinstance(found, int):
+                    answer = operator.told(order, events.get(found, INTERNAL))
+                else:
+                    answer = operator.found(found)
+                self.askers.answer(asker, answer)
 
     def _resent(self, worker: Worker, command: Up, offence: checks.Offence) -> None:
         """A worker passed on what it should have refused: its client is told no, the others of its batch go on."""
@@ -357,6 +400,8 @@ class Broker:
                     self.selector.register(worker.reader, selectors.EVENT_READ, worker)
                 case Beat():
                     self.control.send(message)
+                case Asked():
+                    self.askers.take(fds[0], message)
                 case Stop():
                     self.stopping = True
                 case Hush():
@@ -368,6 +413,10 @@ class Broker:
                     self.state.take_settings(settings)
                 case _:
                     log.warning("unexpected control message %r", message)
+
+
+Answering = tuple[Asker, OperatorOrder, Found | int]
+"""Who asked for what, and what was found, or the number of what was ordered."""
 
 
 def _in_turns(commands: list[tuple[Worker, Up]]) -> list[tuple[Worker, Up]]:
@@ -392,6 +441,11 @@ def _signs_of_life(control: ControlSocket) -> Callable[[], None]:
             control.send(Beat(0))
 
     return alive
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of the log, its write-ahead log included, bytes."""
+    return sum(file.stat().st_size for file in (path, path.with_name(path.name + "-wal")) if file.exists())
 
 
 def _owner(command: Up) -> int:

@@ -1,7 +1,8 @@
-"""The admin socket: how `moot restart` and `moot reload` talk to the running server. Both its ends. Unix only.
+"""The admin socket: how `moot restart`, `reload` and `admin` talk to the running server. Both its ends. Unix only.
 
-`moot.sock` in the data directory, for its owner alone; JSON lines. The server's end lives in the supervisor's selector
-and never waits: who does not read the answers is cut off.
+`moot.sock` in the data directory, for its owner alone; JSON lines (`protocol.operator`). The server's end lives in the
+supervisor's selector and never waits: who does not read the answers is cut off. What is asked of the chat is not the
+supervisor's to answer: it hands the connection over (`Questioner.give`) and forgets it.
 """
 
 import contextlib
@@ -12,11 +13,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Annotated, Final, Literal
+from typing import IO, Final
 
 import msgspec
 
 from moot.running import Refused, holder
+from protocol.operator import Answer, Ask
 
 log = logging.getLogger("moot.supervisor")
 
@@ -28,38 +30,31 @@ ASK_S: Final = 10.0  # longest wait for a question; few may wait, and each takes
 MAX_PATH: Final = 100  # bytes; systems have 104 to 108 for the address of a Unix socket
 
 
-class Ask(msgspec.Struct, omit_defaults=True):
-    """What is asked for."""
-
-    do: Literal["restart", "reload"]
-    spread: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None  # seconds; for restart
-
-
-class Answer(msgspec.Struct, omit_defaults=True):
-    """A line for people. The last one has the exit status."""
-
-    text: str
-    code: int | None = None
-
-
 Tell = Callable[[str, int | None], None]
 _ask_decoder: Final = msgspec.json.Decoder(Ask)
 _answer_decoder: Final = msgspec.json.Decoder(Answer)
 
 
 class Admin:
-    """The server's end. ``handle(ask, tell)`` does what is asked for, and goes on telling until it tells a status."""
+    """The server's end.
 
-    def __init__(self, selector: selectors.BaseSelector, directory: Path, handle: Callable[[Ask, Tell], None]) -> None:
+    ``handle(ask, questioner)`` does what is asked for, and goes on telling until it tells a status, or gives the
+    connection to who does that.
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector, directory: Path, handle: "Callable[[Ask, Questioner], None]"
+    ) -> None:
         self._selector = selector
         self._directory = directory
         self._handle = handle
-        self._connections: set[_Connection] = set()
+        self._connections: set[Questioner] = set()
         self._sock: socket.socket | None = None
         try:
             self._sock = self._listen()
         except OSError as err:  # no file system for sockets, say; the server does without
-            log.warning("no admin socket in %s, so `moot restart` and `moot reload` do not work: %s", directory, err)
+            text = "no admin socket in %s, so `moot restart`, `moot reload` and `moot admin` do not work: %s"
+            log.warning(text, directory, err)
 
     def _listen(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -88,11 +83,11 @@ class Admin:
                     )
                 return
             sock.setblocking(False)
-            connection = _Connection(sock, self._handle, self._forget)
+            connection = Questioner(sock, self._handle, self._forget)
             self._connections.add(connection)
             self._selector.register(sock, selectors.EVENT_READ, connection.readable)
 
-    def _forget(self, connection: "_Connection") -> None:
+    def _forget(self, connection: "Questioner") -> None:
         self._connections.discard(connection)
         self._selector.unregister(connection.sock)
         connection.sock.close()
@@ -113,11 +108,14 @@ class Admin:
                 os.unlink(path)
 
 
-class _Connection:
+class Questioner:
     """Somebody who asks; one question each."""
 
     def __init__(
-        self, sock: socket.socket, handle: Callable[[Ask, Tell], None], forget: Callable[["_Connection"], None]
+        self,
+        sock: socket.socket,
+        handle: Callable[[Ask, "Questioner"], None],
+        forget: Callable[["Questioner"], None],
     ) -> None:
         self.sock = sock
         self._handle = handle
@@ -153,7 +151,13 @@ class _Connection:
         except (msgspec.DecodeError, UnicodeDecodeError) as err:
             self.tell(f"the running server does not understand the question ({err}); it may be of another version", 1)
             return
-        self._handle(ask, self.tell)
+        self._handle(ask, self)
+
+    def give(self, send: Callable[[tuple[int]], None]) -> None:
+        """Have ``send`` pass the connection's descriptor on to a process that answers; here it is closed."""
+        if not self._closed:
+            send((self.sock.fileno(),))
+            self._close()
 
     def tell(self, text: str, code: int | None = None) -> None:
         if self._closed:
@@ -203,6 +207,8 @@ def ask(data: Path, question: Ask) -> Iterator[Answer]:
                 yield answer
                 if answer.code is not None:
                     return
+    if question.do == "chat":
+        raise Refused("the broker ended before it had answered; another takes its place, so look whether it was done")
     raise Refused(f"the server (process {pid}) ended before it had answered; its log says why")
 
 

@@ -243,8 +243,8 @@ def restart(flags: dict[str, Any], config: Path | None, spread: float | None) ->
       moot restart --data /srv/moot --spread 60
     """
     _need_unix()
-    from moot.admin import Ask
     from moot.host import command
+    from protocol.operator import Ask
 
     directory = data_directory(flags, os.environ, config)
     return _server(lambda: command(directory, Ask("restart", spread)))
@@ -263,8 +263,8 @@ def reload(flags: dict[str, Any], config: Path | None) -> int:
       moot reload --data /srv/moot
     """
     _need_unix()
-    from moot.admin import Ask
     from moot.host import command
+    from protocol.operator import Ask
 
     directory = data_directory(flags, os.environ, config)
     return _server(lambda: command(directory, Ask("reload")))

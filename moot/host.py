@@ -20,7 +20,7 @@ import msgspec
 from client import trust
 from client.address import Address
 from moot import addresses
-from moot.admin import Ask, ask
+from moot.admin import ask
 from moot.certificate import Identity
 from moot.config import ConfigError, Wish
 from moot.datadir import StartError
@@ -30,6 +30,7 @@ from moot.openfiles import complaint, raise_limit
 from moot.probe import is_moot, others_online
 from moot.running import Refused, last_line, stop
 from protocol.addresses import show
+from protocol.operator import Ask
 from protocol.settings import Settings
 
 READY_LIMIT_S: Final = 30.0

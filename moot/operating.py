@@ -3,18 +3,20 @@
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from moot import certificate
-from moot.admin import Ask, Tell
+from moot.admin import Questioner, Tell
 from moot.certificate import Identity
 from moot.config import ConfigError, changes
 from moot.datadir import StartError
 from moot.rolling import Rolling
 from protocol import logs
-from protocol.ipc import Reload
+from protocol.ipc import Asked, Reload
+from protocol.operator import MAX_ORDER, Ask
 from protocol.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +49,13 @@ class Operator:
             self._rolling.abandon(why)
             self._rolling = None
 
-    def asked(self, ask: Ask, tell: Tell) -> None:
-        """Do what somebody at the admin socket asks for."""
+    def asked(self, ask: Ask, questioner: Questioner) -> None:
+        """Do what somebody at the admin socket asks for, or have the broker do it."""
+        tell = questioner.tell
         if self._family.ending:
             tell("the server is ending", 1)
+        elif ask.do == "chat":
+            self._pass_on(ask, questioner)
         elif ask.do == "reload":
             lines, code = self._reload()
             for line in lines[:-1]:
@@ -62,6 +67,18 @@ class Operator:
             tell("the server is still starting; try again in a moment", 1)
         else:
             self._restart(ask.spread, tell)
+
+    def _pass_on(self, ask: Ask, questioner: Questioner) -> None:
+        """Hand the connection over to the broker: what concerns the chat is not known here."""
+        family = self._family
+        broker = family.place("broker").child
+        if len(bytes(ask.order)) > MAX_ORDER:  # more than a child reads of one message would be the end of it
+            questioner.tell(f"an order has at most {MAX_ORDER:,} bytes", 1)
+        elif broker is None or broker.ready is None:
+            questioner.tell("the broker is just being started; try again in a moment", 1)
+        else:
+            asked = Asked(ask.order, time.monotonic() - family.started, family.restarts)
+            questioner.give(lambda fds: broker.send(asked, fds))
 
     def reload(self) -> None:
         """Take up new settings, as after SIGHUP; the log has what came of it."""

@@ -83,6 +83,8 @@ class Supervisor:
         self.places = [Place("sandbox"), Place("broker"), *(Place("worker", socks) for socks in listeners.places)]
         self.children: list[Child] = []  # that live, in a place or retired
         self.incarnations = 0
+        self.started = time.monotonic()
+        self.restarts = 0  # of processes that had ended by themselves or were killed
         self.announced = False
         self.signals: list[int] = []
         self.failure: str | None = None
@@ -365,6 +367,7 @@ class Supervisor:
 
     def _plan(self, place: Place, child: Child, now: float) -> None:
         """A place is empty: fill it again after a pause, unless that is in vain."""
+        self.restarts += 1
         pause = place.lost(child, now)
         if place.short_lives >= MAX_SHORT_LIVES and place.kind != "sandbox":
             self.failure = (

@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
-from protocol.ipc import Control, Link
+from protocol.ipc import Asked, Control, Link
 from protocol.native import UNDECODABLE
 
-_FDS_PER_LINK: Final = 2
+_FDS: Final = {Link: 2, Asked: 1}  # that ride along
 _MAX_LINE: Final = 64 * 1024
 _MAX_FDS: Final = 64  # waiting for their messages
 
@@ -74,7 +74,7 @@ class ControlSocket:
                 message = _decoder.decode(line)
             except UNDECODABLE:
                 raise self._broken(messages) from None
-            count = _FDS_PER_LINK if isinstance(message, Link) else 0
+            count = _FDS.get(type(message), 0)
             if len(self._fds) < count:
                 raise self._broken(messages)
             messages.append((message, [self._fds.popleft() for _ in range(count)]))

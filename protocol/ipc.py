@@ -6,6 +6,7 @@ the supervisor. `ConnId` is unique over all workers and never reused: `incarnati
 
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
@@ -261,4 +262,12 @@ class Stuck(Struct, frozen=True, tag=True):
     incarnation: int
 
 
-Control = Link | Stop | Hush | Retire | Retired | Reload | Certificate | Beat | Ready | Fatal | Relink | Stuck
+class Asked(Struct, frozen=True, tag=True):
+    """For the broker: somebody asks at the admin socket. A descriptor follows this: the connection, for the answer."""
+
+    order: msgspec.Raw  # a `protocol.operator.Order`
+    uptime: float  # of the server, seconds
+    restarts: int  # of its processes, since then
+
+
+Control = Link | Stop | Hush | Retire | Retired | Reload | Certificate | Beat | Ready | Fatal | Relink | Stuck | Asked

@@ -16,9 +16,10 @@ import pytest
 
 from client.net import Chat, ChatError, connect
 from client.updates import Offline, Presence
-from moot.admin import MAX_CONNECTIONS, Admin, Ask, ask
+from moot.admin import MAX_CONNECTIONS, Admin, ask
 from moot.running import Refused
 from protocol import native
+from protocol.operator import Ask
 from tests.moot.program import MOOT, moot
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
