@@ -58,6 +58,13 @@ class Askers:
         if not asker.rest:
             self._close(asker)
 
+    def close(self) -> None:
+        """The broker ends, and with it who waits."""
+        for asker in list(self._writing):
+            self._close(asker)
+        for asker in self.waiting:
+            asker.sock.close()
+
     def _close(self, asker: Asker) -> None:
         self._writing.remove(asker)
         self._selector.unregister(asker.sock)

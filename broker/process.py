@@ -477,4 +477,5 @@ def run(
     except LogLost as err:
         control.send(Fatal(str(err)))
     finally:
+        broker.askers.close()
         broker.log.close()

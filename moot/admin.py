@@ -18,6 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from moot.running import Refused, holder
+from protocol.native import UNDECODABLE
 from protocol.operator import Answer, Ask
 
 log = logging.getLogger("moot.supervisor")
@@ -148,7 +149,7 @@ class Questioner:
     def _ask(self, line: bytes) -> None:
         try:
             ask = _ask_decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        except UNDECODABLE as err:
             self.tell(f"the running server does not understand the question ({err}); it may be of another version", 1)
             return
         self._handle(ask, self)
@@ -180,8 +181,10 @@ def _line(text: str, code: int | None) -> bytes:
     return msgspec.json.encode(Answer(text, code)) + b"\n"
 
 
-def ask(data: Path, question: Ask) -> Iterator[Answer]:
+def ask(data: Path, question: Ask, limit_s: float | None = None) -> Iterator[Answer]:
     """Put ``question`` to the server of a data directory and yield its answers as they come; the last has a code.
+
+    ``limit_s``: until the first of them; None: as long as a server that lives may need.
 
     Raises Refused: there is no server, it is not ours, or it ended before the last answer.
     """
@@ -189,7 +192,7 @@ def ask(data: Path, question: Ask) -> Iterator[Answer]:
     if pid is None:
         raise Refused(f"no server uses the data directory {data}; name the right one with --data DIR")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(FIRST_ANSWER_S)
+        sock.settimeout(limit_s or FIRST_ANSWER_S)
         try:
             with _short_path(data) as path:
                 sock.connect(path)

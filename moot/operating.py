@@ -72,12 +72,13 @@ class Operator:
         """Hand the connection over to the broker: what concerns the chat is not known here."""
         family = self._family
         broker = family.place("broker").child
-        if len(bytes(ask.order)) > MAX_ORDER:  # more than a child reads of one message would be the end of it
+        order = bytes(ask.order)
+        if len(order) > MAX_ORDER:  # more than a child reads of one message would be the end of it
             questioner.tell(f"an order has at most {MAX_ORDER:,} bytes", 1)
-        elif broker is None or broker.ready is None:
-            questioner.tell("the broker is just being started; try again in a moment", 1)
+        elif broker is None:
+            questioner.tell("the broker is about to be started; try again in a moment", 1)
         else:
-            asked = Asked(ask.order, time.monotonic() - family.started, family.restarts)
+            asked = Asked(order, time.monotonic() - family.started, family.restarts)
             questioner.give(lambda fds: broker.send(asked, fds))
 
     def reload(self) -> None:

@@ -6,7 +6,6 @@ the supervisor. `ConnId` is unique over all workers and never reused: `incarnati
 
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from protocol.native import Anim, Event, FunCommand, Hello, Msg, Request
@@ -265,7 +264,7 @@ class Stuck(Struct, frozen=True, tag=True):
 class Asked(Struct, frozen=True, tag=True):
     """For the broker: somebody asks at the admin socket. A descriptor follows this: the connection, for the answer."""
 
-    order: msgspec.Raw  # a `protocol.operator.Order`
+    order: bytes  # a `protocol.operator.Order`, as it came
     uptime: float  # of the server, seconds
     restarts: int  # of its processes, since then
 

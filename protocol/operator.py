@@ -163,6 +163,6 @@ Found = UserList | RoomList | Statistics | BanList | AccountList
 _orders: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
 
 
-def decode_order(line: bytes | msgspec.Raw) -> Order:
+def decode_order(line: bytes) -> Order:
     """Return the order in ``line``. Raises one of `native.UNDECODABLE`."""
     return _orders.decode(line)

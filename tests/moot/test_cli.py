@@ -22,6 +22,7 @@ COMMANDS = (
     "tail",
     "forget",
     "doctor",
+    "admin",
     *LOG_COMMANDS,
     "completion",
 )

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from protocol.control import ControlSocket
-from protocol.ipc import Beat, Link, Ready, Stop
+from protocol.ipc import Asked, Beat, Link, Ready, Stop
 
 Pair = tuple[ControlSocket, ControlSocket]
 
@@ -43,6 +43,18 @@ def test_descriptors_come_with_their_link(pair: Pair) -> None:
     os.write(got_write, b"through")
     assert os.read(got_read, 10) == b"through"
     for fd in (read, write, got_read, got_write):
+        os.close(fd)
+
+
+def test_who_asks_comes_with_one_descriptor(pair: Pair) -> None:
+    one, other = pair
+    read, write = os.pipe()
+    one.send(Asked(b'{"op":"users"}', 1.5, 2), (write,))
+    [(message, fds)] = other.recv()
+    assert message == Asked(b'{"op":"users"}', 1.5, 2)
+    os.write(fds[0], b"here")
+    assert os.read(read, 10) == b"here"
+    for fd in (read, write, *fds):
         os.close(fd)
 
 
