@@ -8,19 +8,22 @@ import enum
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from protocol import commands, names, native
+from protocol import accounts, commands, moderation, names, native, sentences
 from protocol.account_commands import in_one_line
 from protocol.commands import Local, Problem
 from protocol.native import Event, Msg, Request
+from protocol.room_commands import MAX_BACK, about
 from protocol.settings import Settings
 from protocol.text import clean
 from workers.dialects import prose
 from workers.dialects.lines import LineReader, TooLong
 
+MAX_LOOKED: Final = MAX_BACK * 4  # messages among which the last ones that were said are looked for
 MAX_HELD: Final = 16 * 1024  # bytes of lines held back until introduced; more is refused, and said so
 _HTTP: Final = re.compile(r"[A-Z]+ \S+ HTTP/\d(\.\d)?")
 _NOT_HTTP: Final = b"HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -33,6 +36,19 @@ class _Stage(enum.Enum):
     KNOCKING = enum.auto()  # hello or the first join is under way
     INSIDE = enum.auto()
     LEAVING = enum.auto()  # quit was asked for; nothing more is read
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """What is to be done about one of the last messages, once they are known."""
+
+    local: Local
+    ctx: commands.Context
+
+    def sees(self, msg: Msg) -> bool:
+        """Whether it is one of the conversation that was turned to."""
+        room = self.ctx.room or ""
+        return room.startswith("#") or names.fold_nick(room[1:]) in map(names.fold_nick, (msg.nick, msg.to or ""))
 
 
 class Plain:
@@ -60,7 +76,7 @@ class Plain:
         self._rooms: list[str] = []  # entered, the latest last
         self._last_from: str | None = None
         self._ignored: dict[str, str] = {}  # folded nick -> nick
-        self._asked: dict[int, Request | Local] = {}  # by the id we gave it; Local: what the answer is looked up for
+        self._asked: dict[int | None, Request | Local | _Looking] = {}  # by the id we gave it
         self._next_id = 1
         self._own: list[Request] = []  # for `follow_up`
 
@@ -161,7 +177,7 @@ class Plain:
         self._stage = _Stage.KNOCKING
         return [self._ask(native.Hello(nick=nick))]
 
-    def _ask(self, request: Request, asked: Request | Local | None = None) -> Request:
+    def _ask(self, request: Request, asked: "Request | Local | _Looking | None" = None) -> Request:
         """Return ``request`` with an id, to know its answer by."""
         number = self._next_id
         self._next_id += 1
@@ -204,6 +220,10 @@ class Plain:
             case Local("close"):
                 self._go_back()
                 text = self._where()
+            case Local("react" | "redact"):
+                room = ctx.room or ""
+                history = native.History(room=room if room.startswith("#") else native.INBOX, limit=MAX_LOOKED)
+                return [self._ask(history, _Looking(local, ctx))]
             case Local("topic"):
                 return [self._ask(native.Rooms(), local)]  # a room's topic may have changed since we entered
             case Local("clear"):
@@ -228,6 +248,12 @@ class Plain:
         match event:
             case native.Msg():
                 return self._message(event)
+            case native.HistoryPage() if isinstance(self._asked.get(_id(event)), _Looking):
+                return self._looked(event)
+            case native.Left(nick=nick, room=room, by=str()) if nick == self._nick:
+                return self._put_out(room, sentences.kicked(event, self._nick))
+            case moderation.Retitled():
+                return self._retitled(event)
             case native.Ok():
                 return self._ok(event)
             case native.Error():
@@ -241,11 +267,20 @@ class Plain:
         return prose.as_bytes(self._lines(event))
 
     def _lines(self, event: Event) -> list[str]:
-        if not isinstance(
-            event, native.Notice | native.Bye | native.Joined | native.Left | native.Renamed | native.Changed
-        ):
-            self._answered(event)
+        self._answered(event)
         match event:
+            case moderation.RoomPolicy():
+                return prose.policy(event, self._offset_s)
+            case moderation.Invited():
+                return [f"* {sentences.invited(event, self._nick)}"]
+            case accounts.AccountInfo():
+                return prose.account(event, self._offset_s)
+            case accounts.LoggedIn():
+                self._nick = event.nick or self._nick
+                return [f"* {sentences.logged_in(event)}"]
+            case accounts.LoggedOut():
+                self._nick = event.nick or self._nick
+                return [f"* {sentences.logged_out(event)}"]
             case native.HistoryPage():
                 found = [msg for msg in event.messages if self.wants(msg)]
                 lines = prose.messages(found, self._offset_s, self._nick, event.gaps, event.room)
@@ -259,17 +294,41 @@ class Plain:
             case native.Pong():
                 return prose.clock(event, self._offset_s)
             case native.Notice():
-                return [f"* {clean(event.text, newlines=False)}"]
+                return prose.notice(event)
             case native.Bye():
                 return prose.goodbye(event)
             case native.Renamed(old=old) if old == self._nick:
                 self._nick = event.nick
         return prose.say(event, self._offset_s)
 
-    def _answered(self, event: Event) -> Request | Local | None:
+    def _answered(self, event: Event) -> "Request | Local | _Looking | None":
         """Return and forget what ``event`` answers."""
-        number = getattr(event, "id", None)
-        return self._asked.pop(number, None) if isinstance(number, int) else None
+        return self._asked.pop(_id(event), None)
+
+    def _looked(self, page: native.HistoryPage) -> bytes:
+        """Do what is about one of the last messages, which are known now."""
+        asked = self._answered(page)
+        assert isinstance(asked, _Looking)
+        recent = [msg for msg in page.messages if asked.sees(msg)]
+        found = about(asked.local, asked.ctx, recent, self._new_cmid)
+        if isinstance(found, Problem):
+            return _no(found.text)
+        assert not isinstance(found, Local)
+        self._own += found
+        return b""
+
+    def _put_out(self, room: str, sentence: str) -> bytes:
+        if room in self._rooms:
+            self._rooms.remove(room)
+        if self._room == room:
+            self._go_back()
+        return prose.as_bytes([f"* {sentence}. {self._where()}"])
+
+    def _retitled(self, event: moderation.Retitled) -> bytes:
+        self._rooms = [event.name if room == event.room else room for room in self._rooms]
+        if self._room == event.room:
+            self._room = event.name
+        return prose.as_bytes(prose.say(event))
 
     def _message(self, msg: Msg) -> bytes:
         if not self.wants(msg):
@@ -331,6 +390,8 @@ class Plain:
                 return prose.as_bytes(
                     [f"* Your color is {color}." if color else "* Your color is made from your nick."]
                 )
+            case asked if isinstance(asked, moderation.Request | accounts.Request) and (done := sentences.done(asked)):
+                return prose.as_bytes([f"* {done}"])
             case _:
                 return b""
 
@@ -360,6 +421,12 @@ class Plain:
             self._own.append(self._quit())
             return why
         return why + prose.as_bytes([_ASK])
+
+
+def _id(event: Event) -> int | None:
+    """Return our number of the request that ``event`` answers."""
+    number = getattr(event, "id", None)
+    return number if isinstance(number, int) else None
 
 
 def _no(text: str) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from protocol import native
+from protocol import accounts, moderation, native, sentences
 from protocol.native import Event, Msg, Person
 from protocol.text import clean
 
@@ -39,11 +39,19 @@ def say(event: Event, offset_s: int | None = None) -> list[str]:
             return message(event, offset_s)
         case native.Joined():
             return [f"* {event.who.nick} joined {event.room}"]
+        case native.Left(by=str()):
+            return [f"* {sentences.kicked(event)}"]
         case native.Left():
             what = "left the chat" if event.quit else f"left {event.room}"
             return [f"* {event.nick} {what}" + (f" ({_flat(event.reason)})" if event.reason else "")]
         case native.Renamed():
             return [f"* {event.old} is now {event.nick}"]
+        case moderation.Modes():
+            return [f"* {line}" for line in sentences.modes(event)]
+        case moderation.Invited():
+            return [f"* {sentences.invited(event, '')}"]
+        case moderation.Retitled():
+            return [f"* {sentences.retitled(event)}"]
         case native.Changed(who=Person(away=str(away))):
             return [f"* {event.who.nick} is away: {_flat(away)}"]
         case _:
@@ -61,6 +69,15 @@ def message(msg: Msg, offset_s: int | None = None, me: str = "") -> list[str]:
     if msg.kind == "topic":
         text = _flat(msg.text)
         return [f"{when}* {who} " + (f"set the topic: {text}" if text else "removed the topic")]
+    if msg.kind == "react":
+        return [f"{when}* {who} answers with {_flat(msg.text)}"]
+    if msg.kind == "redact":
+        why = f": {_flat(msg.text)}" if msg.text else ""
+        return [f"{when}* {who} took back a message{why}"]
+    if msg.redacted:
+        return [f"{when}* a message of {who} was taken back"]
+    if msg.audience is not None:
+        who += f" (to each {msg.audience} and above)"
     first, *more = clean(msg.text).split("\n")
     if msg.kind == "fun" and more:
         return [f"{when}{who}:", *(_INDENT + line for line in (first, *more))]
@@ -120,10 +137,37 @@ def profile(found: native.Profile, offset_s: int | None = None) -> list[str]:
     if found.away is not None:
         lines.append(f"{found.nick} is away: {_flat(found.away)}")
     if found.rooms:
-        lines.append(f"You both are in {', '.join(found.rooms)}")
+        words = [" ".join(filter(None, (room, _role(found.roles.get(room, []))))) for room in found.rooms]
+        lines.append(f"You both are in {', '.join(words)}")
+    if found.account is not None:
+        lines.append(f"Logged in as {found.account}" + (", an admin of this server" if found.admin else ""))
+    if found.bot:
+        lines.append(f"{found.nick} is a program")
+    if found.address is not None:
+        lines.append(f"Comes from {found.address}" + (" through TLS" if found.secure else ""))
     if found.client or found.dialect:
         lines.append(f"Client: {_flat(' '.join(part for part in (found.client, found.dialect) if part))}")
     return lines
+
+
+def policy(found: moderation.RoomPolicy, offset_s: int | None = None) -> list[str]:
+    """Return what holds in a room."""
+    return sentences.policy(found, _clock(offset_s))
+
+
+def account(found: accounts.AccountInfo, offset_s: int | None = None) -> list[str]:
+    """Return what is known of an account."""
+    return sentences.account(found, _clock(offset_s))
+
+
+def _clock(offset_s: int | None) -> sentences.Clock:
+    return lambda time_ms: f"{_local(time_ms, offset_s):%Y-%m-%d %H:%M}"
+
+
+def _role(roles: Iterable[str]) -> str:
+    """Return the highest role in brackets; "" for none."""
+    role = sentences.highest(roles)
+    return f"({role})" if role is not None else ""
 
 
 def rooms(found: native.RoomList) -> list[str]:
@@ -144,6 +188,14 @@ def clock(pong: native.Pong, offset_s: int | None = None) -> list[str]:
     return [f"The server's time is {_local(pong.time, offset_s):%Y-%m-%d %H:%M:%S}"]
 
 
+def notice(event: native.Notice) -> list[str]:
+    """Return what the server says to people, or one of its admins."""
+    text = _flat(event.text)
+    if event.by is None:
+        return [f"* {text}"]
+    return [f"* {event.by} tells {'the admins' if event.admins else 'everybody'}: {text}"]
+
+
 def goodbye(bye: native.Bye) -> list[str]:
     """Return the last words."""
     reason = _flat(bye.reason).rstrip(".")
@@ -161,7 +213,7 @@ def _local(time_ms: int, offset_s: int | None) -> datetime:
 
 
 def _names(found: Iterable[Person], count: int) -> str:
-    listed = [f"{p.nick} (away)" if p.away is not None else p.nick for p in found][:_NAMES_SHOWN]
+    listed = [sentences.sign(p) + p.nick + (" (away)" if p.away is not None else "") for p in found][:_NAMES_SHOWN]
     return ", ".join(listed) + (f" and {count - len(listed)} more" if count > len(listed) else "")
 
 
