@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from broker.log import Log, Spoilt
 from protocol import names
+from protocol.native import MAX_NAME
 
 T = TypeVar("T")
 
@@ -89,6 +90,10 @@ class Accounts:
         key = names.fold_nick(name)
         found = self._log.recall("account/" + key)
         return None if found is None else _decoded("account/" + key, _account_decoder, found)
+
+    def known(self, name: str) -> Account | None:
+        """Return the account that somebody says is called ``name``, whatever that is."""
+        return self.account(name) if len(name) <= MAX_NAME else None
 
     def uid(self, name: str) -> bytes | None:
         """Return the uid of who is logged in to the account called ``name``, 16 bytes."""

@@ -72,8 +72,7 @@ class Outbox:
                 if (without := _without_unstored(event, last, topic, error)) is not None
             )
             self._events[worker] = [event for event in kept if event is not None]
-        self._bound.clear()
-        self._bound_answers.clear()
+        self.stored()
         return refused
 
     def _is_bound(self, event: Down) -> bool:
@@ -88,6 +87,11 @@ class Outbox:
         no = msgspec.structs.replace(error, id=getattr(event.event, "id", None), text=UNDONE)
         return Answered(event.conn, event.rid, no)
 
+    def stored(self) -> None:
+        """The transaction was committed: what was told of it stays, whatever becomes of the next."""
+        self._bound.clear()
+        self._bound_answers.clear()
+
     def batches(self) -> list[tuple[int, bytes]]:
         """Return and forget what was collected, encoded, a frame for each worker that has something to hear."""
         frames = [
@@ -97,8 +101,7 @@ class Outbox:
             for frame in encode_frames(batch, _encoder)
         ]
         self._events.clear()
-        self._bound.clear()
-        self._bound_answers.clear()
+        self.stored()
         return frames
 
 

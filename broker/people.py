@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 class Refusal(Exception):
     """A request that is answered with an error; raised while a request is carried out."""
 
-    def __init__(self, code: str, text: str, free: str | None = None, attempt: int | None = None) -> None:
+    def __init__(
+        self, code: str, text: str, free: str | None = None, attempt: int | None = None, wait: float | None = None
+    ) -> None:
         super().__init__(text)
-        self.code, self.text, self.free, self.attempt = code, text, free, attempt
+        self.code, self.text, self.free, self.attempt, self.wait = code, text, free, attempt, wait
+
+    def answer(self, id_: native.Id) -> native.Error:
+        """Return what is told to who asked with ``id_``."""
+        return native.Error(
+            id=id_, code=self.code, text=self.text, free=self.free, attempt=self.attempt, wait=self.wait
+        )
 
 
 @dataclass(slots=True, eq=False)

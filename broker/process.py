@@ -4,6 +4,7 @@ One thread and one selector; no client's socket is ever here. Nothing is told be
 """
 
 import logging
+import secrets
 import selectors
 import socket
 import time
@@ -24,6 +25,7 @@ from broker.outbox import Outbox
 from broker.people import Device
 from broker.state import State
 from broker.upkeep import Upkeep
+from broker.vault import Vault
 from protocol import logs, native
 from protocol.control import ControlSocket
 from protocol.ipc import (
@@ -96,7 +98,8 @@ class Broker:
         self.log = Log(directory / LOG_FILE, alive=_signs_of_life(control))
         self.upkeep = Upkeep(self.log)
         self.out = Outbox()
-        self.state = State(settings, self.log, self.out, _note)
+        self.vault = Vault()
+        self.state = State(settings, self.log, self.out, _note, self.vault, secrets.token_bytes)
         self.order = Order(self.state.may_retry)
         self.workers: dict[int, Worker] = {}
         self.awaited = set(workers)  # those that are to attach before the first request is served
@@ -111,6 +114,8 @@ class Broker:
         self.selector.register(control, selectors.EVENT_READ)
         self.askers = Askers(self.selector)
         self.operator = Operator(self.state, lambda: _size_of(directory / LOG_FILE))
+        self.selector.register(self.vault, selectors.EVENT_READ)
+        self.proven = False  # the vault has results
         self.bereft = False  # a worker was lost in this step
         self.stopping = False
 
@@ -134,6 +139,9 @@ class Broker:
             self.seated = True
         elif behind:
             self.waiting = _in_turns(self.waiting)
+        if self.proven:
+            self.proven = False
+            self._take_proofs()
         return self.step()
 
     def _wait(self, due: float | None) -> list[tuple[Worker, Up]]:
@@ -146,6 +154,9 @@ class Broker:
                 continue
             if isinstance(key.data, Asker):
                 self.askers.flush(key.data)
+                continue
+            if key.fileobj is self.vault:
+                self.proven = True
                 continue
             worker: Worker = key.data
             if events & selectors.EVENT_WRITE and worker.incarnation in self.workers:
@@ -189,6 +200,22 @@ class Broker:
             self._apply(worker, attach, now_ms)
         self.state.seating.let_go(self.awaited & self.workers.keys())
         self.state.seating.tell_who_is_here()
+
+    def _take_proofs(self) -> None:
+        """Apply what the vault has worked out, each as a transaction of its own; `step` tells of it."""
+        self.upkeep.mend(time.monotonic())
+        for apply in self.vault.finished():
+            self.state.tick(time.time_ns() // 1_000_000)
+            try:
+                apply()
+                self.log.commit()
+            except LogError as err:
+                self._unstored(err)
+            except Exception:  # as of a command
+                log.exception("a proof could not be taken")
+                self.log.rollback()
+                self.state.rolled_back()
+        self.out.stored()
 
     def step(self) -> float | None:
         """Apply what waits as one transaction and tell the workers. Return when to step again at the latest.
@@ -273,6 +300,7 @@ class Broker:
                     return
                 self.state.do(command, now_ms)
             elif isinstance(command, Gone):
+                self.state.gate.gone(command.conn)
                 self.state.seating.gone(command, time.monotonic() + self.settings.linger)
             else:
                 self.state.seating.attach(command, time.monotonic() + self.settings.linger, late=self.seated)
@@ -380,6 +408,7 @@ class Broker:
             if end in self.selector.get_map():
                 self.selector.unregister(end)
             end.close()
+        self.state.gate.worker_lost(worker.incarnation)
         self.state.seating.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
         self.bereft = True
 
@@ -478,4 +507,5 @@ def run(
         control.send(Fatal(str(err)))
     finally:
         broker.askers.close()
+        broker.vault.close()
         broker.log.close()

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 from broker import pages, queries
+from broker.gate import Gate
 from broker.hinting import Hinting
 from broker.log import Log, Spoilt, inbox_name
 from broker.oneself import Oneself
@@ -17,18 +18,32 @@ from broker.people import Device, People, Refusal
 from broker.rooms import Rooms
 from broker.saying import Saying
 from broker.seating import Note, Seating
+from broker.vault import Worksite
 from protocol import names, native
+from protocol.accounts import Register
 from protocol.ipc import MAX_BATCH_BYTES, Answered, Closed, ConnId, Do, Entered, worker_of
 from protocol.settings import Settings
 
 PEOPLE_ON_JOIN: Final = 200
+_OF_NICKS: Final = native.Hello | native.Nick | native.Whois | native.Watch | native.Was | Register
 
 
 class State:
     """Rooms and people."""
 
-    def __init__(self, settings: Settings, log: Log, outbox: Outbox, note: Note) -> None:
-        """``note(what, device, details)`` is called for the operator's log."""
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        outbox: Outbox,
+        note: Note,
+        vault: Worksite,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        """``note(what, device, details)`` is called for the operator's log, ``entropy(n)`` for that many random bytes.
+
+        ``vault``: where passwords are hashed.
+        """
         self.log = log
         self.out = outbox
         self.note = note
@@ -38,6 +53,7 @@ class State:
         self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, note)
         self.hinting = Hinting(outbox, self.people, self.rooms)
+        self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
         self.take_settings(settings)
         self._reloads: list[Callable[[], None]] = []
         self.now = 0  # the step's time, milliseconds since 1970, UTC
@@ -51,6 +67,7 @@ class State:
             native.Join: self._join,
             native.Leave: self._leave,
             **self.oneself.handlers,
+            **self.gate.handlers,
             native.Who: self._who,
             native.Whois: self._whois,
             native.Rooms: self._rooms,
@@ -61,7 +78,7 @@ class State:
 
     def take_settings(self, settings: Settings) -> None:
         """Go by these settings from now on."""
-        self.settings = self.seating.settings = settings
+        self.settings = self.seating.settings = self.gate.proving.settings = settings
         self.saying.log_texts = settings.log_texts
         self.page_bytes = min(settings.sendq_hard, MAX_BATCH_BYTES) // 4  # a page fills no send queue, and no frame
 
@@ -78,7 +95,7 @@ class State:
 
     def tick(self, now_ms: int) -> None:
         """It is ``now_ms`` (milliseconds since 1970, UTC) from here on."""
-        self.now = self.saying.now = self.hinting.now = self.seating.now = now_ms
+        self.now = self.saying.now = self.hinting.now = self.seating.now = self.gate.proving.now = now_ms
 
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
@@ -98,6 +115,9 @@ class State:
             if device is None and type(request) is native.Quit:
                 self._dismiss(do, request)
                 return
+            if device is None and (early := self.gate.unintroduced.get(type(request))) is not None:
+                early(do)
+                return
             if device is None:
                 raise Refusal("not-introduced", "say hello first: this connection has no nick yet")
             handler = self._handlers.get(type(request))
@@ -108,11 +128,9 @@ class State:
             text = f"{spoilt}, so this cannot be done; an operator can mend it with `moot check --repair`"
             self._answer(do, native.Error(id=request.id, code="damaged", text=text))
         except Refusal as no:
-            error = native.Error(id=request.id, code=no.code, text=no.text, free=no.free, attempt=no.attempt)
-            self._answer(do, error)
+            self._answer(do, no.answer(request.id))
         except names.BadName as no:
-            of_nick = isinstance(request, native.Hello | native.Nick | native.Whois | native.Watch | native.Was)
-            of_nick = of_nick or (getattr(request, "to", None) or "")[:1] == "@"
+            of_nick = isinstance(request, _OF_NICKS) or (getattr(request, "to", None) or "")[:1] == "@"
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
 

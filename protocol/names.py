@@ -38,7 +38,7 @@ def nick(text: str) -> str:
         return text
     name = "" if text.isascii() else _precis(text)
     if not _fits(name, _NICK_SIGNS, MAX_NICK) or name.startswith("-"):
-        raise BadName(f"{_quoted(text)} cannot be a nick. {_NICK_RULE}")
+        raise BadName(f"{quoted(text)} cannot be a nick. {_NICK_RULE}")
     return name
 
 
@@ -74,10 +74,10 @@ def room(text: str) -> str:
         return text
     text = text.strip()
     if not text.startswith("#"):
-        raise BadName(f"{_quoted(text)} is not a room: they begin with #. Try {_near(text)}")
+        raise BadName(f"{quoted(text)} is not a room: they begin with #. Try {_near(text)}")
     name = text[1:].lower() if text.isascii() else _precis(_fold(text[1:]))
     if not _fits(name, _ROOM_SIGNS, MAX_ROOM):
-        raise BadName(f"{_quoted(text)} cannot be a room. {_ROOM_RULE}")
+        raise BadName(f"{quoted(text)} cannot be a room. {_ROOM_RULE}")
     return "#" + name
 
 
@@ -125,7 +125,7 @@ def _near(text: str) -> str:
         return "#tea"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return ``text`` in quotes, harmless and short, for a sentence."""
     text = clean(text[:200], newlines=False)
     return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"

@@ -55,6 +55,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, _m("messages", "of each room the newest that many are kept; 0: all", reload=True, ge=0)
     ] = 0
 
+    registration: Annotated[bool, _m("", "people may make accounts")] = True
+    session_days: Annotated[
+        float, _m("days", "a program that remembers its login is believed that long after it came last", gt=0, le=3650)
+    ] = 90.0
+    argon2_memory: Annotated[int, _m("KiB", "memory a password's hash takes", ge=8, le=1 << 20)] = 19 * 1024
+    argon2_passes: Annotated[int, _m("passes", "over that memory", ge=1, le=100)] = 2
+    argon2_lanes: Annotated[int, _m("lanes", "of that memory", ge=1, le=8)] = 1
+    scram_iterations: Annotated[
+        int,
+        _m("iterations", "for SCRAM-SHA-256, 4096 or more; 0: it is off, and nothing is kept for it", ge=0, le=10**7),
+    ] = 100_000
+
     max_line: Annotated[int, _m("bytes", "longest line a client may send", ge=512, le=1 << 20)] = 16 * 1024
     max_text: Annotated[int, _m("characters", "longest message", ge=1, le=100_000)] = 4000
     max_rooms: Annotated[int, _m("rooms", "rooms on the server", ge=1)] = 10_000

@@ -75,6 +75,7 @@ class Bench:
             made.die()
         for worker in list(self.broker.workers.values()):
             self.broker._lose(worker)
+        self.broker.vault.close()
         self.broker.log.close()
         self.broker.selector.close()
         self.control.close()

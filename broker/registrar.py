@@ -1,0 +1,302 @@
+"""Making accounts and what one may do with one's own: its password, keys, sessions, leaving it, deleting it. Pure."""
+
+import hmac
+from collections.abc import Callable
+
+import msgspec
+
+from broker import credentials
+from broker.accounts import MAX_KEYS, Account, Accounts, PublicKey
+from broker.credentials import BadCredential, Verdict, Verifiers
+from broker.log import Log
+from broker.logins import Logins
+from broker.outbox import Outbox
+from broker.people import Device, People, Refusal
+from broker.proving import Proving, fold, spoken, tried
+from broker.seating import Seating
+from broker.tickets import Tickets
+from protocol import names, native
+from protocol.accounts import Account as AskAccount
+from protocol.accounts import AccountInfo, Drop, Key, LoggedOut, Logout, Password, Register
+from protocol.ipc import ConnId, Do, Told, Vouched, worker_of
+
+
+class Registrar:
+    """See the module. Shares people and seats with `State`."""
+
+    def __init__(
+        self,
+        proving: Proving,
+        accounts: Accounts,
+        tickets: Tickets,
+        logins: Logins,
+        log: Log,
+        outbox: Outbox,
+        people: People,
+        seating: Seating,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        """``entropy(n)`` returns that many random bytes."""
+        self._proving = proving
+        self._accounts = accounts
+        self._tickets = tickets
+        self._logins = logins
+        self._log = log
+        self._out = outbox
+        self._people = people
+        self._seating = seating
+        self._entropy = entropy
+
+    def register(self, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, Register)
+        if self._proving.is_under_way(do):
+            return
+        device = self._people.by_conn.get(do.conn)
+        if not self._proving.settings.registration:
+            raise Refusal("not-allowed", "accounts cannot be made on this server; ask its operator for one")
+        if request.account is None and device is None:
+            raise Refusal("bad-request", "say which account: this connection has no nick yet")
+        name = names.nick(request.account or (device.person.nick if device is not None else ""))
+        if device is not None and device.person.account is not None and fold(device.person.account) != fold(name):
+            raise Refusal("bad-request", f"you are logged in to {device.person.account}; log out first")
+        owner = self._accounts.owner_of(name)
+        if owner is not None:
+            self._register_again(do, name, owner)
+            return
+        self._check_name(name, device)
+        limits = self._proving.settings.limits
+        wait = self._proving.throttle.register_wait(do.addr, self._proving.now_s) if limits else 0.0
+        if wait > 0:
+            text = f"many accounts were made from your address; wait for {spoken(wait)}"
+            raise Refusal("login-throttled", text, wait=round(wait, 1))
+        costs = self._proving.costs
+
+        def hashed(kept: Verifiers | BadCredential) -> None:
+            if isinstance(kept, BadCredential):
+                raise Refusal("weak-password", str(kept))
+            owner = self._accounts.owner_of(name)
+            if owner is not None:
+                raise Refusal("account-exists", _taken(name, owner))
+            self._check_name(name, self._people.by_conn.get(do.conn))
+            uid, now = self._entropy(16).hex(), self._proving.now
+            account = Account(name=name, uid=uid, since=now, password=kept.password, scram=kept.scram)
+            self._accounts.create(account)
+            token = None
+            if request.remember:
+                account, token = self._logins.new_session(account)
+            self._tickets.secret()
+            self._log.commit()  # before anybody hears of it
+            self._proving.throttle.registered(do.addr, self._proving.now_s)
+            self._logins.log_in(do, account, token)
+
+        self._proving.prove(do, "", lambda: tried(lambda: credentials.made(request.password, costs)), hashed)
+
+    def _register_again(self, do: Do, name: str, owner: str) -> None:
+        """The answer to the first may have been lost: with the same password it is given again."""
+        request = do.request
+        assert isinstance(request, Register)
+        if fold(owner) != fold(name):
+            raise Refusal("account-exists", _taken(name, owner))
+        self._proving.prove_password(
+            do,
+            owner,
+            request.password,
+            lambda account: self._logins.succeed(do, account, remember=request.remember),
+            wrong=_taken(name, owner),
+            code="account-exists",
+        )
+
+    def _check_name(self, name: str, device: Device | None) -> None:
+        """Raises `Refusal` when ``name`` is somebody's who is here now, or looks like theirs."""
+        mine = device.person if device is not None else None
+        self._people.free_nick(name, mine)
+
+    # --- one's own account
+
+    def _mine(self, device: Device) -> Account:
+        account = None if device.person.account is None else self._accounts.known(device.person.account)
+        if account is None:
+            raise Refusal("account-needed", "you are a guest; /register makes an account, /login uses the one you have")
+        return account
+
+    def password(self, device: Device, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, Password)
+        if self._proving.is_under_way(do):
+            return
+        account, costs, key = self._mine(device), self._proving.costs, ""
+        key = self._proving.begin_try(account.name, do.addr)
+
+        def work() -> tuple[Verdict, Verifiers | BadCredential | None]:
+            verdict = credentials.verify(request.old, account.password, account.scram, costs)
+            return verdict, tried(lambda: credentials.made(request.new, costs)) if verdict.right else None
+
+        def done(result: tuple[Verdict, Verifiers | BadCredential | None]) -> None:
+            kept = result[1]
+            self._still_mine(do, account)
+            if kept is None:
+                wait = self._proving.wait(key, do.addr)
+                raise Refusal("login-failed", "the old password is wrong; nothing was changed", wait=wait)
+            self._proving.throttle.succeeded(key, do.addr)
+            if isinstance(kept, BadCredential):
+                raise Refusal("weak-password", str(kept))
+            self.set_password(account, kept, do.conn)
+            self._proving.answer(do, native.Ok(id=do.request.id))
+
+        self._proving.prove(do, key, work, done)
+
+    def set_password(self, account: Account, kept: Verifiers, but: ConnId = 0) -> None:
+        """Give an account another password; who is logged in with the old one is a guest from then on, except ``but``.
+
+        Commits: a step of its own. Raises `LogError`.
+        """
+        generation = account.generation + 1
+        changed = self._accounts.change(
+            account, password=kept.password, scram=kept.scram, sessions=[], generation=generation
+        )
+        self._log.commit()
+        self._send_off(account, but, "the password of the account was changed")
+        if but:
+            self._logins.vouch(but, changed)
+
+    def _still_mine(self, do: Do, account: Account) -> None:
+        """Raises `Refusal` when the account is another than it was when the vault began."""
+        now = self._accounts.known(account.name)
+        was = (account.uid, account.password, account.generation)
+        if now is None or (now.uid, now.password, now.generation) != was:
+            raise Refusal("login-failed", "the account was changed meanwhile; look again")
+
+    def logout(self, device: Device, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, Logout)
+        account = self._mine(device)
+        if request.everywhere:
+            self._accounts.change(account, generation=account.generation + 1, sessions=[])
+            self._send_off(account, do.conn, "you logged out everywhere")
+        self._seating.log_out(device)
+        self._logins.vouch(do.conn, None)
+        self._proving.answer(do, native.Ok(id=request.id, nick=device.person.nick))
+
+    def _send_off(self, account: Account, but: ConnId, reason: str) -> None:
+        """All devices of an account are guests from here on, except ``but``, and are told why."""
+        for device in [each for each in self._people.by_conn.values() if each.person.account == account.name]:
+            if device.conn == but:
+                continue
+            self._seating.log_out(device)
+            worker = worker_of(device.conn)
+            self._out.tell(worker, Vouched(device.conn, ""))
+            self._out.tell(worker, Told(device.conn, LoggedOut(nick=device.person.nick, reason=reason)))
+
+    def key(self, device: Device, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, Key)
+        account = self._mine(device)
+        keys, certs = list(account.keys), list(account.certs)
+        try:
+            if request.add is not None:
+                self._add_key(account, request.add.strip(), keys, certs)
+            if request.remove is not None:
+                _remove_key(request.remove.strip(), keys, certs)
+        except BadCredential as error:
+            raise Refusal("bad-key", str(error)) from error
+        if (keys, certs) != (account.keys, account.certs):
+            account = self._accounts.change(account, keys=keys, certs=certs)
+        self._proving.answer(do, self._shown(account, do, own=True))
+
+    def _add_key(self, account: Account, line: str, keys: list[PublicKey], certs: list[str]) -> None:
+        if line.startswith("certfp:"):
+            fingerprint = _fingerprint(line)
+            if fingerprint in certs:
+                return
+            owner = self._accounts.of_cert(fingerprint)
+            if owner is not None and owner.key != account.key:
+                raise BadCredential("this certificate is another account's")
+            certs.append(fingerprint)
+        else:
+            key = credentials.public_key(line)
+            keys[:] = [each for each in keys if each.key != key.key] + [key]
+        if len(keys) + len(certs) > MAX_KEYS:
+            raise Refusal("full-list", f"an account has at most {MAX_KEYS} keys and certificates; remove one first")
+
+    def account(self, device: Device, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, AskAccount)
+        if request.account is None:
+            account = self._mine(device)
+        else:
+            found = self._accounts.known(request.account)
+            if found is None:
+                raise Refusal("no-such-account", f"nobody has registered {names.quoted(request.account)}")
+            account = found
+        own = device.person.account is not None and fold(device.person.account) == account.key
+        self._proving.answer(do, self._shown(account, do, own=own or device.person.admin))
+
+    def _shown(self, account: Account, do: Do, *, own: bool) -> AccountInfo:
+        info = AccountInfo(id=do.request.id, account=account.name, since=account.since)
+        if not own:
+            return info
+        keys = [f"{key.fingerprint} {key.comment}".rstrip() for key in account.keys]
+        keys += [f"certfp:{fingerprint}" for fingerprint in account.certs]
+        person = self._people.by_uid.get(account.person)
+        devices = len(person.connected) if person is not None else 0
+        sessions = len(self._logins.sessions(account))
+        return msgspec.structs.replace(info, admin=account.admin, keys=keys, sessions=sessions, devices=devices)
+
+    def drop_mine(self, device: Device, do: Do) -> None:
+        request = do.request
+        assert isinstance(request, Drop)
+        if self._proving.is_under_way(do):
+            return
+        mine = self._mine(device)
+
+        def proven(account: Account) -> None:
+            self.drop(account, do.conn)
+            here = self._people.by_conn.get(do.conn)
+            self._proving.answer(do, native.Ok(id=request.id, nick=here.person.nick if here is not None else None))
+
+        wrong = "the password is wrong; the account stays"
+        self._proving.prove_password(do, mine.name, request.password, proven, wrong)
+
+    def drop(self, account: Account, by: ConnId = 0) -> None:
+        """Remove an account; whoever is logged in to it is a guest from then on, ``by`` without being told so.
+
+        Commits: a step of its own. Raises `LogError`.
+        """
+        self._accounts.drop(account)
+        self._log.commit()
+        device = self._people.by_conn.get(by)
+        self._send_off(account, by, "the account was deleted")
+        if device is not None:
+            self._seating.log_out(device)
+            self._logins.vouch(by, None)
+
+
+def _fingerprint(line: str) -> str:
+    """Return the fingerprint of a `certfp:` line, as it is kept. Raises `BadCredential`."""
+    fingerprint = line.removeprefix("certfp:").strip().replace(":", "").lower()
+    if len(fingerprint) != 64 or not all(char in "0123456789abcdef" for char in fingerprint):
+        raise BadCredential("a certificate is named certfp: and the 64 hex digits of its SHA-256")
+    return fingerprint
+
+
+def _remove_key(line: str, keys: list[PublicKey], certs: list[str]) -> None:
+    if line.startswith("certfp:"):
+        fingerprint = _fingerprint(line)
+        kept = [each for each in certs if not hmac.compare_digest(each, fingerprint)]
+        if len(kept) == len(certs):
+            raise Refusal("no-such-entry", "the account has no such certificate; /account lists what it has")
+        certs[:] = kept
+        return
+    shown = line.partition(" ")[0]
+    fingerprint = credentials.public_key(line).fingerprint if shown == "ssh-ed25519" else shown
+    left = [each for each in keys if each.fingerprint != fingerprint]
+    if len(left) == len(keys):
+        raise Refusal("no-such-entry", "the account has no such key; /account lists what it has")
+    keys[:] = left
+
+
+def _taken(name: str, owner: str) -> str:
+    if fold(name) == fold(owner):
+        return f"{name} is registered already; if it is yours, log in"
+    return f"{name} looks like {owner}, which is registered; choose another"
