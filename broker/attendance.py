@@ -49,6 +49,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     secure: bool = False
     certfp: str = ""
     watches: list[str] = []
+    account: str | None = None
+    beside: list[str] = []  # rooms of the person that this device does not hear
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -159,4 +161,6 @@ def _entry(device: Device) -> Entry:
         secure=device.secure,
         certfp=device.certfp,
         watches=list(device.watches.values()),
+        account=person.account,
+        beside=[name for name in person.rooms if name not in device.rooms],
     )

@@ -224,12 +224,12 @@ class Logins:
     def log_in(self, do: Do, account: Account, token: str | None) -> None:
         """Log the connection in, and answer that it is. ``token``: of its session, shown this once."""
         device = self._people.by_conn.get(do.conn)
+        self.vouch(do.conn, account)
+        answer = LoggedIn(account=account.name, admin=account.admin)
         if device is not None:
             self._seating.log_in(device, account)
-        nick = device.person.nick if device is not None else None
-        self.vouch(do.conn, account)
-        answer = LoggedIn(id=do.request.id, account=account.name, nick=nick, session=token, admin=account.admin)
-        self._proving.answer(do, answer)
+            answer = self._seating.merging.logged_in(device)
+        self._proving.answer(do, msgspec.structs.replace(answer, id=do.request.id, session=token))
 
     def vouch(self, conn: ConnId, account: Account | None) -> None:
         """Give the worker proof that ``conn`` is logged in, or (None) is a guest."""

@@ -28,7 +28,7 @@ class Oneself:
 
     def _nick(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Nick)
-        nick = self._people.free_nick(do.request.nick, device.person)
+        nick = self._people.free_nick(do.request.nick, device.person, device.person.account)
         if nick != device.person.nick:
             self._seating.rename(device, nick)
         self._answer(do, native.Ok(id=do.request.id, nick=nick))
@@ -54,18 +54,18 @@ class Oneself:
         self._changed(device, do, was)
 
     def _changed(self, device: Device, do: Do, was: native.Person) -> None:
-        self._seating.announce_change(device.person, was, device)
+        self._seating.presence.announce_change(device.person, was, device)
         self._answer(do, native.Ok(id=do.request.id))
 
     def _watch(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Watch)
-        watched = self._seating.watching.change(device, do.request)
+        watched = self._seating.presence.watching.change(device, do.request)
         self._people.touched[device.uid] = device
         self._answer(do, watched)
 
     def _was(self, _device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Was)
-        found = self._seating.past.called(do.request.nick, do.request.limit)
+        found = self._seating.presence.past.called(do.request.nick, do.request.limit)
         self._answer(do, native.People(id=do.request.id, people=found, count=len(found)))
 
     def _answer(self, do: Do, event: native.Event) -> None:

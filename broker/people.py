@@ -1,6 +1,7 @@
 """Who is here: people and their devices by connection, token and nick; how many come from each address. Pure."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,9 @@ class Person:
 class People:
     """Everybody introduced, by all that identifies them."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner_of: Callable[[str], str | None] = lambda _nick: None) -> None:
+        """``owner_of`` gives the account that a nick belongs to."""
+        self._owner_of = owner_of
         self.by_conn: dict[ConnId, Device] = {}
         self.by_device: dict[bytes, Device] = {}  # by uid of the device
         self.by_uid: dict[bytes, Person] = {}
@@ -143,6 +146,28 @@ class People:
         person.nick = nick
         self._name(person)
 
+    def identify(self, person: Person, uid: bytes) -> None:
+        """``person`` is the one with ``uid``, which nobody here has, from here on."""
+        assert uid not in self.by_uid
+        self.touch(person)
+        del self.by_uid[person.uid]
+        person.uid = uid
+        self.by_uid[uid] = person
+
+    def hand_over(self, device: Device, person: Person) -> None:
+        """``device`` is of ``person`` from here on; who has no device any more is gone."""
+        before = device.person
+        before.devices.remove(device)
+        if not before.devices:
+            del self.by_uid[before.uid]
+            self._unname(before)
+        device.person = person
+        person.devices.append(device)
+        if len(person.devices) == 1:
+            self.by_uid[person.uid] = person
+            self._name(person)
+        self.touched[device.uid] = device
+
     def move(self, device: Device, conn: ConnId, addr: str, dialect: str) -> None:
         """``device`` is on another connection from here on."""
         del self.by_conn[device.conn]
@@ -172,21 +197,34 @@ class People:
             raise Refusal("no-such-nick", f"nobody here is called {nick}; /online lists who is")
         return person
 
-    def free_nick(self, wanted: str, mine: Person | None) -> str:
-        """Return ``wanted`` as it will be written.
+    def free_nick(self, wanted: str, mine: Person | None, account: str | None = None) -> str:
+        """Return ``wanted`` as it will be written, for ``mine``, or a newcomer, who is logged in to ``account``.
 
-        Raises `Refusal` with a free one when it is somebody else's or looks like it, `names.BadName`.
+        Raises `Refusal` with a free one when it is somebody else's or looks like it, `names.BadName`, `LogError`.
         """
         nick = names.nick(wanted)
-
-        def taken(candidate: str) -> bool:
-            holder = self.by_key.get(names.fold_nick(candidate)) or self.skeletons.get(names.skeleton(candidate))
-            return holder is not None and holder is not mine
-
-        if taken(nick):
-            free = names.free_nick(nick, taken)
+        if self._is_anothers(nick, mine):
+            free = self.another_nick(nick, mine, account)
             raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
+        owner = self._owner_of(nick)
+        if owner not in (None, account):
+            free = self.another_nick(nick, mine, account)
+            like = "" if owner == nick else f", or looks like {owner}, which does"
+            text = f"{nick} belongs to an account{like}; log in to it, or take another nick: {free} is free"
+            raise Refusal("nick-reserved", text, free)
         return nick
+
+    def is_free(self, nick: str, mine: Person | None, account: str | None) -> bool:
+        """Tell whether ``mine``, who is logged in to ``account`` if to any, may be called ``nick``."""
+        return not self._is_anothers(nick, mine) and self._owner_of(nick) in (None, account)
+
+    def another_nick(self, nick: str, mine: Person | None, account: str | None) -> str:
+        """Return a nick near ``nick`` that is free."""
+        return names.free_nick(nick, lambda candidate: not self.is_free(candidate, mine, account))
+
+    def _is_anothers(self, nick: str, mine: Person | None) -> bool:
+        holders = (self.by_key.get(names.fold_nick(nick)), self.skeletons.get(names.skeleton(nick)))
+        return any(holder is not None and holder is not mine for holder in holders)
 
     def check_crowd(self, addr: str, limit: int) -> None:
         """Raises `Refusal` when ``limit`` people are here from ``addr``; loopback is exempt."""

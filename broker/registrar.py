@@ -17,8 +17,8 @@ from broker.seating import Seating
 from broker.tickets import Tickets
 from protocol import names, native
 from protocol.accounts import Account as AskAccount
-from protocol.accounts import AccountInfo, Drop, Key, LoggedOut, Logout, Password, Register
-from protocol.ipc import ConnId, Do, Told, Vouched, worker_of
+from protocol.accounts import AccountInfo, Drop, Key, Logout, Password, Register
+from protocol.ipc import ConnId, Do
 
 
 class Registrar:
@@ -175,7 +175,6 @@ class Registrar:
             self._accounts.change(account, generation=account.generation + 1, sessions=[])
             self._send_off(account, do.conn, "you logged out everywhere")
         self._seating.log_out(device)
-        self._logins.vouch(do.conn, None)
         self._proving.answer(do, native.Ok(id=request.id, nick=device.person.nick))
 
     def _send_off(self, account: Account, but: ConnId, reason: str) -> None:
@@ -183,10 +182,7 @@ class Registrar:
         for device in [each for each in self._people.by_conn.values() if each.person.account == account.name]:
             if device.conn == but:
                 continue
-            self._seating.log_out(device)
-            worker = worker_of(device.conn)
-            self._out.tell(worker, Vouched(device.conn, ""))
-            self._out.tell(worker, Told(device.conn, LoggedOut(nick=device.person.nick, reason=reason)))
+            self._seating.log_out(device, reason)
 
     def key(self, device: Device, do: Do) -> None:
         request = do.request
@@ -269,7 +265,6 @@ class Registrar:
         self._send_off(account, by, "the account was deleted")
         if device is not None:
             self._seating.log_out(device)
-            self._logins.vouch(by, None)
 
 
 def _fingerprint(line: str) -> str:

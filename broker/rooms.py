@@ -6,7 +6,7 @@ from broker.log import Log
 from broker.outbox import Outbox
 from broker.people import Device, Person, Refusal
 from protocol import names, native
-from protocol.ipc import Announced, ConnId, Parted, worker_of
+from protocol.ipc import Announced, ConnId, Parted, Told, worker_of
 
 
 @dataclass(slots=True, eq=False)
@@ -32,31 +32,52 @@ class Rooms:
 
     def enter(self, device: Device, name: str) -> Room:
         """Put the person into the room of that name, made if need be, have ``device`` hear it, and tell nobody."""
-        room = self.by_name.get(name)
-        if room is None:
-            room = self.by_name[name] = Room(name)
-        person = device.person
-        person.rooms[name] = room
-        room.members[person] = None
-        device.rooms[name] = room
+        self.accompany(device.person, name)
+        room = device.rooms[name] = self.by_name[name]
         self._seat(room, device)
         return room
 
-    def leave(self, person: Person, room: Room, reason: str, *, quits: bool = False) -> None:
-        """Take ``person`` out of ``room`` and tell those who stay."""
+    def leave(
+        self, person: Person, room: Room, reason: str, *, quits: bool = False, asker: Device | None = None
+    ) -> None:
+        """Take ``person`` out of ``room``; tell those who stay, and its devices but for ``asker``, if it goes on."""
+        left = native.Left(room=room.name, nick=person.nick, reason=reason, quit=quits, account=person.account)
         for device in person.devices:
             if device.rooms.pop(room.name, None) is not None:
                 self._unseat(room, device)
+            if not quits and device is not asker and device.connected:
+                self._out.tell(worker_of(device.conn), Told(device.conn, left))
+        self.drop(person, room)
+        if room.members and not self.hushed:
+            self.announce(room, left)
+
+    def accompany(self, person: Person, name: str) -> None:
+        """``person`` is in the room of that name, made if need be; none of its devices need hear it. Tell nobody."""
+        room = self.by_name.get(name)
+        if room is None:
+            room = self.by_name[name] = Room(name)
+        self.admit(person, room)
+
+    def admit(self, person: Person, room: Room) -> None:
+        """``person`` is a member of ``room``, whoever of its devices hears it; tell nobody."""
+        person.rooms[room.name] = room
+        room.members[person] = None
+
+    def drop(self, person: Person, room: Room) -> None:
+        """``person`` is no member of ``room``; tell nobody."""
         del room.members[person]
         del person.rooms[room.name]
-        if room.members:
-            if not self.hushed:
-                account = person.card.account
-                left = native.Left(room=room.name, nick=person.nick, reason=reason, quit=quits, account=account)
-                self.announce(room, left)
-        else:
+        if not room.members:
             del self.by_name[room.name]
             self._log.release(room.name)
+
+    def silence(self, device: Device, room: Room) -> None:
+        """``device`` hears ``room`` no more; its person stays."""
+        del device.rooms[room.name]
+        self._unseat(room, device)
+
+    def reidentify(self, person: Person, before: bytes) -> None:
+        """``person`` had the uid ``before`` and goes on with another one, logged in or out."""
 
     def unseat(self, device: Device) -> None:
         """Before ``device`` moves to another connection, or goes: this one hears of its rooms no more."""
@@ -90,7 +111,7 @@ class Rooms:
             room.workers.pop(worker, None)
 
     def announce(self, room: Room, event: native.Event, by: ConnId = 0) -> None:
-        """Tell everybody in ``room``; the connection ``by``, which it comes from, may not want to hear it."""
+        """Tell everybody in ``room``; the connection ``by`` hears it, or of it, by itself."""
         announced = Announced(room.name, event, by)
         for worker in room.workers:
             self._out.tell(worker, announced)

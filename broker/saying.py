@@ -16,7 +16,7 @@ from broker.people import Device, People, Person, Refusal
 from broker.rooms import Room, Rooms
 from broker.seating import Note
 from protocol import msgids, native
-from protocol.ipc import Answered, Do, Posted, Told, worker_of
+from protocol.ipc import Answered, ConnId, Do, Posted, Told, worker_of
 from protocol.moderation import Role
 
 MAX_AUDIENCE: Final = 500  # members with a role who can be told something apart from the others; each has a copy
@@ -223,7 +223,7 @@ class Saying:
         mine = self._log.append(inbox_name(person.uid), device.uid, cmid, *said)
         person.spoke = self.now
         self._acknowledge(do, mine)
-        self._tell_devices(person, mine)
+        self._tell_devices(person, mine, do.conn)
 
     def _copy(self, device: Device, uid: bytes, kind: native.Kind, text: str, extra: Extra) -> native.Msg:
         """Store the copy of the inbox of ``uid``, which names the answered message by the seq that it has there."""
@@ -233,9 +233,9 @@ class Saying:
         extra = msgspec.structs.replace(extra, reply=seq, own=False, peer=None)
         return self._log.append(inbox, device.uid, None, self.now, device.person.nick, kind, text, extra)
 
-    def _tell_devices(self, person: Person, msg: native.Msg) -> None:
+    def _tell_devices(self, person: Person, msg: native.Msg, by: ConnId = 0) -> None:
         for device in person.connected:
-            self._out.tell(worker_of(device.conn), Told(device.conn, msg))
+            self._out.tell(worker_of(device.conn), Told(device.conn, msg, by))
 
     # --- once
 

@@ -1,26 +1,27 @@
 """Who comes, goes and comes back: hellos, the seats that workers tell of, those that wait for their owner. Pure.
 
 Every connection that is introduced is a *device* of a person. It keeps its seat while its worker is replaced, and for
-a while without a connection. What people say and ask is `broker.state`'s.
+a while without a connection. Whose device it is by logging in or out, `broker.merging` knows.
 """
 
 import hashlib
 import math
 from collections.abc import Callable, Container, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from broker import queries
-from broker.accounts import Account
+from broker.accounts import Account, Accounts
 from broker.attendance import Entry
 from broker.checks import is_sound
-from broker.log import Log, inbox_name
+from broker.log import Log, LogError, inbox_name
+from broker.merging import Merging
 from broker.outbox import Outbox
-from broker.past import Past
+from broker.ownership import Ownership
 from broker.people import Device, People, Person, Refusal
+from broker.presence import Presence
 from broker.rooms import Rooms
-from broker.watching import Watching
-from protocol import __version__, names, native
-from protocol.ipc import Announced, Attach, Closed, ConnId, Do, Gone, Posted, Seat, Told, worker_of
+from protocol import __version__, addresses, names, native
+from protocol.ipc import Announced, Answered, Attach, Closed, ConnId, Do, Gone, Posted, Seat, Told, Vouched, worker_of
 from protocol.settings import Settings
 
 REPLAY_EACH: Final = 2000  # messages of a room replayed to a worker that attaches; a dead broker leaves far fewer
@@ -28,25 +29,61 @@ REPLAY_CHARS: Final = 4 * 1024 * 1024  # in all; what is more is resumed by the 
 COME_BACK_S: Final = 0.5  # after which those may connect again who are sent away
 REPLACED: Final = "the server's log was replaced; connect again"
 BEHIND: Final = "the server was away for too long to go on from here; connect again"
+TOO_LATE: Final = "what proved your account does not any more; log in again"
 MAX_PEOPLE: Final = 250_000  # devices introduced at once; some 500 MB of memory
 
 Note = Callable[[str, Device, str], None]
 
 
+class Vouching(Protocol):
+    """Who knows what proves to another broker which account a connection is logged in to."""
+
+    def issue(self, conn: ConnId, account: Account) -> str:
+        """Return the ticket of ``conn``. Raises `LogError`."""
+
+    def holder(self, conn: ConnId, ticket: str) -> Account | None:
+        """Return the account that ``ticket`` proves for ``conn``. Raises `LogError`."""
+
+
+class _Nobody:
+    """Knows no tickets."""
+
+    def issue(self, conn: ConnId, account: Account) -> str:
+        return ""
+
+    def holder(self, conn: ConnId, ticket: str) -> Account | None:
+        return None
+
+
 class Seating:
     """See the module. Shares people and rooms with `State`, which hands it what concerns them."""
 
-    def __init__(self, settings: Settings, log: Log, outbox: Outbox, people: People, rooms: Rooms, note: Note) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        outbox: Outbox,
+        people: People,
+        rooms: Rooms,
+        accounts: Accounts,
+        note: Note,
+    ) -> None:
         self.log = log
         self.out = outbox
         self.people = people
         self.rooms = rooms
+        self.accounts = accounts
+        self.tickets: Vouching = _Nobody()
         self.note = note
-        self.watching = Watching(outbox, people)
-        self.past = Past()
-        self.now = 0  # the step's time, milliseconds since 1970, UTC
+        self.presence = Presence(outbox, people, rooms)
+        self.merging = Merging(log, outbox, people, rooms, self.presence)
+        self.ownership = Ownership(people, accounts, self.presence)
+        self.take_settings(settings)
         self._replay_left = 0  # characters, of this attach
+
+    def take_settings(self, settings: Settings) -> None:
+        self.settings = settings
+        self.merging.max_rooms_each = settings.max_rooms_each
 
     def gone(self, gone: Gone, until: float = 0.0) -> None:
         """A connection was closed by its client or its worker.
@@ -118,7 +155,7 @@ class Seating:
                     self.out.tell(worker, announced)
         for device in self.people.by_conn.values():
             if device.watches and device.connected and only in (None, worker_of(device.conn)):
-                self._tell(device, self.watching.seen_by(device))
+                self.presence.tell(device, self.presence.watching.seen_by(device))
 
     def worker_lost(self, worker: int, until: float) -> None:
         """A worker died: its people stay in place until ``until`` (monotonic seconds), if they can come back."""
@@ -137,21 +174,46 @@ class Seating:
         Those whom none does linger until ``until`` (monotonic seconds).
         """
         for entry in here:
-            known = self.people.by_uid.get(entry.person)
-            if entry.conn in self.people.by_conn or self.people.by_key.get(names.fold_nick(entry.nick)) is not known:
+            account = self._noted_account(entry)
+            known = self.people.by_uid.get(entry.uid if account is None else account.person)
+            holder = self.people.by_key.get(names.fold_nick(entry.nick))
+            if entry.conn in self.people.by_conn or (known is None and holder is not None):
                 continue  # a kill tore the sheet between one who gave up the nick and one who took it
-            person = known or Person(entry.person, entry.nick, entry.color, entry.away, entry.spoke, entry.name)
+            if known is not None and account is None:
+                continue
+            person = known or self._person(entry.uid, entry.nick, account)
+            if known is None:
+                person.color, person.away, person.spoke = entry.color, entry.away, entry.spoke
+                person.name, person.bot = entry.name, entry.bot
             device = Device(
                 entry.conn, entry.uid, person, entry.addr, entry.dialect, entry.client, entry.since, entry.returns
             )
             device.restored = True
             device.secure, device.certfp = entry.secure, entry.certfp
-            person.bot = entry.bot
             self.people.add(device)
-            self.watching.take(device, {names.fold_nick(nick): nick for nick in entry.watches})
+            self.presence.watching.take(device, {names.fold_nick(nick): nick for nick in entry.watches})
             self.people.linger(device, until, "connection lost")
             for name in entry.rooms or ():
                 self.rooms.enter(device, name)
+            for name in entry.beside:
+                self.rooms.accompany(person, name)
+            self.ownership.look(person, self.settings.nick_grace)
+
+    def _noted_account(self, entry: Entry) -> Account | None:
+        """Return the account that ``entry`` is logged in to, if it is still there."""
+        if entry.account is None:
+            return None
+        try:
+            account = self.accounts.account(entry.account)
+        except LogError:
+            return None
+        return account if account is not None and account.person == entry.person else None
+
+    @staticmethod
+    def _person(uid: bytes, nick: str, account: Account | None) -> Person:
+        if account is None:
+            return Person(uid, nick)
+        return Person(account.person, nick, account=account.name, admin=account.admin)
 
     def let_go(self, still_awaited: Container[int]) -> None:
         """The workers have attached but for those awaited: who cannot come back, and sits with none, leaves."""
@@ -160,7 +222,10 @@ class Seating:
                 self.remove(device, device.quit_reason)
 
     def expire(self, now: float) -> float | None:
-        """Let go of those who lingered until ``now`` (monotonic seconds); return when the next one is due."""
+        """Do what is due at ``now`` (monotonic seconds); return when the next is.
+
+        Who lingered for too long is let go, and who has another's nick is given one.
+        """
         if now >= self.people.lingers_first:
             self.people.lingers_first = math.inf
             for device in list(self.people.lingering.values()):
@@ -169,12 +234,14 @@ class Seating:
                     self.remove(device, device.quit_reason, "; did not come back")
                 else:
                     self.people.lingers_first = min(self.people.lingers_first, device.lingers_until)
-        return self.people.lingers_first if self.people.lingering else None
+        lingers = self.people.lingers_first if self.people.lingering else None
+        owned = self.ownership.expire(now, self.settings.nick_grace)
+        return min((due for due in (lingers, owned) if due is not None), default=None)
 
     # --- coming and going
 
-    def hello(self, do: Do, hello: native.Hello, now_ms: int) -> native.Welcome:
-        """Introduce a connection. Raises `Refusal`, `names.BadName`."""
+    def hello(self, do: Do, hello: native.Hello, now_ms: int) -> None:
+        """Introduce a connection and answer it. Raises `Refusal`, `names.BadName`, `LogError`."""
         uid = _uid(hello.token or "")
         known = self.people.by_conn.get(do.conn)
         if known is not None and (known.connected or known.uid != uid):  # else an earlier broker's answer was lost
@@ -185,15 +252,45 @@ class Seating:
         if earlier is not None and earlier.connected and earlier.overtook(hello.attempt):
             text = "this hello comes late: you connected again since; that connection stays"
             raise Refusal("replaced", text, attempt=earlier.attempt)
-        nick = self.people.free_nick(hello.nick, None if earlier is None else earlier.person)
-        device = earlier or self._new_device(do, hello, uid, nick, now_ms)
-        if earlier is not None:
-            self._take_over(earlier, do, hello, nick)
+        account = self._account_of(do, earlier)
+        person = None if account is None else self.people.by_uid.get(account.person)
+        nick = None  # that of the person, whose other devices are here
+        if person is None or person.devices == [earlier]:
+            alone = earlier is not None and earlier.person.devices == [earlier]
+            mine = earlier.person if earlier is not None and alone else None
+            nick = self.people.free_nick(hello.nick, mine, None if account is None else account.name)
+        device = earlier
+        if device is None:
+            device = self._new_device(do, hello, uid, person or self._person(uid, nick or "", account), now_ms)
+        else:
+            self._take_over(device, do, hello, account, nick)
         device.attempt = hello.attempt
         device.secure, device.certfp = do.secure, do.certfp
         self.note("introduced", device, "again" if earlier else "")
+        self._welcome(do, hello, device, resumed=earlier is not None)
+        if account is not None and not do.ticket:
+            self.out.tell(worker_of(do.conn), Vouched(do.conn, self.tickets.issue(do.conn, account)))
+            self.presence.tell(device, self.merging.logged_in(device))
+        elif account is None and do.ticket:
+            self.out.tell(worker_of(do.conn), Vouched(do.conn, ""))
+            self.presence.tell(device, self.merging.logged_out(device, TOO_LATE))
+        self.presence.tell_inside_one(device)
+
+    def _account_of(self, do: Do, earlier: Device | None) -> Account | None:
+        """Return what a newcomer is logged in to: by its ticket, or as the seat is that it takes over.
+
+        The token of a seat is as good as a password, and like one it must not have come in clear text from afar.
+        """
+        if do.ticket:
+            return self.tickets.holder(do.conn, do.ticket)
+        if earlier is None or earlier.person.account is None or not (do.secure or addresses.is_loopback(do.addr)):
+            return None
+        account = self.accounts.account(earlier.person.account)
+        return account if account is not None and account.person == earlier.person.uid else None
+
+    def _welcome(self, do: Do, hello: native.Hello, device: Device, *, resumed: bool) -> None:
         person = device.person
-        return native.Welcome(
+        welcome = native.Welcome(
             id=hello.id,
             nick=person.nick,
             server=self.settings.server_name,
@@ -202,26 +299,31 @@ class Seating:
             inbox=self.log.last(inbox_name(person.uid)),
             motd=self.settings.motd,
             max_text=self.settings.max_text,
-            resumed=earlier is not None,
+            resumed=resumed,
             color=person.color,
             away=person.away,
             people=len(self.people.by_uid),
             rooms=len(self.rooms.by_name),
         )
+        self.out.tell(worker_of(do.conn), Answered(do.conn, do.rid, welcome))
 
-    def _new_device(self, do: Do, hello: native.Hello, uid: bytes, nick: str, now_ms: int) -> Device:
+    def _new_device(self, do: Do, hello: native.Hello, uid: bytes, person: Person, now_ms: int) -> Device:
         if self.settings.limits:
             self.people.check_crowd(do.addr, self.settings.max_per_address)
         if len(self.people.by_device) >= MAX_PEOPLE:
             raise Refusal("too-many", f"{MAX_PEOPLE:,} people are here, the most this server can have")
-        person = Person(uid, nick, hello.color, hello.away, name=hello.name)
         device = Device(do.conn, uid, person, do.addr, do.dialect, hello.client, now_ms, do.returns)
+        if not person.devices:
+            person.color, person.away, person.name = hello.color, hello.away, hello.name
         self.people.add(device)
-        self.watching.came(person)
+        if person.devices == [device]:
+            self.presence.came(person)
         return device
 
-    def _take_over(self, device: Device, do: Do, hello: native.Hello, nick: str) -> None:
-        """The same device on a new connection: rooms stay, nobody hears of it."""
+    def _take_over(
+        self, device: Device, do: Do, hello: native.Hello, account: Account | None, nick: str | None
+    ) -> None:
+        """The same device on a new connection: rooms stay, and nobody hears of it if it is the same person's."""
         old = device.conn
         if device.connected:
             replaced = native.Error(code="replaced", text="you connected from elsewhere; this connection ends")
@@ -229,16 +331,16 @@ class Seating:
             self.out.tell(worker_of(old), Closed(old))
         self._move(device, do.conn, do.addr, do.dialect)
         device.client = hello.client
+        if account is not None:
+            self.merging.log_in(device, account, nick)
+        else:
+            self.merging.log_out(device, nick=nick)
         person = device.person
-        if nick != person.nick:
-            self.rename(device, nick)
-        was = person.card
-        if hello.color is not None:
-            person.color = hello.color
-        if hello.away is not None:
-            person.away = hello.away
-        if person.card != was:
-            self.announce_change(person, was)
+        if nick not in (None, person.nick):
+            self.rename(device, nick or "")
+        if hello.color not in (None, person.color) and nick is not None:
+            was, person.color = person.card, hello.color
+            self.presence.announce_change(person, was, device)
 
     def _move(self, device: Device, conn: ConnId, addr: str, dialect: str) -> None:
         """``device`` is on another connection from here on, and hears the same rooms."""
@@ -256,67 +358,52 @@ class Seating:
         else:
             self.rooms.unseat(device)
         self.note("left", device, reason + noted)
-        self.watching.forget(device)
+        self.presence.watching.forget(device)
         self.people.remove(device)
-        if not person.devices and not self.rooms.hushed:
-            self.past.note(person, self.now)
-            self.watching.went(person.nick)
+        if not person.devices:
+            self.presence.went(person)
 
     def rename(self, device: Device, nick: str) -> None:
-        """The person of ``device`` takes another nick, which is free."""
-        person = device.person
-        old = person.nick
-        self.past.note(person, self.now)
-        self.people.rename(person, nick)
-        for room in person.rooms.values():
-            self.rooms.announce(room, native.Renamed(room=room.name, old=old, nick=nick, account=person.card.account))
-        self.watching.renamed(person, old)
+        """The person of ``device``, which asked for it, takes another nick, which is free."""
+        old = device.person.nick
+        self.presence.rename(device.person, nick, device)
         self.note("renamed", device, f"from {old}")
 
-    def announce_change(self, person: Person, was: native.Person, by: Device | None = None) -> None:
-        """Something of ``person``'s card has changed, ``by`` one of its devices; ``was``: the card before."""
-        self.people.touch(person)
-        for room in person.rooms.values():
-            self.rooms.announce(room, native.Changed(room=room.name, who=person.card_in(room), was=was))
-        for device in person.connected:
-            if device is not by and not device.rooms:  # the others hear of it there
-                self._tell(device, native.Changed(room=native.INBOX, who=person.card, was=was))
-        self.watching.changed(person)
-
-    def _tell(self, device: Device, event: native.Event) -> None:
-        self.out.tell(worker_of(device.conn), Told(device.conn, event))
+    def announce_change(self, person: Person, was: native.Person) -> None:
+        """Something of ``person``'s card has changed; ``was``: the card before."""
+        self.presence.announce_change(person, was)
 
     # --- accounts
 
     def log_in(self, device: Device, account: Account) -> None:
-        """``device`` has proven to be its account's."""
-        person = device.person
-        was, person.account, person.admin = person.card, account.name, account.admin
-        if person.card != was:
-            self.announce_change(person, was)
+        """``device`` has proven to be its account's. Whoever else holds the account's nick is warned."""
+        self.merging.log_in(device, account)
         self.note("logged in", device, f"to {account.name}")
+        self.ownership.claim(account.name, self.settings.nick_grace)
 
-    def log_out(self, device: Device) -> None:
-        """``device`` is a guest's from here on."""
-        person = device.person
-        was, person.account, person.admin = person.card, None, False
-        if person.card != was:
-            self.announce_change(person, was)
-        self.note("logged out", device, f"of {was.account}")
+    def log_out(self, device: Device, reason: str | None = None) -> None:
+        """``device`` is a guest's from here on. ``reason``: why, if it was not that device that asked for it."""
+        account = device.person.account
+        self.merging.log_out(device, reason)
+        self.note("logged out", device, f"of {account} {reason or ''}".rstrip())
 
     # --- seats, as workers tell of them
 
     def _seat(self, seat: Seat, until: float) -> None:
         hello = seat.hello
-        uid = _uid(hello.token or "")
+        uid, account = _uid(hello.token or ""), self._vouched_for(seat)
+        owner = uid if account is None else account.person
         device = self.people.by_device.get(uid)
         noted = device if device is not None and device.restored else None
         had = list(noted.rooms) if noted is not None else []
+        beside = list(noted.person.rooms) if noted is not None and account is not None else []
         watches = noted.watches if noted is not None else {}
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
-        for other in dict.fromkeys((device, at, *(called.devices if called else ()))):
+        usurpers = called.devices if called is not None and called.uid != owner else ()
+        for other in dict.fromkeys((device, at, *usurpers)):
             self._forget_restored(other)
-        device = self.people.by_device.get(uid)
+        device, person = self.people.by_device.get(uid), self.people.by_uid.get(owner)
+        nick = hello.nick if person is None else person.nick
         if device is not None:  # came back through another worker: the newer connection is theirs
             late = device.overtook(hello.attempt)
             if None in (hello.attempt, device.attempt):
@@ -327,32 +414,74 @@ class Seating:
                 return
             self._move(device, seat.conn, seat.addr, seat.dialect)
             device.since = seat.since
-        elif names.fold_nick(hello.nick) in self.people.by_key or len(self.people.by_device) >= MAX_PEOPLE:
-            bye = native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")
-            self.out.tell(worker_of(seat.conn), Told(seat.conn, bye))
-            self.out.tell(worker_of(seat.conn), Closed(seat.conn))
-            return
-        else:
-            person = Person(uid, hello.nick, hello.color, seat.away, name=hello.name)
-            device = Device(seat.conn, uid, person, seat.addr, seat.dialect, hello.client, seat.since, seat.returns)
-            self.people.add(device)
-            if noted is not None:  # what its worker does not know
-                person.bot, person.spoke = noted.person.bot, noted.person.spoke
-                self.watching.take(device, watches)
+            if account is not None:
+                self.merging.log_in(device, account)
             else:
-                self.watching.came(person)
-        device.secure, device.certfp = seat.secure, seat.certfp
-        device.attempt = hello.attempt
-        for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
-            is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
-            if is_room and name not in device.rooms:
-                self.rooms.enter(device, name)
+                self.merging.log_out(device)
+        else:
+            if person is None and names.fold_nick(nick) in self.people.by_key and seat.ticket:
+                nick = self.people.another_nick(nick, None, None if account is None else account.name)
+            if (person is None and names.fold_nick(nick) in self.people.by_key) or (
+                len(self.people.by_device) >= MAX_PEOPLE
+            ):
+                bye = native.Bye(reason=f"the nick {hello.nick} was taken meanwhile")
+                self.out.tell(worker_of(seat.conn), Told(seat.conn, bye))
+                self.out.tell(worker_of(seat.conn), Closed(seat.conn))
+                return
+            device = self._seated(seat, uid, person or self._newcomer(seat, uid, nick, account, noted), watches)
+        self._resume(device, seat, had, beside, account)
         unsent = self._unsent(inbox_name(device.person.uid), seat.inbox)
         if unsent is None:
             self._send_away(seat.conn, BEHIND, until)
             return
         for msg in unsent:
-            self.out.tell(worker_of(seat.conn), Told(seat.conn, msg))
+            self.out.tell(worker_of(seat.conn), Told(seat.conn, msg, self._sender(msg, device.person)))
+
+    def _vouched_for(self, seat: Seat) -> Account | None:
+        """Return what ``seat`` is logged in to. What cannot be read now is nobody's: people log in again."""
+        try:
+            return self.tickets.holder(seat.conn, seat.ticket) if seat.ticket else None
+        except LogError:
+            return None
+
+    def _newcomer(self, seat: Seat, uid: bytes, nick: str, account: Account | None, noted: Device | None) -> Person:
+        """Return the person of ``seat``, of whom no other device is here."""
+        person, hello = self._person(uid, nick, account), seat.hello
+        person.color, person.away, person.name = hello.color, seat.away, hello.name
+        if noted is not None:  # what its worker does not know
+            person.bot, person.spoke = noted.person.bot, noted.person.spoke
+        return person
+
+    def _seated(self, seat: Seat, uid: bytes, person: Person, watches: dict[str, str]) -> Device:
+        hello, is_new = seat.hello, not person.devices
+        device = Device(seat.conn, uid, person, seat.addr, seat.dialect, hello.client, seat.since, seat.returns)
+        self.people.add(device)
+        self.presence.watching.take(device, watches)
+        if is_new:
+            self.presence.came(person)
+        return device
+
+    def _resume(self, device: Device, seat: Seat, had: list[str], beside: list[str], account: Account | None) -> None:
+        """``device`` sits where ``seat`` says.
+
+        By the attendance sheet it heard the rooms in ``had``, and its person was in those in ``beside``.
+        """
+        device.attempt, device.secure, device.certfp = seat.hello.attempt, seat.secure, seat.certfp
+        person = device.person
+        for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
+            is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
+            if is_room and name not in device.rooms:
+                self.rooms.enter(device, name)
+        for name in beside:
+            if name not in person.rooms:
+                self.rooms.accompany(person, name)
+        if account is None and seat.ticket:
+            self.out.tell(worker_of(seat.conn), Vouched(seat.conn, ""))
+            self.presence.tell(device, self.merging.logged_out(device, TOO_LATE))
+        elif seat.hello.nick != person.nick:
+            renamed = native.Renamed(room=native.INBOX, old=seat.hello.nick, nick=person.nick, account=person.account)
+            self.presence.tell(device, renamed)
+        self.ownership.look(person, self.settings.nick_grace)
 
     def _send_away(self, conn: ConnId, reason: str, until: float) -> None:
         """Close a connection that cannot go on as it is; its client comes back and resumes, or begins anew."""
@@ -363,7 +492,7 @@ class Seating:
         """A worker tells of somebody in the place of ``device``: what it says counts, not the attendance sheet."""
         if device is not None and device.restored:
             self.rooms.forget(device)
-            self.watching.forget(device)
+            self.presence.watching.forget(device)
             self.people.remove(device)
 
     def _unsent(self, name: str, seq: int) -> list[native.Msg] | None:
@@ -380,9 +509,13 @@ class Seating:
             seq = page.end
         return messages
 
-    def _sender(self, msg: native.Msg) -> ConnId:
-        """Return who said a message that is replayed, for they may not want to hear it again; 0: nobody who is here."""
-        device = self.people.by_device.get(self.log.sender(msg.room, msg.seq) or b"")
+    def _sender(self, msg: native.Msg, of: Person | None = None) -> ConnId:
+        """Return who said a message that is replayed, for they may not want to hear it again; 0: nobody who is here.
+
+        ``of``: the person whose inbox it is in.
+        """
+        name = msg.room if of is None else inbox_name(of.uid)
+        device = self.people.by_device.get(self.log.sender(name, msg.seq) or b"")
         return device.conn if device is not None else 0
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 from broker import pages, queries
+from broker.accounts import Accounts
 from broker.gate import Gate
 from broker.hinting import Hinting
 from broker.log import Log, Spoilt, inbox_name
@@ -47,13 +48,15 @@ class State:
         self.log = log
         self.out = outbox
         self.note = note
-        self.people = People()
+        self.accounts = Accounts(log)
+        self.people = People(self.accounts.owner_of)
         self.rooms = Rooms(log, outbox)
-        self.seating = Seating(settings, log, outbox, self.people, self.rooms, note)
+        self.seating = Seating(settings, log, outbox, self.people, self.rooms, self.accounts, note)
         self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, note)
         self.hinting = Hinting(outbox, self.people, self.rooms)
         self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
+        self.seating.tickets = self.gate.tickets
         self.take_settings(settings)
         self._reloads: list[Callable[[], None]] = []
         self.now = 0  # the step's time, milliseconds since 1970, UTC
@@ -78,7 +81,8 @@ class State:
 
     def take_settings(self, settings: Settings) -> None:
         """Go by these settings from now on."""
-        self.settings = self.seating.settings = self.gate.proving.settings = settings
+        self.settings = self.gate.proving.settings = settings
+        self.seating.take_settings(settings)
         self.saying.log_texts = settings.log_texts
         self.page_bytes = min(settings.sendq_hard, MAX_BATCH_BYTES) // 4  # a page fills no send queue, and no frame
 
@@ -95,7 +99,7 @@ class State:
 
     def tick(self, now_ms: int) -> None:
         """It is ``now_ms`` (milliseconds since 1970, UTC) from here on."""
-        self.now = self.saying.now = self.hinting.now = self.seating.now = self.gate.proving.now = now_ms
+        self.now = self.saying.now = self.hinting.now = self.seating.presence.now = self.gate.proving.now = now_ms
 
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
@@ -109,7 +113,7 @@ class State:
         request = do.request
         try:
             if type(request) is native.Hello:
-                self._answer(do, self.seating.hello(do, request, self.now))
+                self.seating.hello(do, request, self.now)
                 return
             device = self.people.by_conn.get(do.conn)
             if device is None and type(request) is native.Quit:
@@ -166,8 +170,11 @@ class State:
                 self.rooms.announce(room, native.Joined(room=name, who=person.card_in(room)))
             self.note("joined", device, name)
         if name not in device.rooms:
+            is_new = name not in person.rooms
             self.rooms.enter(device, name)
             self.people.touch(person)
+            if is_new:
+                self.seating.presence.tell_inside(person, [name], but=device)
         room = person.rooms[name]
         last = self.log.last(name)
         resumes = request.after is not None and request.epoch == self.log.epoch and request.after <= last
@@ -204,7 +211,7 @@ class State:
         assert isinstance(request, native.Leave)
         person = device.person
         room = self.rooms.of(person, request.room)
-        self.rooms.leave(person, room, request.reason)
+        self.rooms.leave(person, room, request.reason, asker=device)
         self.people.touch(person)
         self.note("left room", device, f"{room.name} {request.reason}".rstrip())
         self._answer(do, native.Ok(id=request.id, room=room.name))

@@ -110,13 +110,16 @@ class LoggedIn(Answers, frozen=True):
     nick: str | None = None  # as it is now; None: not introduced yet
     session: str | None = None  # as `remember` asked for; shown only once
     admin: bool = False  # of the server
+    inbox: Seq | None = None
+    """Newest seq of the room `@`, which is the account's from here on; None: not introduced, or that is as it was."""
 
 
 class LoggedOut(Tells, frozen=True):
-    """One is a guest from here on, as `nick`, without having asked for it on this connection."""
+    """One is a guest from here on, as `nick`."""
 
     nick: str
-    reason: str
+    reason: str  # empty: one asked for it, on this connection
+    inbox: Seq = 0  # newest seq of the room `@`, which is the guest's own from here on
 
 
 class AccountInfo(Answers, frozen=True, tag="account"):

@@ -105,6 +105,7 @@ class Told(_Tagged, frozen=True):
 
     conn: ConnId
     event: Event
+    by: ConnId = 0  # of a message: which of the person's own devices said it; 0: none of them
 
 
 class Posted(_Tagged, frozen=True):

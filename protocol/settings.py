@@ -117,6 +117,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     restart_keep: Annotated[
         float, _m("seconds", "a client that cannot come back by itself is kept by a renewed worker", ge=0, le=86400)
     ] = 600.0
+    nick_grace: Annotated[
+        float, _m("seconds", "a guest may keep a nick that has become an account's before being given another", ge=0)
+    ] = 60.0
     coalesce: Annotated[
         float, _m("ms", "longest a busy worker holds a room's messages to send them together", ge=0, le=10)
     ] = 8.0

@@ -88,7 +88,8 @@ def _for_one(
         if isinstance(item, Posted):
             out.append(dialect.echo(item.msg, line) if item.conn == conn.id else line)
         elif item.conn == conn.id:
-            out.append(dialect.echo_hint(item.event, line))
+            if isinstance(item.event, native.IsTyping | native.Tagged):
+                out.append(dialect.echo_hint(item.event, line))
         elif number not in scattered or _hears(conn, dialect, item.event, scattered[number]):
             out.append(line)
     return b"".join(out)

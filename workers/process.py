@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from protocol import logs, native
+from protocol import accounts, logs, native
 from protocol.control import ControlSocket
 from protocol.holds import SAID
 from protocol.ipc import (
@@ -249,6 +249,9 @@ class Worker:
                 return  # nobody asked whether it was done
             case native.Welcome():
                 answer = self._welcomed(conn, do, answer)
+            case accounts.LoggedIn():
+                self.output.hear_all()
+                self._note_identity(conn, answer)
             case native.Ok():
                 self.output.hear_all()
                 _follow(conn, do.request, answer)
@@ -280,7 +283,7 @@ class Worker:
         message = event.event
         if isinstance(message, native.Msg):
             logged, conn.inbox = Logged(native.INBOX, conn.inbox), message.seq
-            own = conn.hello is not None and message.nick == conn.hello.nick
+            own = event.by == conn.id
             if conn.dialect is not None:
                 if own and not conn.dialect.echoes and message.kind != "fun":
                     return
@@ -289,7 +292,25 @@ class Worker:
             if self.catchup.hears_inbox(conn):
                 conn.reply(message, logged)
             return
+        self._note_identity(conn, message)
         conn.reply(message)
+
+    def _note_identity(self, conn: Conn, event: native.Event) -> None:
+        """Keep who ``conn`` is by a word of the broker's: a new broker is told so."""
+        nick, inbox = None, None
+        match event:
+            case native.Renamed(room=native.INBOX):
+                nick = event.nick
+            case native.Changed(room=native.INBOX, who=who) if conn.hello is not None:
+                conn.hello = msgspec.structs.replace(conn.hello, color=who.color, name=who.name)
+                conn.away = who.away
+            case accounts.LoggedIn() | accounts.LoggedOut():
+                nick, inbox = event.nick, event.inbox
+        if nick is not None and conn.hello is not None:
+            conn.hello = msgspec.structs.replace(conn.hello, nick=nick)
+        if inbox is not None:
+            conn.inbox = inbox
+            self.catchup.parted(conn, native.INBOX)  # another one: nothing of the first is missing
 
     def _posted(self, event: Posted) -> None:
         room = self.rooms.get(event.msg.room)

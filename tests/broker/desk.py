@@ -14,6 +14,7 @@ from broker.vault import Done
 from protocol import native
 from protocol.ipc import Answered, Art, ConnId, Do, Down, Gone, Seat, Told
 from protocol.settings import DEFAULTS, Settings
+from tests.broker import invariants
 
 E = TypeVar("E")
 _decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
@@ -66,6 +67,7 @@ class Desk:
 
     def commit(self) -> None:
         """End the step: what workers are told is in `told`."""
+        invariants.check(self.state)
         self.log.commit()
         self.gather()
 

@@ -69,7 +69,7 @@ def with_cert(desk: Desk, who: ConnId, request: native.Request, certfp: str = CE
 def test_the_nick_one_has_becomes_an_account_and_one_is_logged_in_to_it(desk: Desk) -> None:
     desk.enter(ANN, "Ann", "#tea")
     answer = desk.ask(ANN, Register(id=1, password=SECRET), LoggedIn)
-    assert answer == LoggedIn(id=1, account="Ann", nick="Ann")
+    assert answer == LoggedIn(id=1, account="Ann", nick="Ann", inbox=0)
     assert account_of(desk, ANN) == "Ann"
     kinds = [type(event) for event in desk.events(ANN)]
     assert kinds.index(Vouched) < kinds.index(Answered)

@@ -6,6 +6,7 @@ import pytest
 from protocol import msgids, native
 from protocol.ipc import Answered, Art, Posted
 from tests.broker.desk import ANN, BOB, EVE, Desk, conn, settings, texts, token
+from tests.broker.members import log_in, register
 
 
 def test_a_message_is_numbered_acknowledged_and_posted_to_each_worker_once(desk: Desk) -> None:
@@ -252,8 +253,8 @@ def test_what_is_said_for_some_lies_in_inboxes_and_leaves_the_rooms_seqs_dense(d
 
 def test_who_is_logged_in_or_a_program_says_so_with_each_message(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
-    person = desk.state.people.by_conn[ANN].person
-    person.account, person.bot = "ann", True
+    log_in(desk, ANN, register(desk, "ann"))
+    desk.ask(ANN, native.Bot(), native.Ok)
     desk.say(ANN, "#tea", "hi")
     page = desk.ask(ANN, native.History(room="#tea"), native.HistoryPage)
     assert (page.messages[0].account, page.messages[0].bot) == ("ann", True)

@@ -42,7 +42,7 @@ def test_who_is_watched_no_more_is_not_told_of(desk: Desk) -> None:
     assert desk.ask(ANN, native.Watch(clear=True, add=["bob"]), native.Watched).here == [native.Person("bob")]
     desk.gone(ANN)
     desk.gone(BOB)
-    assert desk.state.seating.watching._by_key == {}
+    assert desk.state.seating.presence.watching._by_key == {}
 
 
 def test_more_than_fit_and_what_is_no_nick_are_refused_and_nothing_is_changed(desk: Desk) -> None:
