@@ -9,6 +9,11 @@ from protocol import accounts, native, sentences
 from protocol.account_commands import plain_login
 from protocol.text import clean
 
+SECRETS: Final = (accounts.Register, accounts.Sasl, accounts.Password, accounts.Drop)  # have a password in them
+INSECURE: Final = (
+    "This connection is not encrypted, so others on the way could read your password; nothing was sent. Ask whoever "
+    "runs the server for an invitation (moot://…?key=…): with it you join through TLS."
+)
 SPENT: Final = frozenset({"login-failed", "no-such-account"})  # error codes of a proof that never counts again
 
 

@@ -87,6 +87,21 @@ def public_line(path: Path) -> str:
     return line
 
 
+def choose(file: str, address: Address, comment: str) -> tuple[Path, str]:
+    """Return the private key that ``file`` names and the line of its public half. Raises BadKey.
+
+    Without ``file`` it is the key for the server at ``address``, which is made if there is none yet.
+    """
+    if file:
+        path = private_path(Path(file).expanduser())
+        return path, public_line(path)
+    path = own_path(address)
+    try:
+        return path, public_line(path) if path.exists() else make(path, comment)
+    except OSError as error:
+        raise BadKey(f"{path} cannot be used: {error.strerror or error}") from error
+
+
 def signer(path: Path, ask: Ask | None = None) -> Callable[[str], str]:
     """Return what signs a server's challenge with the private key in ``path``, in base64.
 

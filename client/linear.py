@@ -1,8 +1,12 @@
 """The plain client's mind: typed lines and a session's updates in, lines to print out. Knows no terminal."""
 
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
 
+from msgspec.structs import replace
+
 from client import lines
+from client.recent import Recent
 from client.sequence import in_order
 from client.session import (
     Answer,
@@ -10,8 +14,11 @@ from client.session import (
     Entered,
     Exited,
     Failed,
+    Happened,
+    Identified,
     Lost,
     Message,
+    Moved,
     Offline,
     Online,
     Presence,
@@ -21,9 +28,11 @@ from client.session import (
     Session,
     Update,
 )
-from protocol import native
+from protocol import accounts, moderation, native, sentences
+from protocol.account_commands import plain_login
 from protocol.commands import Context, Local, Problem, complete, fun_table, help_text, parse
 from protocol.names import fold_nick
+from protocol.room_commands import about
 from protocol.text import clean
 
 
@@ -34,6 +43,7 @@ class Linear:
         self.session = session
         self.place = self._some_room()  # where a typed line goes: "#room", "@nick", or nowhere
         self.clear = False  # somebody wants the screen empty; the owner does it and resets this
+        self.asks: Local | None = None  # somebody must be asked for a password, or a key be read; the owner does it
         self.refused = 0  # messages that the server did not take
         self._echo = echo  # print our own messages too
         self._zone = zone
@@ -42,6 +52,7 @@ class Linear:
         self._fun: dict[str, native.FunCommand] = {}
         self._known: set[str] = set()  # rooms entered before
         self._trouble = ""  # the last reason of being offline that was shown
+        self._recent = Recent()
         self._renamed: native.Renamed | None = None
         self._delayed = ""  # why the server does not take our messages for now
         self._dispatch = {
@@ -58,6 +69,9 @@ class Linear:
             Answer: self._answer,
             Presence: self._presence,
             Said: self._said,
+            Identified: self._identified,
+            Happened: self._happened,
+            Moved: self._moved,
         }
 
     @property
@@ -77,15 +91,41 @@ class Linear:
             return todo.text.split("\n")
         if isinstance(todo, Local):
             return self._local(todo)
-        for request in todo:
+        self.request(todo)
+        return []
+
+    def request(self, requests: list[native.Request]) -> None:
+        """Ask for all of ``requests``; who logs in is remembered."""
+        for request in requests:
             if isinstance(request, native.Send | native.Fun | native.Topic):
                 self.session.submit(request)
+            elif isinstance(request, accounts.Sasl | accounts.Register):
+                self.session.request(replace(request, remember=True))
             else:
                 self.session.request(request)
-        return []
+
+    def given(self, local: Local, values: Mapping[str, str]) -> None:
+        """Somebody was asked what ``local`` needs: "nick", "password", "old", "new"."""
+        match local.name:
+            case "register":
+                self.request([accounts.Register(password=values["new"])])
+            case "login":
+                self.request([plain_login(values["nick"], values["password"])])
+            case "password":
+                self.request([accounts.Password(old=values["old"], new=values["new"])])
+            case "drop":
+                self.request([accounts.Drop(password=values["password"])])
 
     def _local(self, todo: Local) -> list[str]:
         name, args = todo.name, todo.args
+        if name in ("register", "login", "password", "drop", "key"):
+            self.asks = todo
+            return []
+        if name in ("react", "redact"):
+            made = about(todo, self.context, self._recent.of(self.place or ""), self.session.new_cmid)
+            if isinstance(made, list):
+                self.request(made)
+            return [made.text] if isinstance(made, Problem) else []
         if name == "help":
             return clean(help_text(self.context, args or None)).split("\n")
         if name == "open":
@@ -176,15 +216,27 @@ class Linear:
             shown.append(f"You are in {name}{topic}. {lines.people(view.people.values(), view.count)}")
             if self.place is None or (self.place.startswith("#") and self.place not in self.session.rooms):
                 self.place = update.room
+        first = update.room not in self._known
         self._known.add(update.room)
-        return shown + self._page(update.room, update.messages, update.gaps)
+        said = self._page(update.room, update.messages, update.gaps, view.read if first and view is not None else None)
+        if view is not None:
+            self.session.read(update.room, view.last)
+        return shown + said
 
-    def _page(self, room: str, messages: list[native.Msg], gaps: list[native.Gap]) -> list[str]:
-        return [
-            line
-            for item in in_order(messages, gaps)
-            for line in (self._lines(item) if isinstance(item, native.Msg) else self._lost(Lost(room, *item)))
-        ]
+    def _page(
+        self, room: str, messages: list[native.Msg], gaps: list[native.Gap], read: int | None = None
+    ) -> list[str]:
+        """Return a page of the log; a line says where what begins that was not ``read`` yet."""
+        shown: list[str] = []
+        for item in in_order(messages, gaps):
+            if not isinstance(item, native.Msg):
+                shown += self._lost(Lost(room, *item))
+                continue
+            if read and item.seq > read and item.nick != self.session.nick:
+                shown.append(f"{lines.one_line(room)}: new messages")
+                read = None
+            shown += self._lines(item)
+        return shown
 
     def _lost(self, update: Lost) -> list[str]:
         room = "direct messages" if update.room == native.INBOX else lines.one_line(update.room)
@@ -205,8 +257,10 @@ class Linear:
 
     def _message(self, update: Message) -> list[str]:
         msg = update.msg
+        self.session.read(msg.room, msg.seq)
         ours = update.cmid is not None or self._waits(msg)
         if ours and not self._echo and msg.kind in ("text", "me") and update.cmid not in self.session.restored:
+            self._recent.note(msg)
             return []  # it stands above, as typed
         return self._lines(msg)
 
@@ -218,13 +272,15 @@ class Linear:
         )
 
     def _lines(self, msg: native.Msg) -> list[str]:
+        about = self._recent.start(msg.room, msg.reply) if msg.reply is not None else ""
+        self._recent.note(msg)
         if fold_nick(msg.nick) in self._ignored:
             return []
         me = self.session.nick
         if msg.to is not None and msg.nick != me:
             self._last_from = msg.nick
         place = "" if msg.room in (self.place, native.INBOX) else lines.one_line(msg.room)
-        return lines.message(msg, me=me, place=place, stamp=lines.clock(msg.time, self._zone))
+        return lines.message(msg, me=me, place=place, stamp=lines.clock(msg.time, self._zone), about=about)
 
     def _held_up(self, update: Delayed) -> list[str]:
         """Too fast is no news: it is said a moment later."""
@@ -255,11 +311,35 @@ class Linear:
             self._renamed = event
             if same or event.nick == self.session.nick:
                 return []
+        if isinstance(event, native.Left) and event.by is not None:
+            return [sentences.kicked(event, self.session.nick)]
         who = event.who.nick if isinstance(event, native.Joined | native.Changed) else event.nick
         return [] if fold_nick(who) in self._ignored or who == self.session.nick else lines.presence(event)
 
     def _said(self, update: Said) -> list[str]:
         return clean(update.text).split("\n")
+
+    def _identified(self, update: Identified) -> list[str]:
+        return [update.text] if update.text else []
+
+    def _happened(self, update: Happened) -> list[str]:
+        if isinstance(update.event, moderation.Invited):
+            return [sentences.invited(update.event, self.session.nick)]
+        return sentences.modes(update.event)
+
+    def _moved(self, update: Moved) -> list[str]:
+        old, name = lines.one_line(update.old), lines.one_line(update.room)
+        self._recent.moved(update.old, update.room)
+        self._known = {update.room if room == update.old else room for room in self._known}
+        if self.place == update.old:
+            self.place = update.room
+        if not update.by:
+            return [f"{old} is called {name} now"]
+        event = moderation.Retitled(room=update.old, name=update.room, by=update.by, reason=update.reason)
+        return [sentences.retitled(event)]
+
+    def _clock(self, time: int) -> str:
+        return lines.clock(time, self._zone, date=True)
 
     def _answer(self, update: Answer) -> list[str]:
         event, request = update.event, update.request
@@ -282,6 +362,12 @@ class Linear:
             case native.Pong():
                 utc = lines.clock(event.time, UTC, date=True)[11:]
                 return [f"The server's time is {lines.clock(event.time, self._zone, date=True)} ({utc} UTC)"]
+            case accounts.LoggedIn():
+                return [sentences.logged_in(event)]
+            case accounts.AccountInfo():
+                return sentences.account(event, self._clock)
+            case moderation.RoomPolicy():
+                return sentences.policy(event, self._clock)
             case native.Ok():
                 return self._done(request)
         return []
@@ -296,4 +382,5 @@ class Linear:
                 return [
                     f"Your color is {request.color} now." if request.color else "Your color is made from your nick now."
                 ]
-        return []
+        said = sentences.done(request)
+        return [said] if said else []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
-from protocol import native
+from protocol import native, sentences
 from protocol.text import clean
 
 INDENT = "    "
@@ -28,10 +28,11 @@ def indented(text: str) -> list[str]:
     return [(INDENT + line.expandtabs(4)).rstrip() for line in clean(text).split("\n")]
 
 
-def message(msg: native.Msg, *, me: str = "", place: str = "", stamp: str = "") -> list[str]:
+def message(msg: native.Msg, *, me: str = "", place: str = "", stamp: str = "", about: str = "") -> list[str]:
     """Return ``msg`` as lines, who said it first; several lines of text and pictures follow indented.
 
-    ``me`` is our nick, ``place`` the room to name (empty: none) and ``stamp`` its time as shown.
+    ``me`` is our nick, ``place`` the room to name (empty: none), ``stamp`` its time as shown, and ``about`` how the
+    message began that this one is about (empty: it is named by its number).
     """
     who = one_line(msg.nick)
     head = " ".join(part for part in (stamp, place) if part)
@@ -41,8 +42,17 @@ def message(msg: native.Msg, *, me: str = "", place: str = "", stamp: str = "") 
             who = f"you to {one_line(msg.to)}"
         else:
             who = f"{who} to {'you' if msg.to == me else one_line(msg.to)}"
+    about = about or f"message {msg.reply}"
+    if msg.kind == "react":
+        return [f"{head}{who} answers {one_line(msg.text)} to {about}"]
+    if msg.kind == "redact":
+        return [f"{head}{who} took back {about}" + (f" ({one_line(msg.text)})" if msg.text else "")]
+    if msg.audience is not None:
+        who += f" (to {msg.audience}s and above)"
     if msg.reply is not None:
-        who += f" (answering {msg.reply})"
+        who += f" (answering {about})" if not about.startswith("message ") else f" (answering {msg.reply})"
+    if msg.redacted:
+        return [f"{head}{who}: (taken back)"]
     if msg.kind == "topic":
         return [f"{head}{who} set the topic: {one_line(msg.text)}" if msg.text else f"{head}{who} removed the topic"]
     text = clean(msg.text)
@@ -60,6 +70,8 @@ def presence(event: native.Joined | native.Left | native.Renamed | native.Change
     match event:
         case native.Joined():
             return [f"{one_line(event.who.nick)} joined {room}"]
+        case native.Left(by=str()):
+            return [sentences.kicked(event)]
         case native.Left():
             why = f": {one_line(event.reason)}" if event.reason else ""
             return [f"{one_line(event.nick)} left {'the chat' if event.quit else room}{why}"]
@@ -77,7 +89,7 @@ def missing(first: int, last: int) -> str:
 
 def people(persons: Iterable[native.Person], count: int) -> str:
     """Return "2 people: ann, bob (away: lunch)"."""
-    shown = [one_line(person.nick) + _away(person) for person in persons]
+    shown = [sentences.sign(person) + one_line(person.nick) + _away(person) for person in persons]
     more = f" and {count - len(shown)} more" if count > len(shown) else ""
     return f"{count} {'person' if count == 1 else 'people'}: {', '.join(shown)}{more}"
 
@@ -97,6 +109,14 @@ def profile(person: native.Profile, zone: tzinfo | None = None) -> list[str]:
         lines.append(f"{INDENT}away: {one_line(person.away)}")
     if person.rooms:
         lines.append(f"{INDENT}in {', '.join(map(one_line, person.rooms))}")
+    if person.account:
+        admin = ", an admin of the server" if person.admin else ""
+        lines.append(f"{INDENT}account: {one_line(person.account)}{admin}")
+    if person.bot:
+        lines.append(f"{INDENT}is a program")
+    for room, roles in person.roles.items():
+        if roles:
+            lines.append(f"{INDENT}{', '.join(roles)} of {one_line(room)}")
     if person.client or person.dialect:
         lines.append(f"{INDENT}uses {' over '.join(one_line(x) for x in (person.client, person.dialect) if x)}")
     return lines

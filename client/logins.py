@@ -53,10 +53,14 @@ class Logins:
         self.problem = ""
         self._memory: list[Login] = []  # when there is no file, or it cannot be used
 
-    def accounts(self, address: Address) -> list[str]:
-        """Return the accounts at ``address``, whatever key the server has, the one used last first."""
+    def at(self, address: Address) -> list[Login]:
+        """Return the logins at ``address``, whatever key the server has, the one used last first."""
         start = server_name(address) + " "
-        return [one.account for one in self._load() if one.server.startswith(start)]
+        return [one for one in self._load() if one.server.startswith(start)]
+
+    def newest(self) -> Login | None:
+        """Return the login used last, wherever."""
+        return next(iter(self._load()), None)
 
     def find(self, server: str, account: str | None = None) -> Login | None:
         """Return the login of ``account`` on ``server``, or the one used last."""
@@ -126,10 +130,29 @@ class Pass:
         self.account = account
         self._signer = signer
         self._once: Proof | None = None
+        self._offered: Path | None = None  # a private key whose public half was just sent
 
     def use(self, proof: Proof) -> None:
         """Show this with the next connection, once."""
         self._once, self.account = proof, proof.account
+
+    def offer(self, key: Path) -> None:
+        """The public half of ``key`` is being added to the account."""
+        self._offered = key
+
+    def keyed(self, server: str, account: str) -> None:
+        """The server took what was offered, if anything was."""
+        if self._offered is not None:
+            self.logins.keep(server, account, key=str(self._offered))
+        self._offered = None
+
+    def prepare(self, address: Address) -> None:
+        """Have the key read that will be needed at ``address``, while a passphrase can still be asked for."""
+        for login in self.logins.at(address):
+            if self.account is None or _same(login.account, self.account):
+                if login.key and not login.token and self._signer is not None:
+                    self._signer(Path(login.key))
+                return
 
     def proof(self, server: str) -> Proof | None:
         """Return what to show to ``server``."""
@@ -165,7 +188,7 @@ def choose(logins: Logins, address: Address, nick: str | None) -> tuple[str | No
     Without ``nick`` it is the account used last there. Another nick than any account's that is known asks to be a
     guest.
     """
-    known = logins.accounts(address)
+    known = [login.account for login in logins.at(address)]
     if nick is None:
         return (known[0], known[0]) if known else (None, None)
     return next((account for account in known if _same(account, nick)), ""), nick

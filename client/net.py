@@ -36,7 +36,7 @@ from client.session import (
     Update,
 )
 from client.trust import Known, Untrusted
-from protocol import native
+from protocol import accounts, native
 
 PING_S: Final = 20.0  # between pings; a connection silent for that long after one is dead
 CONNECT_S: Final = 10.0  # to open a connection
@@ -123,7 +123,6 @@ class Chat:
         self._servers = known or trust.default()
         self.credentials = credentials or Pass(Logins(None))
         self._identity = ""  # of the server, as of the last connection
-        self._private = False  # nobody on the way to it can read along
         self._reading: asyncio.TimerHandle | None = None  # tells what was read
         self._said = ""  # of the last connection
         self._flushing = False  # at the end of this turn of the loop
@@ -347,6 +346,9 @@ class Chat:
             case Answer(request=native.Join(), event=native.Error() as error) if update.id not in self._answers:
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_exception(ChatError(error.code, error.text))
+            case Answer(request=accounts.Key(), event=accounts.AccountInfo(account=account)):
+                self.credentials.keyed(self._identity, account)
+                self._settle(update.id, update, None)
             case Answer(id=number, request=request, event=event):
                 key = getattr(request, "cmid", number)
                 self._settle(key, update, event if isinstance(event, native.Error) else None)
@@ -443,9 +445,10 @@ class Chat:
         self._writer, self._said = writer, said
         self._silent = self._paused = False
         self._identity = self._servers.identity(self.address)
-        self._private = self._servers.is_loopback(self.address) or writer.get_extra_info("ssl_object") is not None
         # A token that is told to whoever listens is nobody's secret any more; the server would not take it either.
-        self.session.proof = self.credentials.proof(self._identity) if self._private else None
+        encrypted = writer.get_extra_info("ssl_object") is not None
+        self.session.secure = encrypted or self._servers.is_loopback(self.address)
+        self.session.proof = self.credentials.proof(self._identity) if self.session.secure else None
         pinger = asyncio.create_task(self._ping(writer))
         hello = asyncio.get_running_loop().call_later(HELLO_S, self._check_hello, writer)
         try:

@@ -13,6 +13,8 @@ MAX_IN_FLIGHT: Final = 16
 """Unacknowledged messages on the wire. Half of what a server takes, and few enough that at its usual flood limits it
 delays them instead of refusing some."""
 
+LATER: Final = frozenset({"flood", "offline", "busy", "storage", "fun-busy"})  # error codes worth another try
+
 Outgoing = native.Send | native.Fun | native.Topic
 
 
@@ -87,6 +89,11 @@ class Outbox:
     def _landed(self, cmid: str) -> None:
         self._flying.discard(cmid)
         self.unsure.discard(cmid)
+
+
+def is_later(error: native.Error) -> bool:
+    """Tell whether what was refused may be taken when it comes again."""
+    return error.wait is not None or error.code in LATER
 
 
 def addressed(request: Outgoing) -> str | None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from client.address import parse_address
 from client.console import (
@@ -26,12 +27,17 @@ from client.console import (
     write_out,
 )
 from client.delivery import deliver, farewell
+from client.entering import entry
 from client.journal import Desk, Journal, leftovers, open_journal
+from client.keys import BadKey, choose
 from client.linear import Linear
 from client.net import Chat, ChatError
-from client.nick import login_nick
 from client.session import Offline, Session
-from protocol import native
+from protocol import accounts, native
+from protocol.account_commands import in_one_line
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
 
 CLIENT = "moot plain"
 SETTLE_S = 30.0  # at the end of the input, for the last answers
@@ -49,15 +55,22 @@ def run_plain(host: str, nick: str | None, rooms: list[str]) -> int:
     except ValueError as error:
         complain(str(error))
         return EXIT_USAGE
-    desk = Desk("chat", address, nick or login_nick())
+    coming = entry(address, nick, complain)
+    desk = Desk("chat", address, coming.nick)
     journal = open_journal(desk)
     others, problems = leftovers(desk)
     for problem in filter(None, [journal.problem, *problems]):
         complain(problem)
     session = Session(
-        desk.nick, rooms, any_nick=nick is None, client=CLIENT, token=journal.token, pending=journal.pending
+        desk.nick,
+        rooms,
+        any_nick=not coming.chosen,
+        client=CLIENT,
+        token=journal.token,
+        pending=journal.pending,
+        follow=True,
     )
-    chat = Chat(address, session, keeper=journal)
+    chat = Chat(address, session, keeper=journal, credentials=coming.credentials)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     try:
         return asyncio.run(_in_terminal(chat, others) if terminal else _as_filter(chat, others))
@@ -124,7 +137,7 @@ async def _as_filter(chat: Chat, others: Sequence[Journal]) -> int:
 async def _type(chat: Chat, mind: Linear, show: Show) -> None:
     """Take the lines of standard input; return when all they caused is answered."""
     async for line in input_lines(sys.stdin.fileno()):
-        if found := mind.typed(line):
+        if found := mind.typed(line) + _unasked(chat, mind):
             show(found)
         chat.flush()
         await asyncio.sleep(0)  # let what comes in be shown between lines
@@ -135,6 +148,26 @@ async def _type(chat: Chat, mind: Linear, show: Show) -> None:
             await chat.settled()
     except TimeoutError:
         raise ChatError("offline", f"no answer within {SETTLE_S:.0f} s at the end of the input") from None
+
+
+def _unasked(chat: Chat, mind: Linear) -> list[str]:
+    """Do what a line wants that nobody need be asked for, or say how it is written where nobody can be."""
+    local, mind.asks = mind.asks, None
+    if local is None:
+        return []
+    if local.name != "key":
+        text = in_one_line(local, mind.session.nick)
+        return [text] if text else []
+    account = mind.session.identity.account
+    if account is None:
+        return ["A key belongs to an account, and you are a guest; /login or /register first."]
+    try:
+        path, line = choose(local.args, chat.address, account)
+    except BadKey as no:
+        return [f"{no}."]
+    chat.credentials.offer(path)
+    mind.request([accounts.Key(add=line)])
+    return [f"The key {path} logs you in here from now on, once the server has taken it."]
 
 
 async def _in_terminal(chat: Chat, others: Sequence[Journal]) -> int:
@@ -167,10 +200,11 @@ async def _prompt(chat: Chat, mind: Linear) -> None:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.shortcuts import CompleteStyle, clear
 
-    from client.prompting import LineCompleter, key_bindings
+    from client.prompting import LineCompleter, OpenHistory, key_bindings
 
     prompt: PromptSession[str] = PromptSession(
         lambda: mind.prompt,
+        history=OpenHistory(),
         completer=LineCompleter(mind),
         complete_while_typing=False,
         complete_style=CompleteStyle.READLINE_LIKE,
@@ -187,7 +221,39 @@ async def _prompt(chat: Chat, mind: Linear) -> None:
                 return
             if found := mind.typed(line):
                 _print(found)
+            if mind.asks is not None and mind.asks.name != "key":
+                await _ask(prompt, mind)
+            elif found := _unasked(chat, mind):
+                _print(found)
             if mind.clear:
                 mind.clear = False
                 clear()
             chat.flush()
+
+
+async def _ask(prompt: "PromptSession[str]", mind: Linear) -> None:
+    """Ask for the passwords that a command needs, without showing or keeping them; Ctrl+C or Ctrl+D leaves it."""
+    from prompt_toolkit import PromptSession
+
+    local, mind.asks = mind.asks, None
+    assert local is not None  # so it was called
+    asking: PromptSession[str] = PromptSession(input=prompt.app.input, output=prompt.app.output)
+    values = {"nick": local.args or mind.session.identity.account or mind.session.nick}
+    wanted = {
+        "register": (("new", "Password for your nick: "), ("again", "The same again: ")),
+        "password": (("old", "Old password: "), ("new", "New password: "), ("again", "The same again: ")),
+        "login": (("password", f"Password of {values['nick']}: "),),
+        "drop": (("password", f"Delete {values['nick']}; its password: "),),
+    }[local.name]
+    for name, text in wanted:
+        try:
+            values[name] = await asking.prompt_async(text, is_password=True)
+        except (EOFError, KeyboardInterrupt):
+            values[name] = ""
+        if not values[name]:
+            _print(["Nothing was changed."])
+            return
+    if values.get("again", "") != values.get("new", ""):
+        _print(["The two are not the same; nothing was changed."])
+        return
+    mind.given(local, values)

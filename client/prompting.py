@@ -4,9 +4,18 @@ from collections.abc import Iterable
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from client.linear import Linear
+from protocol.commands import masked
+
+
+class OpenHistory(InMemoryHistory):
+    """What was typed, without the passwords in it."""
+
+    def append_string(self, string: str) -> None:
+        super().append_string(masked(string))
 
 
 class LineCompleter(Completer):

@@ -24,10 +24,12 @@ from typing import Final
 
 from client.address import Address, parse_address
 from client.console import EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, complain, exit_status, input_batches
+from client.entering import entry
 from client.journal import Desk, Journal, leftovers, open_journal
+from client.logins import Pass
 from client.net import Chat, ChatError
-from client.nick import login_nick
-from client.session import Delayed, Failed, Offline, Online, Sent, Session
+from client.session import Delayed, Failed, Identified, Offline, Online, Sent, Session
+from protocol import native
 
 LOW: Final = 64  # unacknowledged lines below which more are read
 GIVE_UP_S: Final = 120.0  # without a connection
@@ -74,11 +76,13 @@ class Tally:
 def run_send(host: str, room: str, nick: str | None) -> int:
     """Say the lines of standard input in ``room`` of the server at ``host`` ("host" or "host:port").
 
-    Without ``nick`` the login name is used; when the nick is taken, a free one near it. Returns the exit status.
+    Without ``nick`` it is the account used there last, else the login name; when the nick is taken, a free one near it.
+    Returns the exit status.
     """
     tally = Tally(progress=sys.stderr.isatty() and not sys.stdin.isatty())
     try:
-        asyncio.run(send(host, room, nick or login_nick(), input_batches(sys.stdin.fileno()), tally))
+        coming = entry(parse_address(host), nick, complain)
+        asyncio.run(send(host, room, coming.nick, input_batches(sys.stdin.fileno()), tally, coming.credentials))
     except ValueError as error:
         complain(str(error))
         return EXIT_USAGE
@@ -96,7 +100,9 @@ def run_send(host: str, room: str, nick: str | None) -> int:
     return EXIT_REFUSED if tally.refused else EXIT_OK
 
 
-async def send(host: str, room: str, nick: str, batches: Batches, tally: Tally) -> None:
+async def send(
+    host: str, room: str, nick: str, batches: Batches, tally: Tally, credentials: Pass | None = None
+) -> None:
     """Say the lines of ``batches`` in ``room``, in order; return when all are answered, counted in ``tally``.
 
     What earlier runs left comes first, as whoever said it then. Raises `ChatError` when there is no server, or it is
@@ -116,8 +122,8 @@ async def send(host: str, room: str, nick: str, batches: Batches, tally: Tally) 
         )
     try:
         for other in others:
-            await _speak(address, other, room, other.nick, _nothing(), tally)
-        await _speak(address, journal, room, nick, batches, tally)
+            await _speak(address, other, room, other.nick, _nothing(), tally, None)
+        await _speak(address, journal, room, nick, batches, tally, credentials)
     finally:
         for one in (journal, *others):
             one.close()
@@ -128,10 +134,12 @@ async def _nothing() -> Batches:
         yield []
 
 
-async def _speak(address: Address, journal: Journal, room: str, nick: str, batches: Batches, tally: Tally) -> None:
+async def _speak(
+    address: Address, journal: Journal, room: str, nick: str, batches: Batches, tally: Tally, credentials: Pass | None
+) -> None:
     """Say what ``journal`` has and then ``batches``, in one session."""
     session = Session(nick, [room], token=journal.token, any_nick=True, client="moot send", pending=journal.pending)
-    chat = Chat(address, session, keeper=journal)
+    chat = Chat(address, session, keeper=journal, credentials=credentials)
     before = tally.left - len(journal.pending)  # of other journals
     chat.updates()  # keep everything from now on
     watch = None
@@ -159,10 +167,15 @@ async def _say_all(chat: Chat, room: str, batches: Batches, tally: Tally) -> Non
             number += 1
             if line.strip():
                 tally.read += 1
-                tally.numbers[chat.session.say(room, line)] = number
+                tally.numbers[chat.session.say(_named(chat.session, room), line)] = number
         chat.flush()
         await chat.drained(LOW)
     await chat.drained()
+
+
+def _named(session: Session, room: str) -> str:
+    """Return what ``room`` is called now; it is the only one we are in."""
+    return room if room in session.rooms else next((name for name in session.rooms if name != native.INBOX), room)
 
 
 async def _watch(chat: Chat, limit: asyncio.Timeout, tally: Tally) -> None:
@@ -202,5 +215,7 @@ async def _watch(chat: Chat, limit: asyncio.Timeout, tally: Tally) -> None:
                     give_up(loop.time() + GIVE_UP_S)
                 case Online():
                     give_up(None)
+                case Identified(account=None, text=text) if text:
+                    tally.tell(text)
         tally.show()
     give_up(loop.time())  # nobody hears us any more

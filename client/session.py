@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from client.identity import Identity, Proof
+from client.identity import INSECURE, SECRETS, Identity, Proof
 from client.incoming import Incoming, NotMoot
-from client.outbox import Outbox, Outgoing, addressed, queued, typed
+from client.outbox import Outbox, Outgoing, addressed, is_later, queued, typed
 from client.rooms import Rooms
 from client.updates import (
     Answer,
@@ -51,7 +51,6 @@ PAGE: Final = 500  # messages asked for at once to fill a gap
 MAX_FOLLOWED: Final = 50  # rooms entered because another device of ours is there; more are entered by hand
 MAX_DEFERRED: Final = 10_000  # events kept back until resent messages are answered
 DEFAULT_WAIT_S: Final = 1.0  # when a server says "later" without a time
-LATER: Final = frozenset({"flood", "offline", "busy", "storage", "fun-busy"})  # error codes worth another try
 
 
 @dataclass(slots=True)
@@ -94,6 +93,7 @@ class Session:
         self.new_cmid = new_id or (lambda: secrets.token_urlsafe(16))
         self._follows = follow
         self.proof: Proof | None = None  # how to log in with the next connection; the owner sets it
+        self.secure = True  # nobody on the way can read along; the owner sets it
         self.identity = Identity(lambda said: self._updates.append(said))
         self._signal: int | None = None  # the last request that is answered by nothing
         self._any_nick = any_nick
@@ -220,15 +220,18 @@ class Session:
         if isinstance(request, native.Quit):
             self.quitting = True
         if not self.online:
-            number = self._number()
-            error = native.Error(
-                id=number, code="offline", text="Not connected; try again when the connection is back."
-            )
-            self._updates.append(Answer(number, request, error))
-            return number
+            return self._refuse(request, "offline", "Not connected; try again when the connection is back.")
+        if not self.secure and isinstance(request, SECRETS):
+            return self._refuse(request, "insecure", INSECURE)
         if isinstance(request, native.Join):
             request = self._rooms.resumed(request)
         return self._ask(request, "app")
+
+    def _refuse(self, request: native.Request, code: str, text: str) -> int:
+        """Answer ``request`` without having sent it."""
+        number = self._number()
+        self._updates.append(Answer(number, request, native.Error(id=number, code=code, text=text)))
+        return number
 
     def older(self, room: str, limit: int = 100) -> int:
         """Ask for messages older than the oldest seen in ``room``; they come as the `Answer` (a `HistoryPage`)."""
@@ -348,7 +351,7 @@ class Session:
         if isinstance(event, native.Room | native.Error) and isinstance(event.id, int):
             asked = self._asked.get(event.id)
             if asked is not None and asked.by == "session" and isinstance(asked.request, native.Join):
-                if isinstance(event, native.Error) and self._is_later(event):
+                if isinstance(event, native.Error) and is_later(event):
                     self._deferred.remove(event)
                     self._event(event)
                     return
@@ -470,7 +473,7 @@ class Session:
         if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data)) is not None:
             self._ask(answer, "session")
             return
-        if isinstance(event, native.Error) and self._is_later(event):
+        if isinstance(event, native.Error) and is_later(event):
             self._lose(event.text, retry=event.wait, error=event)
             return
         if isinstance(event, accounts.LoggedIn):
@@ -530,7 +533,7 @@ class Session:
         if not_ours and flexible and error.free and error.free != self.nick:
             self.nick = error.free
             self._hello()
-        elif self._is_later(error) or (not_ours and resuming):
+        elif is_later(error) or (not_ours and resuming):
             self._lose(error.text, retry=error.wait, error=error)
         elif error.code == "replaced":  # a connection of ours said hello after this one did, or a clock went back
             self._attempt = max(self._attempt, error.attempt or 0)
@@ -544,7 +547,7 @@ class Session:
         request = asked.request
         assert isinstance(request, native.Join)
         if isinstance(event, native.Error):
-            if asked.by == "session" and self._is_later(event):
+            if asked.by == "session" and is_later(event):
                 self._later(event)  # stays in `_joining`
                 return
             self._updates.append(Answer(number, request, event))
@@ -568,7 +571,7 @@ class Session:
 
     def _page_answered(self, request: native.History, event: native.Event) -> None:
         """A page for a gap came, or an error."""
-        if isinstance(event, native.Error) and self._is_later(event):
+        if isinstance(event, native.Error) and is_later(event):
             if self._rooms.refused(request.room):
                 self._later(event)
             return
@@ -579,7 +582,7 @@ class Session:
     def _acknowledged(self, number: int, request: native.Request, event: native.Event) -> None:
         assert isinstance(request, native.Send | native.Fun | native.Topic)
         cmid = request.cmid
-        if isinstance(event, native.Error) and self._is_later(event):
+        if isinstance(event, native.Error) and is_later(event):
             self._box.put_back(cmid)
             self._later(event)
             self._updates.append(Delayed(cmid, event))
@@ -593,9 +596,6 @@ class Session:
         else:
             self._updates.append(Answer(number, request, event))
         self._pump()
-
-    def _is_later(self, error: native.Error) -> bool:
-        return error.wait is not None or error.code in LATER
 
     def _later(self, error: native.Error) -> None:
         """The server wants a pause."""

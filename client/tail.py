@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from client.address import parse_address
 from client.console import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -28,11 +29,12 @@ from client.console import (
     when_unread,
     write_out,
 )
+from client.entering import entry
 from client.lines import clock, message, missing
-from client.net import Chat, ChatError, connect
-from client.nick import login_nick
+from client.logins import Pass
+from client.net import Chat, ChatError
 from client.sequence import in_order
-from client.session import Answer, Entered, Exited, Lost, Message, Offline, Online, Update
+from client.session import Answer, Entered, Exited, Identified, Lost, Message, Moved, Offline, Online, Session, Update
 from protocol import native
 
 Write = Callable[[list[native.Msg]], None]
@@ -77,6 +79,9 @@ class Sieve:
         """Return the messages to print, and between them what will never come."""
         found: list[native.Msg | native.Gap] = []
         for update in updates:
+            if isinstance(update, Moved) and update.old == self.room:
+                self.room = update.room
+                continue
             if isinstance(update, Entered) and update.room == self.room:
                 if update.reset:  # the log was replaced, or lost some: go on with what there is
                     self.last = None
@@ -107,7 +112,9 @@ def run_tail(host: str, room: str, *, json: bool, since: str | None, follow: boo
     """Print the messages of ``room`` of the server at ``host``; return the exit status. See the module."""
     try:
         start = parse_since(since)
-        asyncio.run(tail(host, room, start, follow, nick or login_nick(), _write_json if json else _write_text))
+        coming = entry(parse_address(host), nick, complain)
+        write = _write_json if json else _write_text
+        asyncio.run(tail(host, room, start, follow, coming.nick, write, coming.credentials))
     except ValueError as error:
         complain(str(error))
         return EXIT_USAGE
@@ -121,12 +128,15 @@ def run_tail(host: str, room: str, *, json: bool, since: str | None, follow: boo
     return EXIT_OK
 
 
-async def tail(host: str, room: str, since: Since, follow: bool, nick: str, write: Write) -> None:
+async def tail(
+    host: str, room: str, since: Since, follow: bool, nick: str, write: Write, credentials: Pass | None = None
+) -> None:
     """Give the messages of ``room`` to ``write`` (called in a thread) until the end, for ever with ``follow``.
 
     Raises `ChatError`, ValueError for a bad address, and what ``write`` raises.
     """
-    async with connect(host, nick=nick, rooms=[], any_nick=True, client="moot tail") as chat:
+    session = Session(nick, [], any_nick=True, client="moot tail")
+    async with Chat(parse_address(host), session, credentials=credentials) as chat:
         updates = chat.updates()
         when_unread(lambda: updates.close(BrokenPipeError()))
         joined = await chat.join(room)
@@ -143,19 +153,21 @@ async def tail(host: str, room: str, since: Since, follow: bool, nick: str, writ
             found = sieve.sift(batch)
             for item in found:
                 if not isinstance(item, native.Msg):
-                    complain(f"{joined.room}: {missing(*item)}")
+                    complain(f"{sieve.room}: {missing(*item)}")
             if messages := [item for item in found if isinstance(item, native.Msg)]:
                 await asyncio.to_thread(write, messages)
             for update in batch:
                 match update:
-                    case Entered(room=joined.room, reset=True):
-                        view = chat.session.rooms.get(joined.room)
+                    case Entered(room=sieve.room, reset=True):
+                        view = chat.session.rooms.get(sieve.room)
                         end = view.head if view is not None else end
-                        complain(f"{joined.room}: the server no longer has some messages")
+                        complain(f"{sieve.room}: the server no longer has some messages")
                     case Answer(request=native.Join(), event=native.Error() as error):
                         raise ChatError(error.code, error.text)
-                    case Exited(room=joined.room):
-                        raise ChatError("not-in-room", f"the server put us out of {joined.room}")
+                    case Exited(room=sieve.room):
+                        raise ChatError("not-in-room", f"the server put us out of {sieve.room}")
+                    case Identified(account=None, text=text) if text:
+                        complain(text)
                     case Online():
                         trouble = ""
                     case Offline(final=True):

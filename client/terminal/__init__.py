@@ -9,20 +9,22 @@ from collections.abc import Sequence
 def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#lobby",), greeting: str = "") -> int:
     """Join the server at ``host`` ("name:port") and stay until the person quits; return the exit code.
 
-    Without a nick the login name is used. ``greeting`` is shown in the first room.
+    Without a nick it is the account used there last, else the login name. ``greeting`` is shown in the first room.
     Raises ValueError for a ``host`` that is no address.
     """
     import sys
 
     from client.address import parse_address
+    from client.entering import entry
     from client.journal import Desk, leftovers, open_journal
-    from client.nick import login_nick
     from client.terminal.app import MootApp
     from client.terminal.settings import SettingsFile
 
-    desk = Desk("chat", parse_address(host), nick or login_nick())
+    problems: list[str] = []
+    coming = entry(parse_address(host), nick, problems.append)
+    desk = Desk("chat", parse_address(host), coming.nick)
     journal = open_journal(desk)
-    others, problems = leftovers(desk)
+    others, damaged = leftovers(desk)
     try:
         app = MootApp(
             host,
@@ -32,7 +34,8 @@ def run_terminal(host: str, nick: str | None = None, rooms: Sequence[str] = ("#l
             greeting,
             journal=journal,
             leftovers=others,
-            problems=problems,
+            problems=[*problems, *damaged],
+            credentials=coming.credentials,
         )
         code = app.run() or app.return_code or 0
     finally:

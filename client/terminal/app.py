@@ -14,12 +14,14 @@ from textual.app import App
 
 from client.address import parse_address
 from client.delivery import deliver, farewell
+from client.identity import Proof
 from client.journal import Desk, Journal
+from client.logins import Logins, Pass
 from client.net import Chat
 from client.session import Outgoing, Session
 from client.terminal import altkeys
 from client.terminal.main_screen import MainScreen
-from client.terminal.panels import SettingsScreen
+from client.terminal.panels import SettingsScreen, Wanted
 from client.terminal.settings import ALARM, CLOCK, NOTIFY, SettingsFile
 from client.terminal.themes import NAMES, OWN
 
@@ -44,6 +46,7 @@ class MootApp(App[int]):
         journal: Journal | None = None,  # default: nothing is kept
         leftovers: Sequence[Journal] = (),  # of clients that are gone; theirs is said too
         problems: Sequence[str] = (),  # with those files, for people
+        credentials: Pass | None = None,  # default: one comes as a guest
     ) -> None:
         altkeys.install()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)  # then no colour is written at all
@@ -53,6 +56,7 @@ class MootApp(App[int]):
         self._rooms = list(rooms)
         self._journal = journal or Journal(Desk("chat", parse_address(host), nick))
         self._leftovers = list(leftovers)
+        self._credentials = credentials or Pass(Logins(None))
         self._problems = list(filter(None, [self._journal.problem, *problems]))
         self._deliveries: list[asyncio.Task[None]] = []
         self._chat = self._new_chat(nick, self._journal.pending)
@@ -71,8 +75,10 @@ class MootApp(App[int]):
             color=self.settings.values.color,
             client=CLIENT,
             pending=pending,
+            follow=True,
         )
-        return Chat(parse_address(self.host), session, patient=True, keeper=self._journal)
+        address = parse_address(self.host)
+        return Chat(address, session, patient=True, keeper=self._journal, credentials=self._credentials)
 
     async def on_mount(self) -> None:
         """Connect; the screen shows what comes of it."""
@@ -108,13 +114,15 @@ class MootApp(App[int]):
         self._reason = reason
         self.exit(0)
 
-    async def try_nick(self, nick: str | None) -> None:
-        """Connect anew under another nick; without one, end."""
-        if nick is None:
+    async def try_nick(self, wanted: Wanted | None) -> None:
+        """Connect anew under another nick, or as whose it is; without one, end."""
+        if wanted is None:
             self.exit(1)
             return
         await self._stack.aclose()
-        self._chat = self._new_chat(nick, list(self._chat.session.outbox.values()))
+        if wanted.password:
+            self._credentials.use(Proof(wanted.nick, password=wanted.password))
+        self._chat = self._new_chat(wanted.nick, list(self._chat.session.outbox.values()))
         await self.switch_screen(MainScreen(self.host, self._chat, self.settings, self._greeting))
         await self._stack.enter_async_context(self._chat)
 
@@ -130,12 +138,13 @@ class MootApp(App[int]):
             ("alarm", values.alarm, ALARM),
             ("clock", values.clock, CLOCK),
             ("motion", on_off[not values.motion], on_off),
+            ("typing", on_off[not values.typing], on_off),
         ]
         self.push_screen(SettingsScreen(rows))
 
     def change_setting(self, name: str, value: str) -> None:
         """Change a setting, now and for later. Themes, and whether pictures move, show at once."""
-        setattr(self.settings.values, name, value == "on" if name == "motion" else value)
+        setattr(self.settings.values, name, value == "on" if name in ("motion", "typing") else value)
         self.settings.save()
         if name == "theme":
             self.theme = value

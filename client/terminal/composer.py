@@ -11,6 +11,7 @@ from textual import events
 from textual.widgets import TextArea
 
 from client.terminal.history import InputHistory
+from protocol.commands import masked
 
 NEWLINE_KEYS: Final = frozenset(["alt+enter", "ctrl+j", "shift+enter"])
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # the server drops them; here they could do harm
@@ -91,7 +92,7 @@ class Composer(TextArea):
     def _send(self) -> None:
         text = self.text
         if self.owner.submitted(text):
-            self.history_lines.add(text)
+            self.history_lines.add(masked(text))
             self.clear()
             self.placeholder = ""
 

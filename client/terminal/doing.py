@@ -1,13 +1,22 @@
 """Do what a sent line asks for: speak, ask the server, change views and settings. Knows the screen's few calls."""
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from msgspec.structs import replace
+
+from client.keys import BadKey
+from client.keys import choose as choose_key
 from client.net import Chat
 from client.terminal import speaking
+from client.terminal.asking import Form, form
+from client.terminal.entries import Post
 from client.terminal.settings import SettingsFile
 from client.terminal.themes import NAMES
 from client.terminal.tracker import Tracker
-from protocol import commands, native
+from protocol import accounts, commands, native
+from protocol.account_commands import plain_login
+from protocol.room_commands import about
 from protocol.text import clean
 
 
@@ -28,6 +37,9 @@ class Stage(Protocol):
 
     def set(self, name: str, value: str) -> None:
         """Change a setting."""
+
+    def ask(self, form: Form, then: Callable[[Mapping[str, str]], None]) -> None:
+        """Ask the person for what must not be seen; ``then`` gets it by field, unless they leave."""
 
 
 class Doer:
@@ -84,6 +96,8 @@ class Doer:
                 self.stage.leave(reason)
             case native.Join(room=room) if room in self.tracker.views:
                 self.stage.go_to(room)
+            case accounts.Sasl() | accounts.Register():
+                self.tracker.ask(replace(request, remember=True))
             case native.Color(color=color):
                 self.settings.values.color = color
                 self.settings.save()
@@ -94,6 +108,12 @@ class Doer:
     def _local(self, local: commands.Local) -> None:
         tracker = self.tracker
         match local.name:
+            case "register" | "login" | "password" | "drop":
+                self._ask(local)
+            case "key":
+                self._add_key(local.args)
+            case "react" | "redact":
+                self._about(local)
             case "help":
                 tracker.note(speaking.help_text(tracker, local.args), self.stage.now(), tone="art")
             case "clear":
@@ -118,6 +138,54 @@ class Doer:
                 kept = local.args == "on" and not self.settings.motion
                 moves = "move" if local.args == "on" else "stand still"
                 self._say("MOOT_MOTION in the environment stops pictures." if kept else f"Pictures {moves} now.")
+
+    def _ask(self, local: commands.Local) -> None:
+        """Ask for the password that a command needs, then do it."""
+        nick = local.args or clean(self.tracker.session.identity.account or self.tracker.session.nick, newlines=False)
+
+        def then(values: Mapping[str, str]) -> None:
+            match local.name:
+                case "register":
+                    self._request(accounts.Register(password=values["new"]))
+                case "login":
+                    self._request(plain_login(values["nick"], values["password"]))
+                case "password":
+                    self._request(accounts.Password(old=values["old"], new=values["new"]))
+                case "drop":
+                    self._request(accounts.Drop(password=values["password"]))
+            self.chat.flush()
+            self.stage.refresh_all()
+
+        self.stage.ask(form(local.name, nick), then)
+
+    def _add_key(self, file: str) -> None:
+        session = self.tracker.session
+        if session.identity.account is None:
+            self._say("A key belongs to an account, and you are a guest; /login or /register first.", bad=True)
+            return
+        try:
+            path, line = choose_key(file, self.chat.address, session.identity.account)
+        except BadKey as no:
+            self._say(f"{no}.", bad=True)
+            return
+        self.chat.credentials.offer(path)
+        self._say(f"The key {path} logs you in here from now on, once the server has taken it.")
+        self._request(accounts.Key(add=line))
+
+    def _about(self, local: commands.Local) -> None:
+        """React to a message that is shown, or take it back."""
+        view = self.tracker.view
+        said = [
+            native.Msg(room=view.room, seq=e.seq, time=e.time, nick=e.nick, text="", kind="text", redacted=e.redacted)
+            for e in view.entries
+            if isinstance(e, Post) and not e.aside and e.kind != "topic"
+        ]
+        match about(local, speaking.context(self.tracker), said, self.chat.session.new_cmid):
+            case commands.Problem(text=problem):
+                self._say(problem, bad=True)
+            case list() as requests:
+                for request in requests:
+                    self._request(request)
 
     def _ignore(self, nick: str, *, ignored: bool) -> None:
         values = self.settings.values

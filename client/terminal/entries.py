@@ -21,14 +21,26 @@ class Post:
     seq: int  # 0: not on the server yet
     time: int  # milliseconds since 1970, UTC
     nick: str
-    text: str
+    text: str  # kind react: the emoji; redact: the reason
     kind: str = "text"
     cmd: str = ""  # kind fun: what was typed
     reply: int | None = None
     own: bool = False
     mention: bool = False  # it names us, or was sent to us alone
     played: bool = False  # its animation was seen; the still is not needed
+    redacted: bool = False  # taken back: there is no text any more
     version: int = 0  # grows when it must be drawn anew
+
+    @property
+    def aside(self) -> bool:
+        """Is it about another message, and says nothing itself?"""
+        return self.kind in ("react", "redact")
+
+    def take_back(self) -> None:
+        """Forget what it said."""
+        self.text = self.cmd = ""
+        self.redacted, self.mention = True, False
+        self.version += 1
 
 
 @dataclass(slots=True, eq=False)
@@ -94,7 +106,11 @@ def post_of(msg: native.Msg, me: str, *, direct: bool = False) -> Post:
         cmd=clean(msg.cmd or "", newlines=False),
         reply=msg.reply,
         own=own,
-        mention=not own and (direct or (msg.kind != "topic" and names(text, me))),
+        mention=not own
+        and not msg.redacted
+        and msg.kind not in ("react", "redact", "topic")
+        and (direct or names(text, me)),
+        redacted=msg.redacted,
     )
 
 

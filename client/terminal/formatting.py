@@ -4,6 +4,7 @@ A line is a tuple of `Span`s; a span's `role` says what it is, and the widget kn
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
@@ -16,6 +17,7 @@ from client.terminal.wrapping import Piece, clip, pad_left, untab, wrap
 
 Clock = Literal["24", "12", "off"]
 WIDE: Final = 56  # cells from which nicks have a column of their own
+MAX_NAMED: Final = 3  # people with the same reaction that are named; of more their number is shown
 GROUP_MS: Final = 5 * 60_000  # messages of one person within this are shown under one nick
 LATEST: Final = 253_370_764_800_000  # milliseconds since 1970: the year 9999, the last that `datetime` knows
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -68,12 +70,22 @@ class Page:
         return 0 if self.clock == "off" or self.width < 34 else 7 if self.wide else 6
 
 
+Reactions = Sequence[tuple[str, str]]  # emoji and nick, oldest first
+
+
 def layout(
-    entry: Entry, before: Entry | None, page: Page, *, marked: bool = False, answered: Post | None = None
+    entry: Entry,
+    before: Entry | None,
+    page: Page,
+    *,
+    marked: bool = False,
+    answered: Post | None = None,
+    reactions: Reactions = (),
 ) -> list[Line]:
     """Return the lines of ``entry``, which follows ``before``.
 
-    A new day and the marker (``marked``) get lines of their own; ``answered`` is quoted above its answer.
+    A new day and the marker (``marked``) get lines of their own; ``answered`` is quoted above its answer, ``reactions``
+    stand below what they are about.
     """
     lines: list[Line] = []
     new_day = before is None or local(before.time).date() != local(entry.time).date()
@@ -84,7 +96,13 @@ def layout(
     if isinstance(entry, Post):
         grouped = not new_day and not marked and _grouped(entry, before)
         quiet = grouped and before is not None and hour(before.time, page.clock) == hour(entry.time, page.clock)
+        if entry.aside:
+            what = f"answered {entry.text} to" if entry.kind == "react" else "took back"
+            return lines + _plain(f"{entry.nick} {what} an earlier message", "fold", "·", entry.time, page)
         lines += _post(entry, page, grouped=grouped, quiet=quiet, answered=answered)
+        if reactions:
+            gutter = _blank(_gutter(page, entry.time, ""), page)
+            lines += _flow(gutter, (Span(reacted(reactions), "reaction"),), page)
         return lines
     if isinstance(entry, Fold | Hole):
         return lines + _plain(entry.text, "fold", "·", entry.time, page)
@@ -92,6 +110,16 @@ def layout(
         return lines + _table(entry, page)
     role, sign = ("error", "!") if entry.tone == "error" else ("note", "›")
     return lines + _plain(entry.text, role, sign, entry.time, page)
+
+
+def reacted(reactions: Reactions) -> str:
+    """Return "👍 ann, bob  🎉 5": who gave what, or how many did."""
+    by_emoji: dict[str, list[str]] = {}
+    for emoji, nick in reactions:
+        by_emoji.setdefault(emoji, []).append(nick)
+    return "  ".join(
+        f"{emoji} {', '.join(nicks) if len(nicks) <= MAX_NAMED else len(nicks)}" for emoji, nicks in by_emoji.items()
+    )
 
 
 def local(time: int) -> datetime:
@@ -159,12 +187,14 @@ def _post(post: Post, page: Page, *, grouped: bool, quiet: bool, answered: Post 
         page, post.time, nick, sign, stamp="  ⋯" if pending else "" if quiet else None, mention=post.mention
     )
     lines: list[Line] = []
-    if answered is not None:
-        first = answered.cmd or next((row.strip() for row in answered.text.splitlines() if row.strip()), "")
-        quote = f"↪ {answered.nick}: {first}"
+    if post.reply or answered is not None:
+        quote = f"↪ {_start(answered)}"
         room = page.width - _cells(gutter)
         lines.append(Line((*gutter, Span(clip(quote, room), "quote")), _chars(gutter)))
         gutter = _blank(gutter, page)
+    if post.redacted:
+        by = () if page.wide or not nick else (Span(f"{nick}: ", "nick", nick),)
+        return [*lines, *_flow(gutter, (*by, Span("(taken back)", "fold")), page)]
     if post.kind == "fun":
         head = post.cmd or "…"
         lead: tuple[Span, ...] = () if page.wide or not nick else (Span(f"{nick} ", "nick", nick),)
@@ -172,7 +202,7 @@ def _post(post: Post, page: Page, *, grouped: bool, quiet: bool, answered: Post 
             Line((*gutter, *lead, Span(clip(head, page.width - _cells(gutter + lead)), "command")), _chars(gutter))
         )
         return lines if post.played else lines + _art(post.text.split("\n"), _blank(gutter, page), page)
-    base = "pending" if pending else "me" if post.kind == "me" else "topic" if post.kind == "topic" else "text"
+    base = "pending" if pending else post.kind if post.kind in ("me", "topic", "notice") else "text"
     opening: tuple[Span, ...] = ()
     if post.kind == "me":
         opening = (Span(post.nick, "nick", post.nick), Span(" ", base))
@@ -184,6 +214,16 @@ def _post(post: Post, page: Page, *, grouped: bool, quiet: bool, answered: Post 
     elif not page.wide and nick:
         opening = (Span(f"{nick}:", "nick", nick), Span(" ", base))
     return lines + _flow(gutter, (*opening, *_body(untab(post.text), base, page.me if post.mention else "")), page)
+
+
+def _start(answered: Post | None) -> str:
+    """Return how the message began that is answered."""
+    if answered is None:
+        return "an earlier message"
+    if answered.redacted:
+        return f"{answered.nick}: (taken back)"
+    first = answered.cmd or next((row.strip() for row in answered.text.splitlines() if row.strip()), "")
+    return f"{answered.nick}: {first}"
 
 
 def _plain(text: str, role: str, sign: str, time: int, page: Page) -> list[Line]:

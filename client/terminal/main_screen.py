@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from rich.style import Style
@@ -17,6 +17,7 @@ from client.console import EXIT_UNREACHABLE, exit_status
 from client.net import Chat
 from client.terminal import messages as m
 from client.terminal.alarm import deserved, title
+from client.terminal.asking import Form, SecretScreen
 from client.terminal.completer import Completer
 from client.terminal.composer import Composer
 from client.terminal.director import FRAMES, Director
@@ -33,9 +34,11 @@ from client.terminal.search_bar import SearchBar
 from client.terminal.settings import SettingsFile
 from client.terminal.status_bar import Status, StatusBar
 from client.terminal.timeline import Timeline
-from client.terminal.tracker import Alert, GiveBack, Opened, Play, Refused, Tracker
+from client.terminal.tracker import STATUS, Alert, GiveBack, Opened, Play, Refused, Tracker
+from client.terminal.typists import OwnTyping, sentence
 from client.updates import Entered, Update
 from protocol import native
+from protocol.commands import masked
 from protocol.text import clean
 
 PACE_S: Final = 0.05  # between two updates of the screen while much comes in
@@ -67,6 +70,8 @@ class MainScreen(Screen[None]):
         self._generation = -1
         self._flashed = ""  # said in the status line for a moment
         self._frames: Any = None
+        self._own_typing = OwnTyping()
+        self._typing_timer: Any = None
 
     # --- parts
 
@@ -97,6 +102,7 @@ class MainScreen(Screen[None]):
         self.completer = Completer(self.composer, self.popup, self.tracker)
         self.timeline.ignored = self.tracker.ignored
         self._frames = self.set_interval(1 / FRAMES, self._draw_frame, pause=True)
+        self._typing_timer = self.set_interval(1.0, self._show_typing, pause=True)
         for problem in self._problems:
             self.tracker.note(problem, self.now(), tone="error")
         self._arrange()
@@ -139,6 +145,8 @@ class MainScreen(Screen[None]):
                 case Refused(reason=reason, error=error):
                     self._refused(reason, error)
         self._greet(updates)
+        if self.tracker.typists:
+            self._typing_timer.resume()
         self.chat.flush()
         self.refresh_all()
 
@@ -182,12 +190,14 @@ class MainScreen(Screen[None]):
         elif view is not None and name != self.tracker.current and not view.draft:
             view.draft = text
         else:
-            self.composer.history_lines.add(text)
+            self.composer.history_lines.add(masked(text))
             self.tracker.note("↑ calls your text back.", self.now(), view=name)
 
     def _refused(self, reason: str, error: native.Error | None) -> None:
-        if error is not None and error.code in ("nick-taken", "bad-nick"):
-            self.app.push_screen(NickScreen(reason, clean(error.free or "", newlines=False)), self.app.try_nick)  # type: ignore[attr-defined]
+        if error is not None and error.code in ("nick-taken", "bad-nick", "nick-reserved"):
+            owned = clean(self.chat.session.nick, newlines=False) if error.code == "nick-reserved" else ""
+            ask = NickScreen(reason, clean(error.free or "", newlines=False), owned)
+            self.app.push_screen(ask, self.app.try_nick)  # type: ignore[attr-defined]
         elif self.chat.session.welcome is None:
             self.app.exit(exit_status(error.code) if error is not None else EXIT_UNREACHABLE, message=reason)
         else:
@@ -223,6 +233,8 @@ class MainScreen(Screen[None]):
         tracker, view = self.tracker, self.tracker.view
         status = Status(
             me=clean(self.chat.session.nick, newlines=False),
+            account=self.chat.session.identity.account is not None,
+            typing=sentence(tracker.typists.names(view.name, self.now())),
             host=self.host,
             problem=tracker.problem,
             delayed=tracker.delayed,
@@ -347,6 +359,8 @@ class MainScreen(Screen[None]):
         """See `composer.Owner`."""
         self.completer.close()
         sent = self.doer.send(text)
+        if sent:
+            self._own_typing.said()
         self.timeline.to_end()
         self._show_status()
         return sent
@@ -363,7 +377,17 @@ class MainScreen(Screen[None]):
     def typed(self) -> None:
         """See `composer.Owner`."""
         self._show_status()
+        self._tell_typing()
         self.completer.typed()
+
+    def _tell_typing(self) -> None:
+        """Let others see that one is typing to them, unless one would rather not."""
+        view = self.tracker.view
+        if not self.settings.values.typing or view.name == STATUS:
+            return
+        if state := self._own_typing.typed(view.name, self.composer.text, self.now()):
+            self.chat.session.signal(native.Typing(to=view.name, state="done" if state == "done" else "active"))
+            self.chat.flush_soon()
 
     def popup_key(self, key: str) -> bool:
         """See `composer.Owner`."""
@@ -380,7 +404,7 @@ class MainScreen(Screen[None]):
             self.app.copy_to_clipboard(selected)
             self.flash("copied")
         elif self.composer.text:
-            self.composer.history_lines.add(self.composer.text)
+            self.composer.history_lines.add(masked(self.composer.text))
             self.composer.clear()
         else:
             self.flash("Ctrl+Q quits")
@@ -454,6 +478,22 @@ class MainScreen(Screen[None]):
         if self.is_attached:
             self.tracker.note(text, self.now())
             self.refresh_all()
+
+    def ask(self, form: Form, then: Callable[[Mapping[str, str]], None]) -> None:
+        """See `doing.Stage`."""
+
+        def done(values: Mapping[str, str] | None) -> None:
+            if values is not None:
+                then(values)
+            self.composer.focus()
+
+        self.app.push_screen(SecretScreen(form), done)
+
+    def _show_typing(self) -> None:
+        """Signs of typing run out by themselves."""
+        self._show_status()
+        if not self.tracker.typists:
+            self._typing_timer.pause()
 
     def _unflash(self) -> None:
         self._flashed = ""

@@ -1,7 +1,7 @@
 """The pane of the people in the room that is shown."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from textual import events
 from textual.geometry import Size
@@ -11,14 +11,18 @@ from client.terminal.messages import NickChosen
 from client.terminal.pane import Pane
 from client.terminal.wrapping import clip
 from protocol import native
+from protocol.moderation import ROLES
+from protocol.sentences import highest, sign
 from protocol.text import clean
+
+ACCOUNT_FROM: Final = 14  # cells of the pane from which accounts are marked
 
 
 class MemberList(Pane):
     """See the module."""
 
     PREFIX = "members"
-    COMPONENT_CLASSES = {*(f"members--{role}" for role in ("head", "nick", "away", "mark"))}  # noqa: RUF012
+    COMPONENT_CLASSES = {*(f"members--{role}" for role in ("head", "nick", "away", "mark", "role", "account"))}  # noqa: RUF012
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -50,18 +54,38 @@ class MemberList(Pane):
 
 
 def member_rows(people: Mapping[str, native.Person], count: int, me: str, width: int) -> list[tuple[Line, str]]:
-    """Return the lines of the pane and the nick each stands for: those who are here first, then those away."""
+    """Return the lines of the pane and the nick each stands for: by role those who are here, then those away.
+
+    The sign of a role stands before the nick, a ✓ behind that of an account.
+    """
     if not people:
         return []
     rows: list[tuple[Line, str]] = [(Line((Span(f" {count} here", "head"),)), "")]
-    for person in sorted(people.values(), key=lambda p: (p.away is not None, p.nick.casefold())):
-        nick = clip(clean(person.nick, newlines=False), width - 3)
-        if person.away is not None:
-            line = Line((Span(" ◌ ", "away"), Span(nick, "away")))
-        else:
-            mark = " ▸ " if person.nick == me else " ● "
-            line = Line((Span(mark, "nick", person.nick), Span(nick, "nick", person.nick)))
-        rows.append((line, person.nick))
+    for person in sorted(people.values(), key=_place):
+        rows.append((_row(person, me, width), person.nick))
     if count > len(people):
         rows.append((Line((Span(f"   and {count - len(people)} other{'s' * (count - len(people) > 1)}", "away"),)), ""))
     return rows
+
+
+def _place(person: native.Person) -> tuple[bool, int, str]:
+    role = highest(person.roles)
+    return person.away is not None, ROLES.index(role) if role is not None else len(ROLES), person.nick.casefold()
+
+
+def _row(person: native.Person, me: str, width: int) -> Line:
+    account = " ✓" if person.account is not None and width >= ACCOUNT_FROM else ""
+    nick = clip(clean(person.nick, newlines=False), width - 3 - len(account))
+    role = sign(person)
+    away = person.away is not None
+    kind = "away" if away else "nick"
+    own = "▸" if person.nick == me else " "
+    mark = role or ("◌" if away else "▸" if person.nick == me else "●")
+    lead = f"{own if role else ' '}{mark} "
+    return Line(
+        (
+            Span(lead, "role" if role and not away else kind, "" if role else person.nick),
+            Span(nick, kind, person.nick),
+            *((Span(account, "account"),) if account else ()),
+        )
+    )

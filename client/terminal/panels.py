@@ -1,7 +1,7 @@
 """Screens over the chat: the keys, a jump to a room, the settings, another nick."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 
 from client.terminal.jumping import rank
 from client.terminal.keys import HELP, MOUSE
+from protocol.account_commands import MAX_PASSWORD
 
 
 class HelpScreen(ModalScreen[None]):
@@ -124,15 +125,28 @@ class SettingsScreen(ModalScreen[None]):
         self.app.change_setting(name, value)  # type: ignore[attr-defined]
 
 
-class NickScreen(ModalScreen[str]):
-    """The server refused the nick: ask for another."""
+class Wanted(NamedTuple):
+    """Whom one would rather be; the password of that nick's account, or nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c,ctrl+q", "cancel", "quit", priority=True)]
+    nick: str
+    password: str = ""
 
-    def __init__(self, reason: str, free: str) -> None:
+
+class NickScreen(ModalScreen[Wanted]):
+    """The server refused the nick: ask for another, or (it is an account's) for the password of that."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+c,ctrl+q", "cancel", "quit", priority=True),
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, reason: str, free: str, owned: str = "") -> None:
+        """``owned``: the nick, if it is an account's."""
         super().__init__()
         self._reason = reason
         self._free = free
+        self._owned = owned
 
     def compose(self) -> ComposeResult:
         """What is wrong, and a field with a nick that is free."""
@@ -140,7 +154,10 @@ class NickScreen(ModalScreen[str]):
             panel.border_title = "Your nick"
             panel.border_subtitle = "Enter tries again · Esc quits"
             yield Label(Text(self._reason))
-            yield Input(self._free, max_length=32, compact=True)
+            yield Input(self._free, max_length=32, compact=True, id="nick")
+            if self._owned:
+                hint = f"or the password of {self._owned}"
+                yield Input(placeholder=hint, password=True, max_length=MAX_PASSWORD, compact=True, id="password")
 
     def action_cancel(self) -> None:
         """Give up."""
@@ -148,5 +165,7 @@ class NickScreen(ModalScreen[str]):
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        if event.value.strip():
-            self.dismiss(event.value.strip())
+        if event.input.id == "password" and event.value:
+            self.dismiss(Wanted(self._owned, event.value))
+        elif nick := self.query_one("#nick", Input).value.strip():
+            self.dismiss(Wanted(nick))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from client.terminal.entries import Tone
 from client.terminal.formatting import local
-from protocol import native
+from protocol import accounts, moderation, native, sentences
 
 
 class Report(NamedTuple):
@@ -29,6 +29,12 @@ def report(request: native.Request, event: native.Event) -> Report | None:
             return Report(_rooms(event))
         case native.Pong():
             return Report(f"The server's clock says {local(event.time):%H:%M:%S}.")
+        case accounts.AccountInfo():
+            return Report("\n".join(sentences.account(event, _clock)), "art")
+        case accounts.LoggedIn():
+            return Report(sentences.logged_in(event))
+        case moderation.RoomPolicy():
+            return Report("\n".join(sentences.policy(event, _clock)), "art")
         case native.Ok():
             return _done(request, event)
     return None
@@ -42,7 +48,18 @@ def _done(request: native.Request, event: native.Ok) -> Report | None:
             return Report(f"Your colour is {color}." if color else "Your colour is made from your nick.")
         case native.Nick(nick=nick):
             return Report(f"You are {event.nick or nick} now.")
-    return None
+    said = sentences.done(request)
+    return Report(said) if said else None
+
+
+def record(page: native.HistoryPage) -> str:
+    """Return what was done to keep order in a room, a line each."""
+    lines = [f"{_clock(msg.time)}  {msg.nick}: {msg.text}" for msg in page.messages]
+    return "\n".join(lines) or "Nothing was done to keep order yet."
+
+
+def _clock(time: int) -> str:
+    return f"{local(time):%d.%m.%Y %H:%M}"
 
 
 def _people(event: native.People) -> str:
@@ -59,6 +76,11 @@ def _profile(event: native.Profile) -> str:
         f"  here since {since:%d.%m.%Y %H:%M}, silent for {_span(event.idle)}",
         f"  rooms: {', '.join(event.rooms) or 'none that you are in'}",
     ]
+    if event.account:
+        rows.append(f"  account: {event.account}" + (", an admin of the server" if event.admin else ""))
+    if event.bot:
+        rows.append("  is a program")
+    rows += [f"  {', '.join(roles)} of {room}" for room, roles in event.roles.items() if roles]
     if event.client or event.dialect:
         rows.append(f"  with {' over '.join(filter(None, (event.client, event.dialect)))}")
     return "\n".join(rows)

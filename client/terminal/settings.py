@@ -25,6 +25,7 @@ class TerminalSettings(Struct, kw_only=True):
     alarm: Alarm = "both"  # a bell, a mark in the terminal's title, or both
     clock: Clock = "24"
     motion: bool = True
+    typing: bool = True  # let others see that one is typing
     rooms: bool = True  # the pane at the left
     members: bool = True  # the pane at the right
     color: Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$")] | None = None  # of one's nick

@@ -25,6 +25,7 @@ SETTINGS: Final[dict[str, tuple[str, Sequence[str]]]] = {  # commands of this pr
     "notify": ("Choose what rings: nothing, what is for you, everything.", NOTIFY),
     "alarm": ("Choose how it rings: a bell, a count in the title, both.", ALARM),
     "clock": ("Choose how times are shown.", CLOCK),
+    "typing": ("Choose whether others see that you are typing.", ("on", "off")),
 }
 
 

@@ -19,6 +19,8 @@ class Status:
     """All that the line says."""
 
     me: str = ""
+    account: bool = False  # logged in
+    typing: str = ""  # who is, as a sentence
     host: str = ""
     problem: str = ""  # why there is no connection; "" when there is one
     delayed: str = ""  # why the server does not take messages for now; "" when it does
@@ -71,7 +73,10 @@ class StatusBar(Static):
             return f" ○ not connected{waits}" + (f" · {status.problem}" if width >= 40 else "")
         if status.delayed and status.waiting:
             return f" ● {status.me} · {status.waiting} waiting: {status.delayed}"
-        return f" ● {status.me}" + (f" · {status.host}" if width >= 60 else "")
+        me = f" ● {status.me}{' ✓' * status.account}"
+        if status.typing:
+            return f"{me} · {status.typing}" if width >= 40 else f" {status.typing}"
+        return me + (f" · {status.host}" if width >= 60 else "")
 
     @staticmethod
     def _right(status: Status) -> str:

@@ -40,7 +40,7 @@ class Timeline(Pane):
         *(f"timeline--{role}" for role in ("time", "nick", "sign", "bar", "bar-mention", "text", "me", "topic")),
         *(f"timeline--{role}" for role in ("pending", "mention", "link", "quote", "command", "art", "fold", "note")),
         *(f"timeline--{role}" for role in ("error", "day", "day-rule", "new", "new-rule", "match", "match-here")),
-        *(f"timeline--{role}" for role in ("sprite", "bubble")),
+        *(f"timeline--{role}" for role in ("sprite", "bubble", "notice", "reaction")),
     }
 
     def __init__(self, colors: Callable[[str], str | None], **kwargs: Any) -> None:
@@ -143,8 +143,14 @@ class Timeline(Pane):
         assert view is not None
         if isinstance(entry, Post) and entry.nick.casefold() in self.ignored:
             return []
-        answered = view.find(entry.reply) if isinstance(entry, Post) and entry.reply else None
-        return layout(entry, before, self.page, marked=entry is view.marker, answered=answered)
+        marked = entry is view.marker
+        if not isinstance(entry, Post):
+            return layout(entry, before, self.page, marked=marked)
+        answered = view.find(entry.reply) if entry.reply else None
+        if entry.aside and answered is not None:
+            return []  # it shows there
+        given = [one for one in view.reactions.get(entry.seq, ()) if one[1].casefold() not in self.ignored]
+        return layout(entry, before, self.page, marked=marked, answered=answered, reactions=given)
 
     def _place(self, anchor: tuple[Entry, int] | None, total: int) -> None:
         """Give the content its size and scroll to ``anchor``, or to the end."""

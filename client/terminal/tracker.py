@@ -11,13 +11,16 @@ from client import session as s
 from client.lines import missing
 from client.terminal.entries import Hole, Note, Post, Tone, entries_of, post_of
 from client.terminal.folding import Step
-from client.terminal.reports import report
+from client.terminal.reports import record, report
+from client.terminal.typists import Typists
 from client.terminal.views import View
-from protocol import native
+from protocol import moderation, native, sentences
 from protocol.text import clean
 
 STATUS: Final = "*"  # the name of the view for what belongs to no room
 OLDER: Final = 100  # messages asked for at a time
+AWAY_MS: Final = 60_000  # without a connection for so long, one is shown where the new messages begin
+MAX_SENTENCES: Final = 6  # about one change of a room's modes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,11 @@ class Tracker:
         self._sent: dict[tuple[str, int], tuple[str, str]] = {}  # acknowledged, not yet shown: view and cmid
         self._asked: dict[int, str] = {}  # by request id: the view to answer in
         self._opening: set[str] = set()  # rooms the person asked to enter
+        self.typists = Typists()
+        self._gone_at: int | None = None  # when the connection was lost
         self._inbox_oldest = 0
         self._inbox_more = True
+        self._inbox_loaded = self._inbox_restored = False
         self._now = 0
 
     @property
@@ -177,7 +183,7 @@ class Tracker:
                 case s.Message(msg=msg):
                     self._message(msg, effects)
                 case s.Presence(event=event):
-                    self._presence(event)
+                    self._presence(event, effects)
                 case s.Entered():
                     self._entered(update, effects)
                 case s.Queued():
@@ -199,28 +205,54 @@ class Tracker:
                     self._offline(update, effects)
                 case s.Exited(room=room):
                     self.close(room)
+                case s.Happened(event=event):
+                    self._happened(event, effects)
+                case s.Moved():
+                    self._moved(update)
+                case s.Typing():
+                    self._typing(update)
+                case s.ReadTo(room=room, seq=seq):
+                    for view in self.views.values():
+                        if view.room == room:
+                            view.read_to(seq)
+                    self._restore_inbox()
+                case s.Identified(text=text) if text:
+                    self.note(text, now)
                 case s.Said(text=text):
                     self.note(text, now)
         return effects
 
     def _message(self, msg: native.Msg, effects: list[Effect]) -> None:
         post = post_of(msg, self.session.nick, direct=msg.room == native.INBOX)
+        if msg.room == native.INBOX and (msg.to or "").startswith("#"):
+            self._aside(msg, post)
+            return
         view = self._open(self._place(msg))
         self._settle(msg.room, msg.seq)
         if msg.seq <= view.newest:
             return
+        self.typists.stop(view.name, post.nick)
         hidden = msg.nick.casefold() in self.ignored
         view.append(post)
         if hidden or post.own:
-            if post.own:
+            if post.own and not post.aside:
                 view.unmark()
-        else:
+        elif not post.aside:
             if view.direct:
                 self.last_from = post.nick
             self._count(view, post)
             effects.append(Alert(view.name, post.nick, post.text, post.mention))
+        self._tell_read(view)
         if msg.anim is not None and not hidden:
             effects.append(Play(view.name, msg.anim, post.text, post.nick))
+
+    def _aside(self, msg: native.Msg, post: Post) -> None:
+        """Something said in a room to those with a role alone; it is none of the room's messages."""
+        view = self.views.get(self._known(msg.to or ""))
+        self._settle(msg.room, msg.seq)
+        if view is not None and msg.nick.casefold() not in self.ignored:
+            whom = f"{msg.audience}s and above" if msg.audience else "some"
+            self.note(f"{post.nick}, to {whom}: {post.text}", self._now, view=view.name)
 
     def _count(self, view: View, post: Post) -> None:
         if not view.following:
@@ -230,6 +262,8 @@ class Tracker:
         if view.unread == 0 and (view.name != self.current or not self.attentive):
             view.unmark()
             view.marker = post
+        if not view.unread:
+            view.unread_from = post.seq
         view.unread += 1
         view.mentions += post.mention
 
@@ -258,13 +292,42 @@ class Tracker:
         again = view.newest > 0
         if not again or update.reset:
             view.more = update.more
+        known, fresh = view.newest, []
         for post in entries_of(update.messages, update.gaps, self.session.nick, self._now):
-            if post.seq <= view.newest:
+            if post.seq <= known:
                 continue
             view.append(post)
-            if again and isinstance(post, Post) and not post.own and post.nick.casefold() not in self.ignored:
+            if isinstance(post, Post) and self._is_news(post):
+                fresh.append(post)
+        if not again:
+            room = self.session.rooms.get(update.room)
+            read = (room.read if room is not None else None) or known  # 0: it was never read, so nothing is news
+            fresh = [post for post in fresh if read and post.seq > read]
+            self._restore(view, fresh, read)
+        else:
+            if fresh and self._was_away and view.marker is None:
+                view.marker = fresh[0]
+            for post in fresh:
                 self._count(view, post)
         self._settle_all(view.room, view.newest)
+        self._tell_read(view)
+
+    def _is_news(self, post: Post) -> bool:
+        return not post.own and not post.aside and post.nick.casefold() not in self.ignored
+
+    def _restore(self, view: View, fresh: list[Post], read: int) -> None:
+        """What was not read when one was here last, on whatever device, is marked and counted."""
+        if not fresh:
+            return
+        view.marker, view.unread_from = fresh[0], fresh[0].seq
+        before = max(0, view.oldest - read - 1)  # not loaded; of whom they are is not known
+        view.unread, view.mentions = before + len(fresh), sum(post.mention for post in fresh)
+        view.touch(0)
+        self._look_if_shown(view)
+
+    @property
+    def _was_away(self) -> bool:
+        return self._gone_at is not None and self._now - self._gone_at >= AWAY_MS
 
     def _lost(self, update: s.Lost) -> None:
         if update.room == native.INBOX:  # nobody knows whose they were
@@ -274,7 +337,7 @@ class Tracker:
             self._settle_all(update.room, update.last)
 
     def _queued(self, update: s.Queued) -> None:
-        if update.kind == "topic":
+        if update.kind in ("topic", "react"):
             return
         view = self._open(self._known(update.to))
         kind = "me" if update.kind == "me" else "text"
@@ -352,6 +415,9 @@ class Tracker:
         if event.room == native.INBOX:
             self._inbox_page(event)
             return
+        if not event.room.startswith("#"):  # a record, such as of what was done to keep order
+            self.note(record(event), self._now, tone="art", view=name)
+            return
         if view is None or view.room != event.room:
             view = self._open(event.room)
         posts = entries_of(event.messages, event.gaps, self.session.nick, self._now)
@@ -365,6 +431,8 @@ class Tracker:
         self._inbox_more = page.more and bool(page.messages or page.gaps)
         by_view: dict[str, list[Post]] = {}
         for msg in page.messages:
+            if (msg.to or "").startswith("#"):
+                continue
             view = self._open(self._place(msg))  # at once: the next one's place may depend on it
             by_view.setdefault(view.name, []).append(post_of(msg, self.session.nick, direct=True))
         for name, posts in by_view.items():
@@ -377,6 +445,19 @@ class Tracker:
         for view in self.views.values():
             if view.direct:
                 view.more = self._inbox_more
+        self._inbox_loaded = True
+        self._restore_inbox()
+
+    def _restore_inbox(self) -> None:
+        """Once, when it is known what was written to us and how far we had read it: count what is left."""
+        read = self.session.rooms[native.INBOX].read
+        if not self._inbox_loaded or self._inbox_restored or read is None:
+            return
+        self._inbox_restored = True
+        for view in self.views.values():
+            if view.direct and not view.unread and read:
+                posts = [e for e in view.entries if isinstance(e, Post) and e.seq > read and self._is_news(e)]
+                self._restore(view, posts, view.oldest)
 
     def _online(self, update: s.Online) -> None:
         first = self._inbox_oldest == 0 and not any(view.newest for view in self.views.values())
@@ -386,26 +467,68 @@ class Tracker:
 
     def _offline(self, update: s.Offline, effects: list[Effect]) -> None:
         self.delayed = ""
+        if not self.problem:
+            self._gone_at = self._now
         self.problem = clean(update.reason, newlines=False) or "the connection is gone"
         for view in self.views.values():
             view.loading = False
         if update.final:
             effects.append(Refused(clean(update.reason) or self.problem, update.error))
 
-    def _presence(self, event: native.Joined | native.Left | native.Renamed | native.Changed) -> None:
+    def _presence(
+        self, event: native.Joined | native.Left | native.Renamed | native.Changed, effects: list[Effect]
+    ) -> None:
         view = self.views.get(event.room)
         if view is None:
             return
         match event:
             case native.Joined(who=who):
                 view.moved(Step("joined", clean(who.nick, newlines=False)), self._now)
+            case native.Left(by=str()):
+                self._kicked(view, event, effects)
             case native.Left(nick=nick, reason=reason):
                 view.moved(Step("left", clean(nick, newlines=False), clean(reason, newlines=False)), self._now)
+                self.typists.stop(view.name, clean(nick, newlines=False))
             case native.Renamed(old=old, nick=nick):
                 view.moved(Step("renamed", clean(old, newlines=False), clean(nick, newlines=False)), self._now)
                 self._rename(f"@{old}", f"@{nick}")  # direct messages go on under the new nick
             case native.Changed():
                 view.touch(0)  # nicks may have another colour
+
+    def _kicked(self, view: View, event: native.Left, effects: list[Effect]) -> None:
+        """Somebody was put out, maybe we: then the room's view is about to close, and it is told in another."""
+        text = sentences.kicked(event, self.session.nick)
+        if event.nick != self.session.nick:
+            self.note(text, self._now, view=view.name)
+            return
+        self.close(view.name)
+        self.note(text, self._now, tone="error")
+        effects.append(Alert(self.current, event.by or "", text, direct=True))
+
+    def _happened(self, event: moderation.Modes | moderation.Invited, effects: list[Effect]) -> None:
+        if isinstance(event, moderation.Invited):
+            self.note(sentences.invited(event, self.session.nick), self._now, view=event.room)
+            if event.nick == self.session.nick:
+                effects.append(Alert(self.current, event.by, event.room, direct=True))
+            return
+        said = sentences.modes(event)
+        if len(said) > MAX_SENTENCES:
+            said = [*said[: MAX_SENTENCES - 1], f"and {len(said) - MAX_SENTENCES + 1} changes more"]
+        for text in said:
+            self.note(text, self._now, view=event.room)
+
+    def _moved(self, update: s.Moved) -> None:
+        """A room goes on under another name, and so does its view."""
+        self._rename(update.old, update.room)
+        event = moderation.Retitled(room=update.old, name=update.room, by=update.by, reason=update.reason)
+        text = sentences.retitled(event) if update.by else f"{update.old} is called {update.room} now"
+        self.note(text, self._now, view=update.room)
+
+    def _typing(self, update: s.Typing) -> None:
+        nick = clean(update.nick, newlines=False)
+        name = self._known(f"@{nick}" if update.room == native.INBOX else update.room)
+        if name in self.views and nick != self.session.nick and nick.casefold() not in self.ignored:
+            self.typists.note(name, nick, update.state, self._now)
 
     def _rename(self, before: str, after: str) -> None:
         """What was called ``before`` goes on as ``after``."""
@@ -444,4 +567,18 @@ class Tracker:
     def _look(self, view: View) -> None:
         if self.attentive and view.following:
             view.read()
+            self._tell_read(view)
         self.generation += 1
+
+    def _look_if_shown(self, view: View) -> None:
+        if view.name == self.current:
+            self._look(view)
+
+    def _tell_read(self, view: View) -> None:
+        """Note how far the person has read, for the server and the other devices."""
+        if view.direct:
+            unread = [v.unread_from for v in self.views.values() if v.direct and v.unread]
+            newest = max((v.newest for v in self.views.values() if v.direct), default=0)
+            self.session.read(native.INBOX, min([newest, *(seq - 1 for seq in unread)]))
+        elif view.name == self.current and self.attentive and view.following:
+            self.session.read(view.room, view.newest)

@@ -8,6 +8,7 @@ from client.terminal.entries import Entry, Fold, Hole, Post
 from client.terminal.folding import Step
 
 KEPT: Final = 2_000  # entries of a view that is being followed; older ones can be loaded again
+MAX_REACTIONS: Final = 100  # remembered of one message
 KEPT_AT_MOST: Final = 10_000  # entries even while scrolled up
 _SLACK: Final = 200  # entries over the limit before the oldest are let go, all at once
 
@@ -33,6 +34,9 @@ class View:
     dropped: int = 0  # entries let go in front since the view was laid out
     generation: int = 0  # grows with every change
     draft: str = ""  # what was typed here and not sent
+    unread_from: int = 0  # seq of the first unread message while `unread` is not 0
+    posts: dict[int, Post] = field(default_factory=dict)  # those of `entries`, by seq
+    reactions: dict[int, list[tuple[str, str]]] = field(default_factory=dict)  # by seq: emoji and nick, oldest first
 
     @property
     def direct(self) -> bool:
@@ -56,6 +60,7 @@ class View:
         if isinstance(entry, Post | Hole) and entry.seq:
             self.newest = max(self.newest, _last(entry))
             self.oldest = self.oldest or entry.seq
+            self._note(entry)
         limit = KEPT if self.following else KEPT_AT_MOST
         if len(self.entries) > limit + _SLACK:
             self._forget(len(self.entries) - limit)
@@ -68,7 +73,28 @@ class View:
             self.oldest = fresh[0].seq
             self.newest = max(self.newest, _last(fresh[-1]))
             self.touch(0)
+            for entry in fresh:
+                self._note(entry)
         return len(fresh)
+
+    def _note(self, entry: Post | Hole) -> None:
+        """Find ``entry`` by its seq from now on; let the message it is about show it."""
+        if not isinstance(entry, Post):
+            return
+        self.posts[entry.seq] = entry
+        if not entry.aside or not entry.reply:
+            return
+        about = self.posts.get(entry.reply)
+        if entry.kind == "redact":
+            if about is not None:
+                about.take_back()
+            self.reactions.pop(entry.reply, None)
+        else:
+            given = self.reactions.setdefault(entry.reply, [])
+            if len(given) < MAX_REACTIONS and (entry.text, entry.nick) not in given:
+                given.append((entry.text, entry.nick))
+        if about is not None:
+            self.touch(self.entries.index(about))
 
     def moved(self, step: Step, time: int) -> None:
         """Note a join, leave or rename."""
@@ -83,6 +109,8 @@ class View:
     def clear(self) -> None:
         """Show nothing; what was can be loaded again."""
         self.entries.clear()
+        self.posts.clear()
+        self.reactions.clear()
         self.oldest = self.newest + 1 if self.newest else 0
         self.more = self.newest > 0
         self.marker, self.below, self.following = None, 0, True
@@ -107,12 +135,22 @@ class View:
 
     def find(self, seq: int) -> Post | None:
         """Return the message of that seq, if it is shown."""
-        for entry in reversed(self.entries):
-            if isinstance(entry, Post) and entry.seq and entry.seq <= seq:
-                return entry if entry.seq == seq else None
-        return None
+        return self.posts.get(seq)
+
+    def read_to(self, seq: int) -> None:
+        """Up to ``seq`` it was read, on whatever device."""
+        if not self.unread or seq < self.unread_from:
+            return
+        rest = [e for e in self.entries if isinstance(e, Post) and e.seq > seq and not e.own and not e.aside]
+        self.unread, self.mentions = len(rest), sum(post.mention for post in rest)
+        self.unread_from = rest[0].seq if rest else 0
+        self.generation += 1
 
     def _forget(self, count: int) -> None:
+        for entry in self.entries[:count]:
+            if isinstance(entry, Post):
+                self.posts.pop(entry.seq, None)
+                self.reactions.pop(entry.reply if entry.aside and entry.reply else entry.seq, None)
         del self.entries[:count]
         self.oldest = next((e.seq for e in self.entries if isinstance(e, Post | Hole)), self.newest + 1)
         self.more = True

@@ -27,7 +27,8 @@ def test_a_login_is_found_again_by_another_program(tmp_path: Path) -> None:
     made(path)
     assert Logins(path).find(HERE) == Login(HERE, "Ann", "t1")
     assert Logins(path).find(HERE, "ann") == Login(HERE, "Ann", "t1")
-    assert Logins(path).accounts(Address("127.0.0.1", 6668)) == ["Ann"]
+    assert Logins(path).at(Address("127.0.0.1", 6668)) == [Login(HERE, "Ann", "t1")]
+    assert Logins(path).newest() == Login(HERE, "Ann", "t1")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
@@ -50,7 +51,7 @@ def test_of_several_accounts_the_last_one_is_taken(tmp_path: Path) -> None:
     logins.keep(HERE, "ANN")  # used again; its token stays
     assert Pass(logins).proof(HERE) == Proof("ANN", token="t1")
     assert Pass(logins, "bob").proof(HERE) == Proof("bob", token="t2")
-    assert len(logins.accounts(HOME)) == 2
+    assert [login.account for login in logins.at(HOME)] == ["ANN", "bob"]
 
 
 def test_a_spent_token_is_gone_and_a_key_stays(tmp_path: Path) -> None:
