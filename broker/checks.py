@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from protocol import names, native, tags
-from protocol.ipc import Art, Attach, Do, Gone, Seat, Up, worker_of
+from protocol.accounts import Account, Drop, Key, Password, Register, Sasl
+from protocol.ipc import MAX_TICKET, Art, Attach, Do, Gone, Seat, Up, worker_of
 from protocol.native import MAX_NAME, MAX_PERSON, MAX_REMARK
 from protocol.settings import Settings
 from protocol.text import clean
@@ -23,6 +24,7 @@ MAX_ART_LINES: Final = 20
 MAX_ANIM_S: Final = 30.0
 _MAX_SAFE: Final = 1 << 53
 _WORD: Final = re.compile(r"[a-z0-9_-]{0,32}")  # a dialect, an animation
+_FINGERPRINT: Final = re.compile(r"(?:[0-9a-f]{64})?")
 _ADDRESS: Final = re.compile(r"[0-9A-Za-z.:%_-]{0,80}")
 # What `protocol.text.clean` drops and a terminal, a line of a log or a reader would obey: controls but newline and
 # tab, bidirectional overrides, line separators, tags.
@@ -76,6 +78,8 @@ def is_sound(seat: Seat, worker: int, settings: Settings) -> bool:
             and all(len(name) <= MAX_NAME and names.room(name) == name for name in seat.rooms)
             and 0 <= seat.since <= _MAX_SAFE
             and 0 <= seat.inbox <= _MAX_SAFE
+            and len(seat.ticket) <= MAX_TICKET
+            and _FINGERPRINT.fullmatch(seat.certfp) is not None
         )
         _check_origin(seat.addr, seat.dialect)
         _check_hello(hello)
@@ -115,8 +119,28 @@ def _check_hello(hello: native.Hello) -> None:
     _check_line("an away message", hello.away or "", MAX_REMARK)
 
 
-def _hello(do: Do, request: native.Hello, settings: Settings) -> None:
+def _origin(do: Do) -> None:
     _check_origin(do.addr, do.dialect)
+    if _FINGERPRINT.fullmatch(do.certfp) is None or len(do.ticket) > MAX_TICKET:
+        raise _Refused("a certificate or a ticket that is none")
+
+
+def _proof(do: Do, request: Register | Sasl | Password | Drop, settings: Settings) -> None:
+    _origin(do)
+    _check_name(getattr(request, "account", None))
+
+
+def _key(do: Do, request: Key, settings: Settings) -> None:
+    for line in (request.add, request.remove):
+        _check_line("a key", line or "", 1000)
+
+
+def _account(do: Do, request: Account, settings: Settings) -> None:
+    _check_name(request.account)
+
+
+def _hello(do: Do, request: native.Hello, settings: Settings) -> None:
+    _origin(do)
     _check_hello(request)
 
 
@@ -221,4 +245,10 @@ _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     native.Watch: _watch,
     native.Away: _away,
     native.Color: _color,
+    Register: _proof,
+    Sasl: _proof,
+    Password: _proof,
+    Drop: _proof,
+    Key: _key,
+    Account: _account,
 }

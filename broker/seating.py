@@ -283,7 +283,9 @@ class Seating:
         """
         if do.ticket:
             return self.tickets.holder(do.conn, do.ticket)
-        if earlier is None or earlier.person.account is None or not (do.secure or addresses.is_loopback(do.addr)):
+        if earlier is None or earlier.person.account is None:
+            return None
+        if not all(secure or addresses.is_loopback(addr) for secure, addr in _ways(do, earlier)):
             return None
         account = self.accounts.account(earlier.person.account)
         return account if account is not None and account.person == earlier.person.uid else None
@@ -517,6 +519,11 @@ class Seating:
         name = msg.room if of is None else inbox_name(of.uid)
         device = self.people.by_device.get(self.log.sender(name, msg.seq) or b"")
         return device.conn if device is not None else 0
+
+
+def _ways(do: Do, earlier: Device) -> list[tuple[bool, str]]:
+    """Return how a seat's token came, now and before: whether through TLS, and from where."""
+    return [(do.secure, do.addr), (earlier.secure, earlier.addr)]
 
 
 def _uid(token: str) -> bytes:

@@ -11,10 +11,9 @@ from typing import Final
 
 from broker.accounts import Account, Accounts
 from broker.log import Log, Spoilt
-from protocol.ipc import ConnId
+from protocol.ipc import MAX_TICKET, ConnId
 
 KEY: Final = "secret/tickets"
-MAX_TICKET: Final = 400  # characters
 
 
 class Tickets:

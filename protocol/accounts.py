@@ -6,7 +6,7 @@ or from this machine.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -95,6 +95,16 @@ class Read(Asks, frozen=True):
 
 
 Request = Register | Sasl | Password | Logout | Key | Account | Drop | Read
+
+PROVING: Final = frozenset({Register, Sasl, Password, Drop})
+"""What takes a while to answer; meanwhile the connection's other requests wait."""
+
+
+def tells_secret(request: object) -> bool:
+    """Tell whether ``request`` has a password or a token in it that others on the way must not read."""
+    if isinstance(request, Sasl):
+        return request.mech in ("PLAIN", "SESSION")
+    return isinstance(request, Register | Password | Drop)
 
 
 class Challenge(Answers, frozen=True):

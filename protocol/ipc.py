@@ -13,6 +13,7 @@ from protocol.settings import Settings
 
 ConnId = int
 VERSION: Final = 4  # of this vocabulary; processes of different ones do not work together
+MAX_TICKET: Final = 400  # characters of what `Vouched` gives
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024  # a larger frame means a broken or hostile peer
 
 

@@ -115,4 +115,17 @@ def _seat(conn: Conn) -> Seat:
     assert conn.hello is not None
     dialect = conn.dialect.name if conn.dialect is not None else ""
     rooms = sorted(conn.rooms or ())
-    return Seat(conn.id, conn.hello, rooms, conn.host, dialect, conn.since, conn.away, conn.inbox, returns=conn.returns)
+    return Seat(
+        conn.id,
+        conn.hello,
+        rooms,
+        conn.host,
+        dialect,
+        conn.since,
+        conn.away,
+        conn.inbox,
+        returns=conn.returns,
+        ticket=conn.ticket,
+        secure=conn.secure,
+        certfp=conn.certfp,
+    )

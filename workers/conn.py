@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
+from protocol.accounts import PROVING
 from protocol.holds import SAID, Hold
 from protocol.ipc import ConnId
 from protocol.native import Request
 from workers import tcp
 from workers.dialects import Become, Dialect, Effect, HangUp, Item, Peer, Wake
 from workers.flood import Bucket, cost
-from workers.intake import prepare
+from workers.intake import exposed, prepare
 from workers.sendq import Logged, SendQueue
 from workers.sniff import Speech, sniff
 
@@ -73,12 +74,14 @@ class Conn(asyncio.Protocol):
         "out",
         "paging",
         "peer",
+        "proving",
         "queue",
         "released",
         "rendering",
         "returns",
         "rooms",
         "since",
+        "ticket",
         "todo",
         "transport",
         "waiting_cost",
@@ -103,6 +106,8 @@ class Conn(asyncio.Protocol):
         self.asked: set[int] | None = None  # rids of the requests under way
         self.rendering = False
         self.paging = False  # a long answer is on its way; one at a time fits the send queue
+        self.proving = False  # a password, say, is looked at; nothing else is asked meanwhile
+        self.ticket = ""  # proves to a broker who is logged in here; empty: nobody
         self.greeted = False  # in prose, for it had said nothing; nor has it since
         self.hold: Hold | None = None  # refuses what it says, until what was refused before comes again
         self.released = False  # the broker has forgotten it
@@ -137,6 +142,11 @@ class Conn(asyncio.Protocol):
         """SHA-256, in hex, of the certificate that the client has shown in TLS; empty: none."""
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         return "" if tls is None else str(tls.certfp)
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody on the way can read what is said: it speaks through TLS, or comes from this machine."""
+        return self.secure or addresses.is_loopback(self.host)
 
     @property
     def knocks(self) -> bool:
@@ -306,6 +316,9 @@ class Conn(asyncio.Protocol):
         if isinstance(checked, native.Error):
             self.reply(checked)
             return
+        if type(checked) in PROVING and not self.private and (no := exposed(checked)) is not None:
+            self.reply(no)
+            return
         if self.todo is None:
             self.todo = deque()
         if self.hold is not None and (no := self.out_of_order(checked, came=True)) is not None:
@@ -415,7 +428,13 @@ class Conn(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def _held(self) -> bool:
-        return self.rendering or self.full or self.closing or self.unanswered >= self.worker.settings.max_unanswered
+        return (
+            self.rendering
+            or self.proving
+            or self.full
+            or self.closing
+            or self.unanswered >= self.worker.settings.max_unanswered
+        )
 
     def _must_wait(self, request: Request) -> bool:
         if type(request) in native.PAGED:

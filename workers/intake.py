@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from funcmds.emojis import emojize
-from protocol import native, tags
+from protocol import accounts, native, tags
 from protocol.native import MAX_NAME, MAX_REMARK, Request
 from protocol.settings import Settings
 from protocol.text import clean
@@ -20,7 +20,7 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
 
     Cleaning may lengthen a text (NFC), so what has a limit in its type is cut to it here.
     """
-    if any(len(getattr(request, field, None) or "") > MAX_NAME for field in ("nick", "room", "to")):
+    if any(len(getattr(request, field, None) or "") > MAX_NAME for field in ("nick", "room", "to", "account")):
         text = f"a name may have {MAX_NAME} characters at the very most, and this has more"
         return native.Error(id=request.id, code="too-long", text=text)
     match request:
@@ -63,6 +63,17 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             return native.Error(id=request.id, code="bad-request", text=text)
         case _:
             return request
+
+
+def exposed(request: Request) -> native.Error | None:
+    """Return the answer to a request with a secret in it that came where others on the way can read it."""
+    if not accounts.tells_secret(request):
+        return None
+    text = (
+        "passwords and tokens are taken through TLS only, and this connection has none; connect with TLS, on this very"
+        " port. Whoever was on the way may have read this one: change it"
+    )
+    return native.Error(id=request.id, code="insecure", text=text)
 
 
 def _away(text: str) -> str:

@@ -37,6 +37,7 @@ from protocol.ipc import (
     Retire,
     Stop,
     Told,
+    Vouched,
 )
 from protocol.pipes import decode_batch
 from protocol.settings import Settings
@@ -59,6 +60,7 @@ log = logging.getLogger("moot.worker")
 TICK_S: Final = 0.1  # while somebody is new or stalled; otherwise a worker sleeps
 LOOK_S: Final = 0.5  # between looks at who is stalled
 
+_ORIGINS: Final = frozenset({native.Hello, *accounts.PROVING})  # of which the broker is told where they come from
 _PROGRAMS: Final = frozenset({"native", "http", "websocket"})  # dialects that no person types
 
 _down_decoder: msgspec.msgpack.Decoder[list[Down]] = msgspec.msgpack.Decoder(list[Down])
@@ -176,27 +178,21 @@ class Worker:
             conn.returns = request.token is not None
             if request.token is None:
                 request = msgspec.structs.replace(request, token=secrets.token_urlsafe(16))
-            dialect = conn.dialect.name if conn.dialect else ""
-            self._do(conn, request, None, conn.host, dialect, conn.returns)
-            return
         self._do(conn, request)
 
-    def _do(
-        self,
-        conn: Conn,
-        request: native.Request,
-        art: Art | None = None,
-        addr: str = "",
-        dialect: str = "",
-        returns: bool = False,
-    ) -> None:
+    def _do(self, conn: Conn, request: native.Request, art: Art | None = None) -> None:
         self._rid += 1
         if conn.asked is None:
             conn.asked = set()
         conn.asked.add(self._rid)
         if type(request) in native.PAGED:
             conn.paging = True
-        do = self.pending[self._rid] = Do(conn.id, self._rid, request, art, addr, dialect, returns)
+        if type(request) in _ORIGINS:
+            do = _with_origin(conn, self._rid, request)
+            conn.proving = type(request) in accounts.PROVING
+        else:
+            do = Do(conn.id, self._rid, request, art)
+        self.pending[self._rid] = do
         self.attachment.put(do)
 
     @property
@@ -240,6 +236,8 @@ class Worker:
         conn.asked.discard(event.rid)
         if type(do.request) in native.PAGED:
             conn.paging = False
+        elif type(do.request) in accounts.PROVING:
+            conn.proving = False
         self.farewell.note()
         answer = event.event
         match answer:
@@ -255,6 +253,9 @@ class Worker:
             case native.Ok():
                 self.output.hear_all()
                 _follow(conn, do.request, answer)
+            case accounts.LoggedIn(nick=str(nick)):
+                self.output.hear_all()
+                _called(conn, nick)
             case native.Error():
                 self.output.hear_all()
                 conn.refused(do.request, answer, event.rid)
@@ -281,6 +282,8 @@ class Worker:
             return
         self.output.hear_all()
         message = event.event
+        if isinstance(message, accounts.LoggedIn | accounts.LoggedOut) and message.nick is not None:
+            _called(conn, message.nick)
         if isinstance(message, native.Msg):
             logged, conn.inbox = Logged(native.INBOX, conn.inbox), message.seq
             own = event.by == conn.id
@@ -378,6 +381,11 @@ class Worker:
             conn.released = True
             conn.finish()
 
+    def _vouched(self, event: Vouched) -> None:
+        conn = self.conns.get(event.conn)
+        if conn is not None:
+            conn.ticket = event.ticket
+
     _down: Final[dict[type, Callable[["Worker", Any], None]]] = {
         Answered: answered,
         Told: _told,
@@ -386,6 +394,7 @@ class Worker:
         Entered: _entered,
         Parted: _parted,
         Closed: _closed,
+        Vouched: _vouched,
     }
 
     # --- time
@@ -477,13 +486,34 @@ def _not_introduced(what: str) -> native.Error:
     return native.Error(code="not-introduced", text=f"{what}; connect again when you are ready")
 
 
+def _with_origin(conn: Conn, rid: int, request: native.Request) -> Do:
+    """Return what asks for ``request`` with all that is known of where it comes from."""
+    return Do(
+        conn.id,
+        rid,
+        request,
+        addr=conn.host,
+        dialect=conn.dialect.name if conn.dialect is not None else "",
+        returns=conn.returns,
+        ticket=conn.ticket,
+        secure=conn.secure,
+        certfp=conn.certfp,
+    )
+
+
+def _called(conn: Conn, nick: str) -> None:
+    """Keep the nick somebody has now."""
+    if conn.hello is not None:
+        conn.hello = msgspec.structs.replace(conn.hello, nick=nick)
+
+
 def _follow(conn: Conn, request: native.Request, ok: native.Ok) -> None:
     """Keep what a new broker would have to be told of this connection."""
     if conn.hello is None:
         return
+    if ok.nick is not None:
+        _called(conn, ok.nick)
     match request:
-        case native.Nick() if ok.nick is not None:
-            conn.hello = msgspec.structs.replace(conn.hello, nick=ok.nick)
         case native.Color(color=color):
             conn.hello = msgspec.structs.replace(conn.hello, color=color)
         case native.Rename(name=name):
