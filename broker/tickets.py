@@ -26,7 +26,7 @@ class Tickets:
 
     def issue(self, conn: ConnId, account: Account) -> str:
         """Return the ticket of ``conn`` for ``account``. Raises `LogError`."""
-        return f"{account.generation} {self._mac(conn, account)} {account.key}"
+        return f"{account.generation} {_mac(self.secret(), conn, account)} {account.key}"
 
     def holder(self, conn: ConnId, ticket: str) -> Account | None:
         """Return the account that ``ticket`` proves for ``conn``; None: nothing is proven. Raises `LogError`."""
@@ -38,21 +38,27 @@ class Tickets:
             account = self._accounts.account(key)
         except Spoilt:
             return None
-        if account is None or generation != str(account.generation):
+        secret = self._known()
+        if secret is None or account is None or generation != str(account.generation):
             return None
-        return account if hmac.compare_digest(self._mac(conn, account).encode(), mac.encode()) else None
-
-    def _mac(self, conn: ConnId, account: Account) -> str:
-        what = f"{conn} {account.generation} {account.uid} {account.key}"
-        return hmac.new(self.secret(), what.encode(), hashlib.sha256).hexdigest()
+        return account if hmac.compare_digest(_mac(secret, conn, account).encode(), mac.encode()) else None
 
     def secret(self) -> bytes:
         """Return the log's key, 32 bytes; made when it is first needed. Raises `LogError`."""
-        try:
-            known = self._log.recall(KEY)
-        except Spoilt:
-            known = None
+        known = self._known()
         if known is None:
-            known = self._entropy(32).hex()
-            self._log.remember(KEY, known)
-        return bytes.fromhex(known)
+            known = self._entropy(32)
+            self._log.remember(KEY, known.hex())
+        return known
+
+    def _known(self) -> bytes | None:
+        try:
+            kept = self._log.recall(KEY)
+        except Spoilt:
+            return None
+        return None if kept is None else bytes.fromhex(kept)
+
+
+def _mac(secret: bytes, conn: ConnId, account: Account) -> str:
+    what = f"{conn} {account.generation} {account.uid} {account.key}"
+    return hmac.new(secret, what.encode(), hashlib.sha256).hexdigest()
