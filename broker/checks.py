@@ -14,6 +14,7 @@ import msgspec
 from protocol import names, native, tags
 from protocol.accounts import Account, Drop, Key, Password, Register, Sasl
 from protocol.ipc import MAX_TICKET, Art, Attach, Do, Gone, Seat, Up, worker_of
+from protocol.metadata import MAX_VALUE, MetaClear, MetaGet, MetaSet, is_key, is_value
 from protocol.native import MAX_NAME, MAX_PERSON, MAX_REMARK
 from protocol.settings import Settings
 from protocol.text import clean
@@ -221,6 +222,16 @@ def _watch(do: Do, request: native.Watch, settings: Settings) -> None:
         _check_name(nick)
 
 
+def _metadata(do: Do, request: MetaGet | MetaSet | MetaClear, settings: Settings) -> None:
+    _check_name(request.target)
+    if isinstance(request, MetaGet) and not all(map(is_key, request.keys)):
+        raise _Refused("keys that are none")
+    if isinstance(request, MetaSet):
+        _check_line("a value", request.value or "", MAX_VALUE)
+        if not is_key(request.key) or not (request.value is None or is_value(request.value)):
+            raise _Refused("a key or a value that is none")
+
+
 def _room(do: Do, request: native.Join | native.Who | native.History, settings: Settings) -> None:
     _check_name(request.room)
 
@@ -244,6 +255,9 @@ _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     native.Rename: _rename,
     native.Watch: _watch,
     native.Away: _away,
+    MetaGet: _metadata,
+    MetaSet: _metadata,
+    MetaClear: _metadata,
     native.Color: _color,
     Register: _proof,
     Sasl: _proof,

@@ -71,6 +71,7 @@ class Person:
     account: str | None = None  # its name; None: a guest
     bot: bool = False  # a program, by its own account
     admin: bool = False  # of the server
+    metadata: dict[str, str] = field(default_factory=dict)  # of a guest; see `broker.metadata`
     rooms: "dict[str, Room]" = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)  # in the order they came
 

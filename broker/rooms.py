@@ -16,6 +16,7 @@ class Room:
     name: str
     members: dict[Person, None] = field(default_factory=dict)  # in the order they came
     workers: dict[int, int] = field(default_factory=dict)  # worker -> how many of its connections hear the room
+    metadata: dict[str, str] = field(default_factory=dict)  # see `broker.metadata`
 
 
 class Rooms:

@@ -13,6 +13,7 @@ from broker.accounts import Accounts
 from broker.gate import Gate
 from broker.hinting import Hinting
 from broker.log import Log, Spoilt, inbox_name
+from broker.metadata import MetadataDesk
 from broker.oneself import Oneself
 from broker.outbox import Outbox
 from broker.people import Device, People, Refusal
@@ -57,6 +58,7 @@ class State:
         self.hinting = Hinting(outbox, self.people, self.rooms)
         self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
         self.seating.tickets = self.gate.tickets
+        self.metadata = MetadataDesk(log, outbox, self.people, self.rooms, self.seating.presence.watching)
         self.take_settings(settings)
         self._reloads: list[Callable[[], None]] = []
         self.now = 0  # the step's time, milliseconds since 1970, UTC
@@ -71,6 +73,7 @@ class State:
             native.Leave: self._leave,
             **self.oneself.handlers,
             **self.gate.handlers,
+            **self.metadata.handlers,
             native.Who: self._who,
             native.Whois: self._whois,
             native.Rooms: self._rooms,
@@ -135,6 +138,9 @@ class State:
             self._answer(do, no.answer(request.id))
         except names.BadName as no:
             of_nick = isinstance(request, _OF_NICKS) or (getattr(request, "to", None) or "")[:1] == "@"
+            of_nick = isinstance(request, native.Hello | native.Nick | native.Whois | native.Watch | native.Was)
+            of_nick = of_nick or (getattr(request, "to", None) or "")[:1] == "@"
+            of_nick = of_nick or (getattr(request, "target", None) or "#")[:1] != "#"
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
 

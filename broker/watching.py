@@ -75,6 +75,16 @@ class Watching:
             self.went(old)
         self.came(person)
 
+    def tell_strangers(self, person: Person, event: native.Event) -> None:
+        """Tell those who watch ``person`` and share no room with them; the others hear it there."""
+        for device in self._by_key.get(names.fold_nick(person.nick), ()):
+            if (
+                device.connected
+                and device.person is not person
+                and not device.person.rooms.keys() & person.rooms.keys()
+            ):
+                self._out.tell(worker_of(device.conn), Told(device.conn, event))
+
     def _tell(self, nick: str, event: native.Watched) -> None:
         if not self._by_key:
             return

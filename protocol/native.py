@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from protocol import accounts, moderation
+from protocol import accounts, metadata, moderation
 from protocol.moderation import Flag, Role
 from protocol.wire import (
     INBOX,
@@ -248,6 +248,7 @@ Request = (
     | Ping
     | Quit
     | accounts.Request
+    | metadata.Request
     | moderation.Request
 )
 
@@ -536,6 +537,7 @@ Event = (
     | Watched
     | Notice
     | accounts.Event
+    | metadata.Event
     | moderation.Event
 )
 

@@ -6,6 +6,7 @@ adds bytes to connections' output and leaves the writing to the worker.
 
 from protocol import native
 from protocol.ipc import Announced, ConnId, Posted
+from protocol.metadata import Metadatum
 from workers.conn import Conn
 from workers.dialects import Personal
 from workers.sendq import Logged
@@ -50,7 +51,7 @@ class LocalRoom:
 
     def hear_of(self, item: Announced, before: list[str]) -> None:
         """The same about somebody; ``before``: the rooms that heard of it before this one."""
-        if before or isinstance(item.event, native.Renamed | native.Changed):
+        if before or isinstance(item.event, native.Renamed | native.Changed | Metadatum):
             self.scattered[len(self.heard)] = before
         self.hear(item)
 
@@ -133,6 +134,8 @@ class Scattering:
                 of = (old, nick, "")
             case native.Changed(who=who):  # whose roles are not the same in each room
                 of = (who.nick, who.color, who.away, who.name, who.account, who.bot, who.admin)
+            case Metadatum(target=target, key=key, value=value) if target[:1] != "#":
+                of = (target, key, value, "")
             case _:
                 self.forget()
                 return []

@@ -6,6 +6,7 @@ import msgspec
 
 from funcmds.emojis import emojize
 from protocol import accounts, native, tags
+from protocol.metadata import MAX_KEY, MAX_VALUE, MetaGet, MetaSet, is_key, is_value
 from protocol.native import MAX_NAME, MAX_REMARK, Request
 from protocol.settings import Settings
 from protocol.text import clean
@@ -20,7 +21,9 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
 
     Cleaning may lengthen a text (NFC), so what has a limit in its type is cut to it here.
     """
-    if any(len(getattr(request, field, None) or "") > MAX_NAME for field in ("nick", "room", "to", "account")):
+    if any(
+        len(getattr(request, field, None) or "") > MAX_NAME for field in ("nick", "room", "to", "account", "target")
+    ):
         text = f"a name may have {MAX_NAME} characters at the very most, and this has more"
         return native.Error(id=request.id, code="too-long", text=text)
     match request:
@@ -58,6 +61,13 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
         case native.Watch() if any(len(nick) > MAX_NAME for nick in (*request.add, *request.remove)):
             text = f"a name may have {MAX_NAME} characters at the very most, and one of these has more"
             return native.Error(id=request.id, code="too-long", text=text)
+        case MetaGet(keys=keys) if not all(map(is_key, keys)):
+            return _bad_metadata(request)
+        case MetaSet(key=key, value=value):
+            value = None if value is None else clean(value, newlines=False)
+            if not is_key(key) or not (value is None or is_value(value)):
+                return _bad_metadata(request)
+            return msgspec.structs.replace(request, value=value)
         case native.Color(color=str(color)) if not native.is_color(color):
             text = "a colour is written #RRGGBB, such as #D333FF; null takes the one made from your nick"
             return native.Error(id=request.id, code="bad-request", text=text)
@@ -74,6 +84,13 @@ def exposed(request: Request) -> native.Error | None:
         " port. Whoever was on the way may have read this one: change it"
     )
     return native.Error(id=request.id, code="insecure", text=text)
+
+
+def _bad_metadata(request: Request) -> native.Error:
+    text = (
+        f"a key is small letters, digits and _ . / -, at most {MAX_KEY}; a value is text of at most {MAX_VALUE} bytes"
+    )
+    return native.Error(id=request.id, code="bad-metadata", text=text)
 
 
 def _away(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from protocol.settings import Settings
 from workers.dialects import Peer
+from workers.dialects.irc import metadata
 from workers.dialects.irc.accounts import mechanisms
 
 Offer = Callable[[Settings, Peer], str | None]
@@ -44,6 +45,18 @@ CAPS: Final[tuple[Cap, ...]] = (
         offer=lambda _settings, peer: "custom-account-name" if peer.trusted else None,
     ),
     Cap("draft/chathistory", "CHATHISTORY; nothing earlier is sent on joining"),
+    Cap(
+        metadata.SECOND,
+        "METADATA: people and channels say something of themselves",
+        letter=metadata.SECOND_LETTER,
+        offer=metadata.offer,
+    ),
+    Cap(
+        metadata.THIRD,
+        "the same as that draft is to become: changes are told as 761 and 766",
+        letter=metadata.THIRD_LETTER,
+        offer=metadata.offer_third,
+    ),
     Cap("draft/no-implicit-names", "no list of names on joining"),
     Cap("draft/pre-away", "AWAY may come before registration"),
     Cap("echo-message", "one's own messages come back, as they were stored"),

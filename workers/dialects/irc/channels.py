@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import names, native
 from protocol.native import Event
 from protocol.text import clean
-from workers.dialects.irc import events, modes
+from workers.dialects.irc import events, metadata, modes
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import is_channel, prefix, room
 from workers.dialects.irc.text import plain
@@ -70,6 +70,7 @@ def _entered(irc: "Irc", turn: Turn, event: native.Room) -> None:
         else:
             _tell_members(irc, turn, event.room, event.people)
     _tell_backlog(irc, turn, event)
+    metadata.joined(irc, turn, event.room)
 
 
 def _tell_backlog(irc: "Irc", turn: Turn, event: native.Room) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from protocol import accounts, native
+from protocol import accounts, metadata, native
 from protocol.native import Request
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ EMPTY: Final = "bad-request"  # nothing is left of a text
 
 def expected(error: native.Error, request: Request) -> bool:
     """Whether the command that asked has numerics of its own for it."""
-    if isinstance(request, native.Hello | accounts.Request):
+    if isinstance(request, native.Hello | accounts.Request | metadata.Request):
         return True
     return error.code in NAMES or (error.code == EMPTY and isinstance(request, native.Send))
 

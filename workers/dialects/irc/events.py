@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from protocol import moderation, native
+from protocol.metadata import Metadatum
 from protocol.moderation import Change, Invited, Modes
 from protocol.msgids import msgid
 from protocol.native import Event, Msg
-from workers.dialects.irc import changes, mapping
+from workers.dialects.irc import changes, mapping, metadata
 from workers.dialects.irc.lines import MAX_BODY, body, encode, split
 from workers.dialects.irc.mapping import NOBODY, Host
 from workers.dialects.irc.turns import Line, tagged
@@ -50,6 +51,8 @@ def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
             return [("", body(host.mask(by, event.by_account), "INVITE", nick, room))] if "i" in flags else []
         case native.Changed(who=who, was=was):
             return changes.lines(who, was, host, flags)
+        case Metadatum(target=target, key=key, value=value):
+            return metadata.changed(host, flags, target, key, value)
         case native.Notice(text=text):
             return [("", body(host.name, "NOTICE", NOBODY, line)) for line in text.split("\n")]
         case _:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import names, native
 from protocol.native import Event
-from workers.dialects.irc import changes
+from workers.dialects.irc import changes, metadata
 from workers.dialects.irc.lines import MAX_BODY, body
 
 if TYPE_CHECKING:
@@ -101,6 +101,9 @@ def _ask(irc: "Irc", turn: "Turn", targets: list[str]) -> None:
         irc.monitor.here.update((key, here[key]) for key in asked if key in here and key in irc.monitor.wanted)
         _list(irc, turn, "730", _masks(irc, [here[key] for key in asked if key in here]))
         _list(irc, turn, "731", [target for key, target in asked.items() if key not in here])
+        for key in asked:
+            if key in here:
+                metadata.met(irc, turn, here[key].nick)
 
     if targets:
         irc.ask(turn, native.Watch(add=targets), answered)
@@ -124,6 +127,8 @@ def told(irc: "Irc", turn: "Turn", event: native.Watched) -> None:
         irc.monitor.here.pop(names.fold_nick(nick), None)
     _list(irc, turn, "731", left)
     _list(irc, turn, "730", _masks(irc, came))
+    for who in came:
+        metadata.met(irc, turn, who.nick)
 
 
 def _masks(irc: "Irc", people: list[native.Person]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import names, native
 from protocol.native import Event
 from workers.dialects import HangUp
-from workers.dialects.irc import accounts, caps, errors, server
+from workers.dialects.irc import accounts, caps, errors, metadata, server
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import NOBODY
 
@@ -177,4 +177,9 @@ def _request(irc: "Irc", turn: "Turn", wanted: str) -> None:
         (enabled.discard if word.startswith("-") else enabled.add)(name)
     irc.say(turn, "CAP", irc.me, "ACK" if known else "NAK", wanted.strip())
     if known:
+        had = metadata.enabled(irc)
         irc.take_caps(frozenset(enabled))
+        if not metadata.enabled(irc):
+            irc.subscribed.clear()
+        elif irc.nick and not had:
+            metadata.greet(irc, turn)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import native
 from protocol.names import MAX_NICK
 from protocol.native import Event
-from workers.dialects.irc import monitor, presence
+from workers.dialects.irc import metadata, monitor, presence
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.mapping import CHANNELLEN, PREFIX
 from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES
@@ -64,7 +64,10 @@ def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
     irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", presence.USER_MODES, CHANNEL_MODES, LIST_MODES)
     _tell_isupport(irc, turn)
     _tell_users(irc, turn, event.people, event.rooms)
-    _tell_motd(irc, turn)
+    if metadata.enabled(irc):  # "as part of the registration burst, i.e. before RPL_ENDOFMOTD"
+        metadata.greet(irc, turn, lambda: _tell_motd(irc, turn))
+    else:
+        _tell_motd(irc, turn)
 
 
 def _tell_isupport(irc: "Irc", turn: "Turn") -> None:

@@ -15,10 +15,11 @@ import msgspec
 from protocol import commands as chat
 from protocol import native
 from protocol.accounts import LoggedIn, LoggedOut
+from protocol.metadata import Metadatum
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
 from workers.dialects import UNKNOWN, Item, Peer, Personal
-from workers.dialects.irc import accounts, caps, errors, events, monitor, presence, registration
+from workers.dialects.irc import accounts, caps, errors, events, metadata, monitor, presence, registration
 from workers.dialects.irc.lines import LineReader, Message, Unreadable, body, clip, parse
 from workers.dialects.irc.mapping import NOBODY, Host, same_nick
 from workers.dialects.irc.monitor import Monitor
@@ -69,6 +70,7 @@ class Irc(Personal):
         self.modes: set[str] = set()  # of oneself, as letters; see `presence`
         self.monitor = Monitor()
         self.login = accounts.Login()
+        self.subscribed: set[str] = set()  # keys of METADATA that one wants to hear of
         self.intro = registration.Introduction()
         self.caps: frozenset[str] = frozenset()
         self.flags = ""  # those of the capabilities that change what rooms hear
@@ -160,7 +162,7 @@ class Irc(Personal):
         return line if wanted else b""
 
     def echo_hint(self, event: Event, line: bytes) -> bytes:
-        return line if "echo-message" in self.caps else b""
+        return line if "echo-message" in self.caps and not isinstance(event, Metadatum) else b""
 
     def hears(self, event: Event) -> bool:
         """An own new nick or away text is told in the answer to the command, if there was one."""
@@ -169,6 +171,8 @@ class Irc(Personal):
                 if self._awaits(native.Nick):
                     return False
                 self.nick = nick
+            case Metadatum():
+                return metadata.hears(self, event)
             case native.Changed(who=who):
                 self.monitor.seen(who)
                 return not same_nick(who.nick, self.nick)
@@ -356,6 +360,8 @@ class Irc(Personal):
                 self.say(turn, "NOTICE", self.me, reason)
             case native.Renamed(old=old, nick=nick) if same_nick(old, self.nick):
                 accounts.renamed(self, turn, nick)
+            case Metadatum():
+                metadata.told(self, turn, event)
             case native.Watched():
                 monitor.told(self, turn, event)
             case native.Notice(admins=True, text=text, by=by):
