@@ -110,6 +110,8 @@ def _value(source: Source, kind: inspect.Type, depth: int) -> Any:
             return _value(source, source.pick(types), depth)
         case inspect.StrType():
             return _text(source, kind)
+        case inspect.BytesType():
+            return _text(source, inspect.StrType()).encode("utf-8", "replace")
         case inspect.IntType():
             return _whole(source, kind)
         case inspect.FloatType():
