@@ -36,12 +36,13 @@ class Hinting:
         assert isinstance(request, native.Typing)
         if request.to[:1] == "@":
             other = self._people.called(request.to[1:])
+            event = native.IsTyping(room=native.INBOX, nick=person.nick, state=request.state, account=person.account)
             if self._is_news(do.conn, f"@{other.nick}", request.state):
-                self._tell(other, native.IsTyping(room=native.INBOX, nick=person.nick, state=request.state), device)
+                self._tell(other, event, device)
         else:
             room = self._rooms.of(person, request.to)
             if len(room.members) <= TYPING_MEMBERS and self._is_news(do.conn, room.name, request.state):
-                event = native.IsTyping(room=room.name, nick=person.nick, state=request.state)
+                event = native.IsTyping(room=room.name, nick=person.nick, state=request.state, account=person.account)
                 self._rooms.announce(room, event, do.conn)
         self._done(do)
 

@@ -148,7 +148,7 @@ def _struct(source: Source, kind: inspect.StructType, depth: int) -> Any:
 
 def _text(source: Source, kind: inspect.StrType) -> str:
     text = source.text()
-    if kind.pattern is not None:  # the only one there is: a cmid
+    if kind.pattern is not None:  # there are two: of a cmid and of a message's name
         return "".join(char for char in text if char.isascii() and (char.isalnum() or char in "-_"))[:64] or "c"
     if kind.min_length:
         text = text.ljust(kind.min_length, "x")

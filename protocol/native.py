@@ -495,6 +495,7 @@ class IsTyping(Tells, frozen=True, tag="typing"):
     room: str
     nick: str
     state: Literal["active", "paused", "done"]
+    account: str | None = None
 
 
 class Tagged(Tells, frozen=True):

@@ -15,7 +15,7 @@ Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]  # what every JSON libra
 Seq = Annotated[int, Meta(ge=0, le=1 << 53)]
 Gap = tuple[Seq, Seq]  # seqs from the first to the second, both included
 Id = Whole | str | None  # a client's own name for a request; comes back in the answer
-MsgId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,100}$")]  # as `protocol.msgids` makes them
+MsgId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$")]  # as `protocol.msgids` makes them
 Cmid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # message id made by the client, 128 random bits
 Reason = Annotated[str, Meta(max_length=MAX_REMARK)]
 

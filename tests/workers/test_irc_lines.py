@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.tags import escape
 from workers.dialects.irc.lines import (
     MAX_BODY,
     LineReader,
@@ -11,7 +12,6 @@ from workers.dialects.irc.lines import (
     Unreadable,
     body,
     encode,
-    escape,
     parse,
     split,
     words_in,

@@ -13,6 +13,10 @@ Offer = Callable[[Settings, Peer], str | None]
 """Tells the value that a client of version 302 is shown, maybe an empty one; None: it is not offered to this one."""
 
 
+EVENT_PLAYBACK: Final = "draft/event-playback"
+MULTILINE_LINES: Final = 100  # of one batch that a client sends
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
     """One capability."""
@@ -22,6 +26,7 @@ class Cap:
     letter: str = ""  # in the variant: it changes the bytes of what a room hears
     offer: Offer = lambda _settings, _peer: ""
     asked: bool = True  # may be asked for; else it only tells something
+    needs: str = ""  # another one, without which its letter counts for nothing
 
 
 def _sts(settings: Settings, peer: Peer) -> str | None:
@@ -33,8 +38,14 @@ def _sts(settings: Settings, peer: Peer) -> str | None:
     return None if peer.local else f"port={settings.sts_port}"
 
 
+def _multiline(settings: Settings, _peer: Peer) -> str:
+    """As many bytes as a message may have characters, so that whatever is let in fits."""
+    return f"max-bytes={settings.max_text},max-lines={MULTILINE_LINES}"
+
+
 CAPS: Final[tuple[Cap, ...]] = (
     Cap("account-notify", "who shares a channel hears who logs in and out", letter="u"),
+    Cap("account-tag", "messages say the account of who sent them", letter="g"),
     Cap("away-notify", "who shares a channel hears who goes away and comes back", letter="a"),
     Cap("batch", "messages that belong together say so"),
     Cap("cap-notify", "implied by version 302; the list does not change while one is connected"),
@@ -45,6 +56,13 @@ CAPS: Final[tuple[Cap, ...]] = (
         offer=lambda _settings, peer: "custom-account-name" if peer.trusted else None,
     ),
     Cap("draft/chathistory", "CHATHISTORY; nothing earlier is sent on joining"),
+    Cap(EVENT_PLAYBACK, "CHATHISTORY has topics, reactions and what was taken back; joins are kept nowhere"),
+    Cap(
+        "draft/message-redaction",
+        "REDACT: messages can be taken back, and one hears of those that are",
+        letter="r",
+        needs="message-tags",
+    ),
     Cap(
         metadata.SECOND,
         "METADATA: people and channels say something of themselves",
@@ -57,13 +75,20 @@ CAPS: Final[tuple[Cap, ...]] = (
         letter=metadata.THIRD_LETTER,
         offer=metadata.offer_third,
     ),
+    Cap(
+        "draft/multiline",
+        "messages of several lines, or too long for one, come and go as one batch; needs batch",
+        letter="l",
+        offer=_multiline,
+        needs="batch",
+    ),
     Cap("draft/no-implicit-names", "no list of names on joining"),
     Cap("draft/pre-away", "AWAY may come before registration"),
     Cap("echo-message", "one's own messages come back, as they were stored"),
     Cap("extended-join", "JOIN tells account (none: *) and real name", letter="j"),
     Cap("extended-monitor", "of those on the MONITOR list one hears what one hears of those in one's channels"),
     Cap("labeled-response", "answers carry the label of the question"),
-    Cap("message-tags", "messages carry their msgid; tags of clients are not passed on (CLIENTTAGDENY=*)", letter="m"),
+    Cap("message-tags", "messages carry their msgid and tags of clients; TAGMSG, reactions, who is typing", letter="m"),
     Cap("multi-prefix", "all signs of a member are shown, not only the highest"),
     Cap("sasl", "log in with AUTHENTICATE", offer=lambda _settings, peer: ",".join(mechanisms(peer))),
     Cap("server-time", "messages carry the time at which they were stored", letter="t"),
@@ -81,6 +106,11 @@ def offered(settings: Settings, peer: Peer) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def flags(enabled: frozenset[str]) -> str:
+    """Return the letters of these capabilities: of those that change what a room hears."""
+    return "".join(cap.letter for cap in CAPS if cap.name in enabled and (not cap.needs or cap.needs in enabled))
+
+
 def variant(host: str, enabled: frozenset[str]) -> str:
     """Return the name of the bytes that clients with these capabilities get of what a room hears."""
-    return f"irc {host} " + "".join(cap.letter for cap in CAPS if cap.name in enabled)
+    return f"irc {host} {flags(enabled)}"

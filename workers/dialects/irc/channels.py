@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from protocol import names, native
 from protocol.native import Event
 from protocol.text import clean
-from workers.dialects.irc import events, metadata, modes
+from workers.dialects.irc import events, metadata, modes, speech
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import is_channel, prefix, room
 from workers.dialects.irc.text import plain
-from workers.dialects.irc.turns import Turn, tagged
+from workers.dialects.irc.turns import Turn, within
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -83,8 +83,8 @@ def _tell_backlog(irc: "Irc", turn: Turn, event: native.Room) -> None:
     batch = irc.new_batch()
     irc.say(turn, "BATCH", "+" + batch, "chathistory", event.room)
     for msg in said:
-        lines = events.message(msg, irc.host, irc.flags, irc.epoch)
-        turn.lines += [(tagged(f"batch={batch}", tags), text) for tags, text in lines]
+        lines = speech.message(msg, irc.host, irc.flags, irc.epoch)
+        turn.lines += [within(batch, line) for line in lines]
     irc.say(turn, "BATCH", "-" + batch)
 
 

@@ -10,12 +10,25 @@ if TYPE_CHECKING:
     from workers.dialects.irc.turns import Turn
 
 NAMES: Final = frozenset({"no-such-nick", "bad-nick", "nick-taken", "nick-reserved", "bad-room", "not-in-room"})
+UNHEARD: Final = frozenset({"muted", "banned", "accounts-only", "slow", "filtered", "not-allowed", "too-many"})
+"""Of what one says: others may not hear it."""
+UNKEPT: Final = frozenset(
+    {"no-such-message", "too-long", "bad-request"}
+)  # of a reaction, which is passed on all the same
+FORBIDDEN: Final = frozenset({"not-allowed", "not-supported"})  # of taking a message back
+_TAKING_BACK: Final = FORBIDDEN | {"no-such-message", "not-in-room", "bad-room", "no-such-room"}
 EMPTY: Final = "bad-request"  # nothing is left of a text
 
 
 def expected(error: native.Error, request: Request) -> bool:
     """Whether the command that asked has numerics of its own for it."""
     if isinstance(request, native.Hello | accounts.Request | metadata.Request):
+        return True
+    if isinstance(request, native.Redact):
+        return error.code in _TAKING_BACK
+    if isinstance(request, native.Send) and request.kind == "react" and error.code in UNKEPT:
+        return True
+    if isinstance(request, native.Send | native.Fun | native.Tag | native.Typing) and error.code in UNHEARD:
         return True
     return error.code in NAMES or (error.code == EMPTY and isinstance(request, native.Send))
 

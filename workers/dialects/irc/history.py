@@ -1,7 +1,8 @@
 """CHATHISTORY: what was said, before and after a message or a time (IRCv3 draft/chathistory).
 
-Topics are messages in moot's log but none here; so a page of the log may hold fewer than were asked for, and a direct
-conversation is spread over the inbox: pages are asked for until there are enough, `MAX_PAGES` at most.
+Topics and reactions are messages in moot's log, but here only to clients with draft/event-playback, and what was taken
+back is none at all; so a page of the log may hold fewer than were asked for, and a direct conversation is spread over
+the inbox: pages are asked for until there are enough, `MAX_PAGES` at most. Where anything was said is in `targets`.
 """
 
 from collections.abc import Callable
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from protocol import names, native
-from protocol.msgids import seq_of
+from protocol.msgids import seq_of, time_of
 from protocol.native import Event, Msg
-from workers.dialects.irc import events
+from workers.dialects.irc import speech, targets
+from workers.dialects.irc.caps import EVENT_PLAYBACK
 from workers.dialects.irc.mapping import is_channel, room, same_nick
 from workers.dialects.irc.server import MAX_HISTORY
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MAX_PAGES: Final = 10
 _BOUNDS: Final = {"LATEST": 1, "BEFORE": 1, "AFTER": 1, "AROUND": 1, "BETWEEN": 2}  # how many places each takes
 _END: Final = 1 << 53
+_SAME_TIME: Final = 50  # messages looked through for one whose msgid tells its time
+_EVENTS: Final = {"topic": "", "react": "m", "redact": "r"}  # kinds that are no messages here -> the letter they take
 
 
 @dataclass(slots=True)
@@ -38,20 +42,43 @@ class _Search:
     pages: int = 0
 
     def fits(self, msg: Msg, low: int, high: int) -> bool:
-        if not low < msg.seq < high or msg.kind == "topic":
+        if not low < msg.seq < high or not is_shown(self.irc, msg):
             return False
-        nick = self.irc.nick
         if is_channel(self.target):
             return True
-        other = msg.to or "" if same_nick(msg.nick, nick) else msg.nick
-        return same_nick(other, self.target)
+        other = partner(self.irc, msg)
+        return other is not None and same_nick(other, self.target)
+
+
+def is_shown(irc: "Irc", msg: Msg) -> bool:
+    """Whether a message is one to this client: without draft/event-playback "the server MUST NOT send any lines other
+    than PRIVMSG and NOTICE".
+    """
+    if msg.redacted or (msg.kind in _EVENTS and EVENT_PLAYBACK not in irc.caps):
+        return False
+    return _EVENTS.get(msg.kind, "") in irc.flags
+
+
+def partner(irc: "Irc", msg: Msg) -> str | None:
+    """Return with whom a message of the inbox was exchanged; None: with some of a channel."""
+    if msg.audience is not None:
+        return None
+    return msg.to if msg.own or same_nick(msg.nick, irc.nick) else msg.nick
 
 
 def chathistory(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     subcommand = params[0].upper() if params else "*"
     bounds = _BOUNDS.get(subcommand)
+    if subcommand == "TARGETS" and len(params) == 4:
+        targets.tell(irc, turn, params[1:])
+        return
     if bounds is None:
-        irc.fail(turn, "INVALID_PARAMS", subcommand, "this server has LATEST, BEFORE, AFTER, AROUND and BETWEEN")
+        irc.fail(
+            turn,
+            "INVALID_PARAMS",
+            subcommand,
+            "expected LATEST, BEFORE, AFTER, AROUND, BETWEEN or TARGETS",
+        )
     elif len(params) != bounds + 3:
         irc.fail(turn, "INVALID_PARAMS", subcommand, f"{subcommand} takes {bounds + 2} parameters")
     elif not (params[-1].isascii() and params[-1].isdigit() and len(params[-1]) < 10 and int(params[-1])):
@@ -116,13 +143,9 @@ def _locate(search: _Search, where: str, *, after: bool, then: Callable[[int], N
     """Go on with the seq before which (or after which) messages are wanted, itself left out."""
     kind, _, value = where.partition("=")
     if kind == "msgid":
-        seq = seq_of(value, search.irc.epoch, search.place)
-        if seq is None:
-            _fail(search, "MESSAGE_ERROR", f"there is no message of that msgid in {search.target}")
-        else:
-            then(seq)
+        _locate_named(search, value, then)
         return
-    time = events.milliseconds(value) if kind == "timestamp" else None
+    time = speech.milliseconds(value) if kind == "timestamp" else None
     if time is None:
         _fail(search, "INVALID_PARAMS", "a place is msgid=... or timestamp=YYYY-MM-DDThh:mm:ss.sssZ")
         return
@@ -136,6 +159,28 @@ def _locate(search: _Search, where: str, *, after: bool, then: Callable[[int], N
             _no_target(search.irc, search.turn, search.subcommand, search.target)
 
     search.irc.ask(search.turn, native.History(room=search.place, since=time + after, limit=1), answered)
+
+
+def _locate_named(search: _Search, name: str, then: Callable[[int], None]) -> None:
+    """The same for a msgid. That of a direct message tells when to look for it."""
+    irc = search.irc
+    seq, time = seq_of(name, irc.epoch, search.place), time_of(name)
+    if seq is not None:
+        then(seq)
+        return
+
+    def answered(event: Event) -> None:
+        found = event.messages if isinstance(event, native.HistoryPage) else []
+        seqs = [msg.seq for msg in found if msg.msgid == name]
+        if seqs:
+            then(seqs[0])
+        else:
+            _fail(search, "MESSAGE_ERROR", f"there is no message of that msgid in {search.target}")
+
+    if time is None or search.place != native.INBOX:
+        answered(native.Ok())
+    else:
+        irc.ask(search.turn, native.History(room=native.INBOX, since=time, limit=_SAME_TIME), answered)
 
 
 def _backwards(search: _Search, low: int, high: int, then: Callable[[], None] | None = None) -> None:
@@ -185,7 +230,7 @@ def _forwards(search: _Search, low: int, high: int) -> None:
 def _tell(search: _Search) -> None:
     irc = search.irc
     for msg in search.found:
-        search.turn.lines += events.message(msg, irc.host, irc.flags, irc.epoch)
+        search.turn.lines += speech.message(msg, irc.host, irc.flags, irc.epoch)
 
 
 def _no_target(irc: "Irc", turn: "Turn", subcommand: str, target: str) -> None:

@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from protocol.native import MAX_TAGS  # bytes of tags a client may send, without the @ and the space
 from workers.dialects.lines import Cutter, TooLong
 
 MAX_BODY: Final = 510  # bytes of a message beside its tags, CR LF not included
-MAX_TAGS: Final = 4094  # bytes of tags a client may send, without the @ and the space
 MAX_LINE: Final = MAX_TAGS + 2 + MAX_BODY
 MAX_PARAMS: Final = 64  # 15 by the old documents; what is more than this is nobody's command
 
 _ENDS: Final = re.compile(rb"[\r\n]+")  # a bare LF or CR ends a line too, as many clients and every terminal have it
 _COMMAND: Final = re.compile(r"[A-Za-z]{1,32}|[0-9]{3}")
 _ESCAPES: Final = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
-_ESCAPED: Final = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
 _UNSAFE: Final = str.maketrans({"\0": "_", "\r": "_", "\n": "_"})  # no name or text that is clean has them
 _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 
@@ -94,11 +93,6 @@ def _parse_tags(raw: str) -> dict[str, str]:
         if key:
             tags[key] = _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), value) if "\\" in value else value
     return tags
-
-
-def escape(value: str) -> str:
-    """Return a tag's value as it is written."""
-    return value.translate(_ESCAPED)
 
 
 def body(source: str, command: str, *params: str) -> str:

@@ -11,9 +11,8 @@ from workers.dialects.irc.table import COMMANDS
 
 _LATER: Final = {  # what IRC has and this server has not, by what it waits for
     "accounts": "AUTHENTICATE and SASL, account-notify, account-tag, chghost, draft/account-registration, setname",
-    "roles": "KICK, INVITE, KNOCK, OPER, KILL, WALLOPS, changes of modes, STATUSMSG, invite-notify",
-    "messages with tags": "client tags (typing, reply, react), TAGMSG that arrives, draft/multiline, event-playback",
-    "later": "MONITOR, WHOWAS, LINKS, STATS, CHATHISTORY TARGETS, draft/read-marker, draft/message-redaction, "
+    "roles": "KICK, INVITE, KNOCK, OPER, KILL, WALLOPS, changes of modes, invite-notify",
+    "later": "MONITOR, WHOWAS, LINKS, STATS, draft/read-marker, "
     "draft/metadata, draft/channel-rename, draft/pre-away, bot mode, IRC over WebSocket, STS",
 }
 _INTRO: Final = """\
@@ -29,9 +28,19 @@ Protocol](https://modern.ircdocs.horse/) and the [IRCv3 specifications](https://
 - **Who one is.** `nick!~u@server` for everybody: what a client says in USER is shown as its real name alone. Nicks and
   channels take letters of any script; two nicks that look the same are one (433).
 - **What one says** is on disk before anybody hears it, and `PING` is answered after all that came before it. Text is
-  plain: formatting codes are taken away. A message of several lines, or too long for one, comes as several; the first
-  has the `msgid`. `ACTION` is passed on, other CTCP is refused.
-- **What was said** can be asked for (`CHATHISTORY`); to clients with `batch` and `server-time`, but without
+  plain: formatting codes are taken away. A message of several lines, or too long for one, comes as one batch to clients
+  with `draft/multiline`, else as several lines, of which the first has the `msgid` and the tags. How its sender had cut
+  it is not kept. Blank lines are left out there, but for pictures. `ACTION` is passed on, other CTCP is refused.
+- **Tags** of clients go with a message as they are, and stay with it. A `TAGMSG` with a reaction to a message that is
+  there is kept as a message is; any other is told to who is there and forgotten. `msgid` is the same for everybody who
+  has a message, also for both sides of a private one.
+- **Taken back**: `REDACT` works on what one said oneself, and for ops on what others did. Histories leave the message
+  out; clients without the capability see nothing.
+- **For some**: what is sent to `@#channel` goes to the members with that prefix or a higher one, and to the sender. It
+  is kept with private messages, so it is not in the channel's history.
+- **What was said** can be asked for (`CHATHISTORY`), with `draft/event-playback` also topics, reactions and REDACTs.
+  Who came and went is not in it: that is kept nowhere, for it is worth nothing after the server's end and would cost a
+  write to the disk each time. What was earlier: to clients with `batch` and `server-time`, but without
   `draft/chathistory`, the latest come in a batch on joining.
 - **For fun**: `!cowsay hi` or `//cowsay hi` in a channel. A cow arrives as lines, a train as its still.
 - **Errors** that no numeric has come as 400, or as `FAIL` to clients with `standard-replies`; what comes too fast is

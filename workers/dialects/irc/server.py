@@ -9,7 +9,7 @@ from protocol.names import MAX_NICK
 from protocol.native import Event
 from workers.dialects.irc import metadata, monitor, presence
 from workers.dialects.irc.caps import CAPS
-from workers.dialects.irc.mapping import CHANNELLEN, PREFIX
+from workers.dialects.irc.mapping import CHANNELLEN, PREFIX, SIGNS
 from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def isupport(irc: "Irc") -> list[str]:
         f"CHANNELLEN={CHANNELLEN}",
         "CHANTYPES=#",
         f"CHATHISTORY={MAX_HISTORY}",
-        "CLIENTTAGDENY=*",
         "ELIST=MNU",
         "MODES=1",
         f"MONITOR={monitor.LIMIT}",
@@ -43,7 +42,9 @@ def isupport(irc: "Irc") -> list[str]:
         f"NICKLEN={MAX_NICK}",
         f"PREFIX={PREFIX}",
         "SAFELIST",
-        f"TARGMAX=JOIN:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},USERHOST:5,WHOIS:1",
+        f"STATUSMSG={SIGNS}",
+        f"TARGMAX=JOIN:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
+        f"TAGMSG:{MAX_TARGETS},USERHOST:5,WHOIS:1",
         f"TOPICLEN={native.MAX_REMARK}",
         "UTF8MAPPING=rfc8265",
         "UTF8ONLY",

@@ -19,7 +19,18 @@ from protocol.metadata import Metadatum
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
 from workers.dialects import UNKNOWN, Item, Peer, Personal
-from workers.dialects.irc import accounts, caps, errors, events, metadata, monitor, presence, registration
+from workers.dialects.irc import (
+    accounts,
+    caps,
+    errors,
+    events,
+    metadata,
+    monitor,
+    multiline,
+    presence,
+    registration,
+    speech,
+)
 from workers.dialects.irc.lines import LineReader, Message, Unreadable, body, clip, parse
 from workers.dialects.irc.mapping import NOBODY, Host, same_nick
 from workers.dialects.irc.monitor import Monitor
@@ -89,6 +100,8 @@ class Irc(Personal):
         self._own: list[Item] = []
         self._next_id = 1
         self._next_batch = 1
+        self.multiline: multiline.Open | None = None  # the batch that the client is sending
+        self.failed_batch = ""  # one whose rest is thrown away
         self._echoes: dict[tuple[str, int], Turn] = {}  # labelled messages that are stored, by room and seq
         self._echoed: dict[str, int] = {}  # room -> newest own message that came back
 
@@ -156,13 +169,14 @@ class Irc(Personal):
         self._echoed[msg.room] = max(msg.seq, self._echoed.get(msg.room, 0))
         if turn is not None:
             turn.waiting -= 1
-            turn.lines += events.message(msg, self.host, self.flags, self.epoch)
+            turn.lines += speech.message(msg, self.host, self.flags, self.epoch)
             return self.settle()
         wanted = "echo-message" in self.caps or msg.kind in ("fun", "topic") or msg.cmd is not None
         return line if wanted else b""
 
     def echo_hint(self, event: Event, line: bytes) -> bytes:
-        return line if "echo-message" in self.caps and not isinstance(event, Metadatum) else b""
+        """It comes back with the answer, if at all."""
+        return b""
 
     def hears(self, event: Event) -> bool:
         """An own new nick or away text is told in the answer to the command, if there was one."""
@@ -226,6 +240,13 @@ class Irc(Personal):
             turn.waiting += 1
             self._echoes[room, seq] = turn
 
+    def locally(self, turn: Turn, then: Callable[[Turn], None]) -> None:
+        """Do what needs no answer when what was asked before is answered."""
+        if self.stage is Stage.INSIDE and len(self._turns) > 1:
+            self.ask(turn, native.Ping(), lambda _pong: then(turn))
+        else:
+            then(turn)
+
     def new_batch(self) -> str:
         number = self._next_batch
         self._next_batch += 1
@@ -233,7 +254,7 @@ class Irc(Personal):
 
     def take_caps(self, enabled: frozenset[str]) -> None:
         self.caps = enabled
-        self.flags = "".join(cap.letter for cap in caps.CAPS if cap.name in enabled)
+        self.flags = caps.flags(enabled)
         self.variant = caps.variant(self.host.name, enabled)
 
     def come_in(self, welcome: native.Welcome) -> None:
@@ -286,12 +307,12 @@ class Irc(Personal):
         if self.stage is Stage.KNOCKING:
             self._hold(line)
         elif isinstance(line, TooLong):
-            self._locally(self.new_turn("*"), lambda turn: self.reply(turn, "417"))
+            self.locally(self.new_turn("*"), lambda turn: self.reply(turn, "417"))
         elif isinstance(found := parse(line), Message):
             self._command(found)
         elif isinstance(found, Unreadable):
             text = "Message rejected, your IRC software MUST use UTF-8 encoding on this network"
-            self._locally(self.new_turn(clip(found.command, 32)), lambda turn: self.fail(turn, "INVALID_UTF8", text))
+            self.locally(self.new_turn(clip(found.command, 32)), lambda turn: self.fail(turn, "INVALID_UTF8", text))
 
     def _hold(self, line: bytes | TooLong) -> None:
         size = 1 if isinstance(line, TooLong) else len(line)
@@ -310,31 +331,25 @@ class Irc(Personal):
         if len(label.encode("utf-8", "replace")) > MAX_LABEL:
             label = ""
         turn = self.new_turn(message.command, label)
+        turn.tags = message.tags
+        if self.stage is Stage.INSIDE and multiline.gathers(self, turn, message.params):
+            return
         command, params = TABLE.get(message.command), message.params
         if self.stage is Stage.NAMELESS and (command is None or not command.early):
             self.reply(turn, "451")
         elif command is None:
-            self._locally(turn, lambda turn: self.reply(turn, "421", clip(message.command, 32)))
+            self.locally(turn, lambda turn: self.reply(turn, "421", clip(message.command, 32)))
         elif len(params) < command.least:
-            self._locally(turn, lambda turn: self.reply(turn, "461", message.command))
+            self.locally(turn, lambda turn: self.reply(turn, "461", message.command))
         elif command.local:
-            self._locally(turn, lambda turn: self._run(command, turn, params))
+            self.locally(turn, lambda turn: self._run(command, turn, params))
         else:
             self._run(command, turn, params)
             if not turn.waiting:
-                self._locally(
-                    turn, lambda _turn: None
-                )  # an answer at once costs what others cost, and waits as they do
+                self.locally(turn, lambda _turn: None)  # an answer at once costs what others cost, and waits as they do
 
     def _run(self, command: Command, turn: Turn, params: tuple[str, ...]) -> None:
         command.handler(self, turn, params)
-
-    def _locally(self, turn: Turn, then: Callable[[Turn], None]) -> None:
-        """Do what needs no answer when what was asked before is answered."""
-        if self.stage is Stage.INSIDE and len(self._turns) > 1:
-            self.ask(turn, native.Ping(), lambda _pong: then(turn))
-        else:
-            then(turn)
 
     # --- what it is told
 
@@ -362,6 +377,9 @@ class Irc(Personal):
                 accounts.renamed(self, turn, nick)
             case Metadatum():
                 metadata.told(self, turn, event)
+            case native.IsTyping() | native.Tagged():
+                target = self.nick if event.room == native.INBOX else event.room
+                turn.lines += speech.hint(event, target, self.host, self.flags)
             case native.Watched():
                 monitor.told(self, turn, event)
             case native.Notice(admins=True, text=text, by=by):
@@ -377,8 +395,7 @@ class Irc(Personal):
 
     def _direct(self, msg: Msg) -> bytes:
         """A message of the inbox: delivered, or one's own coming back, or both."""
-        own = same_nick(msg.nick, self.nick)
-        if not own:
+        if not msg.own:
             return self.shared(msg)
         out = self.echo(msg, self.shared(msg))
         to_self = msg.to is not None and same_nick(msg.to, self.nick)

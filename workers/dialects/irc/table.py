@@ -12,9 +12,11 @@ from workers.dialects.irc import (
     metadata,
     modes,
     monitor,
+    multiline,
     operators,
     people,
     presence,
+    redaction,
     registration,
     server,
     services,
@@ -51,11 +53,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         "AWAY", "[text]", "Tell others that you are away; without a text, that you are back.", presence.away, 0, True
     ),
+    Command("BATCH", "+name draft/multiline target | -name", "Begin or end a message of lines.", multiline.batch, 1),
     Command("CAP", "LS|LIST|REQ|END [...]", "Negotiate capabilities.", registration.cap, 1, True, True),
     Command(
         "CHATHISTORY",
-        "LATEST|BEFORE|AFTER|AROUND|BETWEEN target place [place] limit",
-        "Ask for earlier messages of a channel you are in, or with somebody.",
+        "LATEST|BEFORE|AFTER|AROUND|BETWEEN target place [place] limit | TARGETS place place limit",
+        "Ask for earlier messages of a channel you are in, or with somebody; TARGETS: where there were any.",
         history.chathistory,
     ),
     Command("CONNECT", "server [port]", "Refused: there are no other servers.", server.link, 1, local=True),
@@ -93,6 +96,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command("PRIVMSG", "target,... text", "Say something; !cowsay and its like are drawn.", messages.privmsg),
     Command("QUIT", "[reason]", "Go.", registration.quit_, 0, True),
+    Command("REDACT", "target msgid [reason]", "Take a message back.", redaction.redact, 2),
     Command(
         "REGISTER", "account|* email|* password", "Make an account; its name is your nick.", accounts.register, 3, True
     ),
@@ -102,7 +106,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("SQUIT", "server [reason]", "Refused: there are no other servers.", server.link, 1, local=True),
     Command("STATS", "query [server]", "`u`: how long the server is up; `o`: its admins.", server.stats, 1, local=True),
     Command("SUMMON", "user", "Disabled.", server.summon, local=True),
-    Command("TAGMSG", "target", "Accepted; no tags of clients are passed on.", messages.tagmsg, 1, local=True),
+    Command("TAGMSG", "target,...", "Pass on tags alone: a reaction, that one is typing.", messages.tagmsg, 1),
     Command("TIME", "[server]", "Show the server's time.", server.time, local=True),
     Command("TOPIC", "channel [text]", "Show or set a channel's topic.", channels.topic, 1),
     Command("TRACE", "[server]", "Show how oneself is connected.", server.trace, local=True),
