@@ -148,6 +148,8 @@ class Accounts:
     def drop(self, account: Account) -> None:
         """Remove an account and all that leads to it."""
         self.change(account, certs=[], sessions=[])
+        for key, _value in self._log.recall_under(f"read/{account.uid}/"):  # `broker.markers`
+            self._log.forget(key)
         self._log.forget("look/" + names.skeleton(account.name))
         self._log.forget("account/" + account.key)
 

@@ -32,8 +32,8 @@ class Merging:
         self.max_rooms_each = 0  # rooms one person may be in
         self.admits: Callable[[Person, Room], bool] = lambda _person, _room: True
         """Whether a person that comes into being, or to a room, by logging in or out may be there."""
-        self.on_identified: Callable[[Person, Person], None] = lambda _was, _now: None
-        """Told when a person goes on as another one: before the first is gone, and of one whose uid has changed."""
+        self.on_identified: Callable[[Person, Person, Device], None] = lambda _was, _now, _device: None
+        """Told when a device is of another person from here on, or of the same whose uid has changed."""
 
     def log_in(self, device: Device, account: Account, nick: str | None = None) -> None:
         """``device`` is one of the account's from here on. ``nick``: a free one for the account's first device."""
@@ -53,6 +53,7 @@ class Merging:
         self._people.identify(person, account.person)
         self._describe(person, account, device)
         self._rooms.reidentify(person, before)
+        self.on_identified(person, person, device)
         if nick is None and self._people.is_free(account.name, person, account.name):
             nick = account.name
         if nick not in (None, person.nick):
@@ -122,6 +123,7 @@ class Merging:
         self._tell_of_itself(device, was)
         self._presence.tell_inside(person, [room.name for room in new], but=device)
         self._presence.tell_inside_one(device)
+        self.on_identified(guest, person, device)
 
     # --- out
 
@@ -133,6 +135,7 @@ class Merging:
         self._people.identify(person, device.uid)
         self._describe(person, None, device)
         self._rooms.reidentify(person, before)
+        self.on_identified(person, person, device)
         for room in list(person.rooms.values()):
             if not self.admits(person, room):
                 self._expel(device, room)
@@ -160,6 +163,7 @@ class Merging:
         self._tell_of_itself(device, was)
         for room in device.rooms.values():
             self._presence.tell(device, native.Joined(room=room.name, who=person.card_in(room)))
+        self.on_identified(person, guest, device)
 
     def _expel(self, device: Device, room: Room) -> None:
         self._rooms.leave(device.person, room, "may not be here with or without an account", asker=None)

@@ -72,6 +72,7 @@ class Person:
     bot: bool = False  # a program, by its own account
     admin: bool = False  # of the server
     metadata: dict[str, str] = field(default_factory=dict)  # of a guest; see `broker.metadata`
+    read: dict[str, int] | None = None  # room, or `@` -> seq; None: not loaded; see `broker.markers`
     rooms: "dict[str, Room]" = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)  # in the order they came
 
@@ -204,6 +205,10 @@ class People:
         Raises `Refusal` with a free one when it is somebody else's or looks like it, `names.BadName`, `LogError`.
         """
         nick = names.nick(wanted)
+        if names.is_reserved(nick):
+            free = self.another_nick(nick, mine, account)
+            text = f"{nick} is reserved: people would take you for somebody in charge; {free} is free"
+            raise Refusal("nick-reserved", text, free)
         if self._is_anothers(nick, mine):
             free = self.another_nick(nick, mine, account)
             raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
@@ -217,7 +222,9 @@ class People:
 
     def is_free(self, nick: str, mine: Person | None, account: str | None) -> bool:
         """Tell whether ``mine``, who is logged in to ``account`` if to any, may be called ``nick``."""
-        return not self._is_anothers(nick, mine) and self._owner_of(nick) in (None, account)
+        if names.is_reserved(nick) or self._is_anothers(nick, mine):
+            return False
+        return self._owner_of(nick) in (None, account)
 
     def another_nick(self, nick: str, mine: Person | None, account: str | None) -> str:
         """Return a nick near ``nick`` that is free."""

@@ -231,7 +231,7 @@ class Broker:
         else:
             self._all_but_pages(now_ms)
         self.pages_next = bool(self.pages) and not self.pages_next
-        due = self.state.seating.expire(time.monotonic())
+        due = self.state.expire(time.monotonic())
         asked = self._ask(now_ms)
         try:
             self.log.commit()

@@ -13,6 +13,7 @@ from broker.accounts import Accounts
 from broker.gate import Gate
 from broker.hinting import Hinting
 from broker.log import Log, Spoilt, inbox_name
+from broker.markers import Markers
 from broker.metadata import MetadataDesk
 from broker.oneself import Oneself
 from broker.outbox import Outbox
@@ -22,7 +23,7 @@ from broker.saying import Saying
 from broker.seating import Note, Seating
 from broker.vault import Worksite
 from protocol import names, native
-from protocol.accounts import Register
+from protocol.accounts import Read, Register
 from protocol.ipc import MAX_BATCH_BYTES, Answered, Closed, ConnId, Do, Entered, worker_of
 from protocol.settings import Settings
 
@@ -59,8 +60,10 @@ class State:
         self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
         self.seating.tickets = self.gate.tickets
         self.metadata = MetadataDesk(log, outbox, self.people, self.rooms, self.seating.presence.watching)
+        self.markers = Markers(log, outbox, self.people, self.rooms, self.seating.presence)
+        self.seating.merging.on_identified = self.markers.identified
         self.take_settings(settings)
-        self._reloads: list[Callable[[], None]] = []
+        self._reloads: list[Callable[[], None]] = [self.markers.rolled_back]
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._handlers: dict[type, Callable[[Device, Do], None]] = {
             native.Send: self.saying.send,
@@ -74,6 +77,7 @@ class State:
             **self.oneself.handlers,
             **self.gate.handlers,
             **self.metadata.handlers,
+            Read: self.markers.read,
             native.Who: self._who,
             native.Whois: self._whois,
             native.Rooms: self._rooms,
@@ -103,6 +107,11 @@ class State:
     def tick(self, now_ms: int) -> None:
         """It is ``now_ms`` (milliseconds since 1970, UTC) from here on."""
         self.now = self.saying.now = self.hinting.now = self.seating.presence.now = self.gate.proving.now = now_ms
+
+    def expire(self, now: float) -> float | None:
+        """Do what is due at ``now`` (monotonic seconds); return when the next is. Part of the step's transaction."""
+        dues = (self.seating.expire(now), self.markers.expire(now))
+        return min((due for due in dues if due is not None), default=None)
 
     def do(self, do: Do, now_ms: int) -> None:
         """Carry out one request and answer it."""
@@ -201,6 +210,7 @@ class State:
             more=more,
             reset=request.after is not None and not resumes,
             gaps=page.gaps,
+            read=self.markers.position(person, name),
         )
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)

@@ -21,6 +21,34 @@ _ASCII_NICK: Final = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])(?!-)[A-Za-z0-9_\[
 _ASCII_ROOM: Final = re.compile(r"#(?=[^a-z0-9]*[a-z0-9])[a-z0-9_.+#-]{1,64}")
 _NUMBERED: Final = re.compile(r"(.+?)([0-9]{1,4})", re.DOTALL)
 
+RESERVED: Final = frozenset(
+    [
+        "admin",
+        "administrator",
+        "root",
+        "server",
+        "moot",
+        "system",
+        "services",
+        "service",
+        "operator",
+        "oper",
+        "ircop",
+        "moderator",
+        "everyone",
+        "nickserv",
+        "chanserv",
+        "memoserv",
+        "operserv",
+        "hostserv",
+        "botserv",
+        "saslserv",
+        "global",
+    ]
+)
+"""Nicks and accounts that nobody can have, nor what looks like them: people would take whoever has one for somebody
+in charge, or talk to it as to a service and tell it their password."""
+
 _NICK_RULE: Final = (
     "A nick has 1 to 32 letters and digits, and - _ [ ] { } | ^ ` between them, but no spaces and no - at the front."
 )
@@ -68,6 +96,11 @@ def skeleton(nick: str) -> str:
     return unicodedata.normalize("NFD", "".join(shapes)).casefold()
 
 
+def is_reserved(nick: str) -> bool:
+    """Tell whether ``nick``, which is one, is in `RESERVED`, or looks as if it were. Never raises."""
+    return fold_nick(nick) in RESERVED or (not nick.isascii() and skeleton(nick) in RESERVED)
+
+
 def room(text: str) -> str:
     """Return the name of a room as it is kept and compared: `#`, then folded case, NFC. Raises `BadName`."""
     if _ASCII_ROOM.fullmatch(text):
@@ -111,9 +144,11 @@ def from_login(name: str) -> str:
     ):
         made = "".join(c if unicodedata.category(c)[0] in "LM" or c.isdecimal() or c == "-" else "_" for c in text)
         try:
-            return nick(re.sub("__+", "_", made).strip("_-")[:MAX_NICK])
+            found = nick(re.sub("__+", "_", made).strip("_-")[:MAX_NICK])
         except BadName:
             continue
+        if not is_reserved(found):
+            return found
     return "guest"
 
 

@@ -85,9 +85,24 @@ def test_nicks_that_can_be_told_apart_have_skeletons_of_their_own() -> None:
     assert len({skeleton(nick) for nick in ("Zoë", "zoe", "ñandu", "nandu", "мама", "王小明", "王大明")}) == 7
 
 
+@pytest.mark.parametrize("nick", ["admin", "Root", "NickServ", "аdmin", "ѕerver", "ＭＯＯＴ", "rооt"])
+def test_names_of_those_in_charge_and_what_looks_like_them_are_reserved(nick: str) -> None:
+    assert names.is_reserved(names.nick(nick))
+
+
+@pytest.mark.parametrize("nick", ["ann", "admin2", "rooty", "adm1n", "Zoë", "мама"])
+def test_other_names_are_not(nick: str) -> None:
+    assert not names.is_reserved(nick)
+
+
+def test_who_is_logged_in_to_the_machine_as_root_is_a_guest() -> None:
+    assert (from_login("root"), from_login("Administrator"), from_login("ann")) == ("guest", "guest", "ann")
+
+
 def test_ascii_names_load_no_tables() -> None:
     code = (
         "import sys; from protocol import names; names.nick('Bob'); names.room('#tea'); names.skeleton('Bob');"
+        "names.is_reserved('Bob');"
         "names.free_nick('bob', set().__contains__);"
         "print(sorted({'precis_i18n', 'confusable_homoglyphs'} & set(sys.modules)))"
     )
@@ -152,7 +167,7 @@ def test_a_free_nick_among_ten_thousand_is_found_with_few_questions() -> None:
         ("DOMAIN\\john.doe", "john_doe"),
         ("john.doe@example.org", "john_doe"),
         ("John  Doe", "John_Doe"),
-        ("-_root_-", "root"),
+        ("-_joe_-", "joe"),
         ("José María", "José_María"),
         ("x" * 50, "x" * 32),
         ("\u0301\u0301", "guest"),
