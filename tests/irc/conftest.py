@@ -9,6 +9,7 @@ import pytest
 from tests.irc.client import Client
 from tests.server import serving
 
+CHEAP = ("--argon2-memory", "64", "--argon2-passes", "1")  # of passwords; the tests would wait for nothing else
 _numbers = itertools.count(1)
 
 
@@ -21,7 +22,7 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         return
     data = tmp_path_factory.mktemp("irc")
     env = {"XDG_STATE_HOME": str(data / "state")}
-    with serving(data / "data", "--workers", request.param, "--no-limits", env=env) as server:
+    with serving(data / "data", "--workers", request.param, "--no-limits", *CHEAP, env=env) as server:
         yield "127.0.0.1", server.port
 
 
@@ -40,6 +41,12 @@ def client(address: tuple[str, int]) -> Iterator[Callable[..., Client]]:
     yield make
     for one in made:
         one.leave()
+
+
+@pytest.fixture
+def name() -> str:
+    """A nick that nobody has registered."""
+    return f"acct{next(_numbers)}"
 
 
 @pytest.fixture

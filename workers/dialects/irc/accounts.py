@@ -237,9 +237,9 @@ _REFUSALS: Final = {  # by code; the others may be other ones later: TEMPORARILY
 
 def register(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     wanted, _email, password = params[:3]
-    name = irc.nick if wanted == "*" else wanted
-    if not irc.nick:
-        irc.fail(turn, "COMPLETE_CONNECTION_REQUIRED", "Come in first, with NICK and USER, and register then")
+    name = (irc.nick or irc.intro.nick) if wanted == "*" else wanted
+    if not (irc.nick or irc.intro.nick):
+        irc.fail(turn, "NEED_NICK", "*", "Say first who you are, with NICK")
     elif irc.account is not None:
         irc.fail(turn, "ALREADY_AUTHENTICATED", irc.account, f"You are logged in as {irc.account}")
     elif not 0 < len(password) <= MAX_PASSWORD:
@@ -266,9 +266,7 @@ def _register(irc: "Irc", turn: "Turn", wanted: str, password: str) -> None:
 
 
 def verify(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    if not irc.nick:
-        irc.fail(turn, "COMPLETE_CONNECTION_REQUIRED", "Come in first, with NICK and USER")
-    elif irc.account is not None:
+    if irc.account is not None:
         irc.fail(turn, "ALREADY_AUTHENTICATED", irc.account, f"You are logged in as {irc.account}")
     else:
         irc.fail(turn, "INVALID_CODE", params[0], "Accounts here need no verification: REGISTER is all it takes")

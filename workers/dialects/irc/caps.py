@@ -53,7 +53,7 @@ CAPS: Final[tuple[Cap, ...]] = (
     Cap(
         "draft/account-registration",
         "make an account with REGISTER",
-        offer=lambda _settings, peer: "custom-account-name" if peer.trusted else None,
+        offer=lambda _settings, peer: "before-connect,custom-account-name" if peer.trusted else None,
     ),
     Cap("draft/chathistory", "CHATHISTORY; nothing earlier is sent on joining"),
     Cap(EVENT_PLAYBACK, "CHATHISTORY has topics, reactions and what was taken back; joins are kept nowhere"),
