@@ -147,8 +147,6 @@ class State:
             self._answer(do, no.answer(request.id))
         except names.BadName as no:
             of_nick = isinstance(request, _OF_NICKS) or (getattr(request, "to", None) or "")[:1] == "@"
-            of_nick = isinstance(request, native.Hello | native.Nick | native.Whois | native.Watch | native.Was)
-            of_nick = of_nick or (getattr(request, "to", None) or "")[:1] == "@"
             of_nick = of_nick or (getattr(request, "target", None) or "#")[:1] != "#"
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
