@@ -15,15 +15,18 @@ import msgspec
 from msgspec import Meta, Struct
 
 from broker import redactions, rows
+from broker.accounts import Account
 from broker.audit import Audit
 from broker.chain import Columns
 from broker.newlog import Conflict, Writer
+from broker.values import MAX_KEY, MAX_VALUE
 from broker.verify import Damage, Room, Row
 from protocol import names, tags
 from protocol.moderation import Role
 from protocol.native import Anim, Cmid, Kind, Tags
 
 FORMAT: Final = 1
+WITH_VALUES: Final = 2  # the format of an export with what the server remembers
 MAX_LINE: Final = 4 << 20  # bytes; the longest message needs less than a quarter
 MAX_TEXT: Final = 100_000  # characters; the greatest that `max_text` can be
 
@@ -83,30 +86,40 @@ class Message(_Line, frozen=True, kw_only=True):
     peer: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
 
 
+class Value(_Line, frozen=True, kw_only=True):
+    """Something that the server remembers beside messages, such as an account."""
+
+    key: Annotated[str, Meta(pattern="^[a-z]+/", max_length=MAX_KEY)]
+    value: Annotated[str, Meta(max_length=MAX_VALUE)]
+
+
 class End(_Line, frozen=True):
     """The last line. Without it the file was cut short."""
 
     rooms: int
     messages: int
+    values: int = 0
 
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Header | RoomLine | Message | End] = msgspec.json.Decoder(
-    Header | RoomLine | Message | End
+_decoder: msgspec.json.Decoder[Header | RoomLine | Message | Value | End] = msgspec.json.Decoder(
+    Header | RoomLine | Message | Value | End
 )
+_PRIVATE: Final = ("session/", "secret/")  # keys of what is worth nothing on another server
 _EXTRAS: Final = rows.Extra.__struct_fields__  # which `Message` has as well
 _extra: msgspec.json.Decoder[rows.Extra] = msgspec.json.Decoder(rows.Extra)
 
 
-def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
+def exported(audit: Audit, wanted: Callable[[str], bool], *, values: bool = False) -> Iterator[bytes]:
     """Yield the lines of an export. What is damaged is left out; the audit names it when the last line was yielded.
 
-    ``wanted``: tells from a room's name whether it is exported. Raises `OSError`, `AuditError`.
+    ``wanted``: tells from a room's name whether it is exported. ``values``: with what the server remembers, accounts
+    and the hashes of their passwords among it. Raises `OSError`, `AuditError`.
     """
     redacted = _redacted(audit)
     items = audit.rows()
     first = list(itertools.islice(items, 1))  # nothing is yielded of what turns out to be no log
-    yield _encoder.encode(Header(format=FORMAT, epoch=audit.epoch)) + b"\n"
+    yield _encoder.encode(Header(format=WITH_VALUES if values else FORMAT, epoch=audit.epoch)) + b"\n"
     count_rooms = count = 0
     current: Room | None = None
     for item in itertools.chain(first, items):
@@ -126,7 +139,24 @@ def exported(audit: Audit, wanted: Callable[[str], bool]) -> Iterator[bytes]:
                 continue
             yield line
             count += 1
-    yield _encoder.encode(End(rooms=count_rooms, messages=count)) + b"\n"
+    count_values = 0
+    for key, value in sorted(audit.values.items()) if values else ():
+        if "/" in key and not key.startswith(_PRIVATE):
+            yield _encoder.encode(_without_sessions(Value(key=key, value=value))) + b"\n"
+            count_values += 1
+    yield _encoder.encode(End(rooms=count_rooms, messages=count, values=count_values)) + b"\n"
+
+
+def _without_sessions(line: Value) -> Value:
+    """Return an account as it is worth something elsewhere: its sessions end here."""
+    if not line.key.startswith("account/"):
+        return line
+    try:
+        account = msgspec.json.decode(line.value, type=Account)
+    except msgspec.DecodeError:
+        return line
+    value = msgspec.json.encode(msgspec.structs.replace(account, sessions=[])).decode()
+    return msgspec.structs.replace(line, value=value)
 
 
 def _redacted(audit: Audit) -> dict[str, set[int]]:
@@ -178,6 +208,7 @@ class Importer:
         self._last = 0
         self._rooms = 0
         self._messages = 0
+        self._values = 0
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Read a whole export. Raises `ImportFailed`, `apsw.Error`."""
@@ -205,16 +236,22 @@ class Importer:
         if isinstance(parsed, Header) != (number == 1):
             raise ImportFailed('expected {"line":"moot", …} first, and only there')
         match parsed:
-            case Header(format=version) if version != FORMAT:
-                raise ImportFailed(f"the export has format {version}; this moot reads {FORMAT}; update moot")
+            case Header(format=version) if version not in (FORMAT, WITH_VALUES):
+                text = f"the export has format {version}; this moot reads {FORMAT} and {WITH_VALUES}; update moot"
+                raise ImportFailed(text)
             case RoomLine():
                 self._begin(parsed)
             case Message():
                 self._add(parsed)
-            case End(rooms=count_rooms, messages=count):
+            case Value(key=key, value=value):
+                self._writer.value(key, value)
+                self._values += 1
+            case End(rooms=count_rooms, messages=count, values=count_values):
                 if (count_rooms, count) != (self._rooms, self._messages):
                     got = f"{self._rooms} rooms and {self._messages} messages came"
                     raise ImportFailed(f"expected {count_rooms} rooms and {count} messages, {got}")
+                if count_values != self._values:
+                    raise ImportFailed(f"expected {count_values} values, {self._values} came")
                 return True
         return False
 
@@ -268,3 +305,6 @@ def rewrite(audit: Audit, writer: Writer, *, cut: bool) -> None:
         known = len(found)
         if not (cut and room.name in damaged):
             writer.message(item.columns)
+    for key, value in audit.values.items():
+        if "/" in key:
+            writer.value(key, value)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 import apsw
 
-from broker import chain, walfile
+from broker import chain, meta, walfile
 from broker.btree import Entry, Malformed, NotText, Pages, Tree, orphans, page_bytes, roots
 from broker.schema import VERSION
 from broker.verify import Damage, Found, Room, Row, Verifier, is_message
@@ -45,6 +45,8 @@ class Audit:
         self._general: list[Damage] = []
         self.messages = 0
         """Sound ones so far."""
+        self.values: dict[str, str] = {}
+        """What the log and the server remember, by key: sound, or mended."""
         self.epoch = ""
         """The log's; "" when it is damaged."""
         try:
@@ -183,13 +185,35 @@ class Audit:
         root = self._tables.get("meta")
         if root is None:
             self._general.append(Damage("the schema is damaged: it has no table of what the log knows of itself"))
-        for entry in Tree(self.pages, root, table=False).entries() if root is not None else ():
-            match entry.values:
-                case (str(key), str(value), bytes(stored)) if chain.of_value(key, value.encode()) == stored:
-                    if key == "epoch":
-                        self.epoch = value
-                case _:
-                    self._general.append(Damage("an entry of what the log knows of itself is damaged"))
+        starts = [root] if root is not None else [number for _, number in orphans(self.pages, _is_value)]
+        mended: dict[str, str] = {}
+        for start in starts:
+            tree = Tree(self.pages, start, table=False, fits=_is_value)
+            for entry in tree.entries():
+                match entry.values:
+                    case (str(key), str(value), bytes(stored)) if chain.of_value(key, value.encode()) == stored:
+                        self.values[key] = value
+                    case _:
+                        self._mend_value(entry, mended)
+            for number in tree.lost:
+                self._general.append(Damage(f"page {number} should hold what the server remembers and does not"))
+        self.values = mended | self.values  # what was written anew counts, whatever is left under a damaged key
+        self.epoch = self.values.get("epoch", "") if "epoch" not in mended else ""
+
+    def _mend_value(self, entry: Entry, mended: dict[str, str]) -> None:
+        """Name the damage; add to ``mended`` what the entry was, if that can be told."""
+        raw = [
+            value.encode() if isinstance(value, str) else getattr(value, "raw", value) for value in entry.values or ()
+        ]
+        found = meta.mended(*raw) if len(raw) == 3 else None
+        if found is None or "/" not in found[0]:
+            self._general.append(Damage("an entry of what the log knows of itself is damaged"))
+        if found is not None:
+            mended[found[0]] = found[1]
+            if "/" in found[0]:
+                self._general.append(
+                    Damage(f"one bit of what is kept under {found[0]!r} is damaged; a repair mends it")
+                )
 
     def _read_rooms(self) -> None:
         root = self._tables.get("rooms")
@@ -232,6 +256,11 @@ class Audit:
             return
         lines = [line for (text,) in found for line in str(text).splitlines()]
         self._general += [Damage(f"SQLite: {line}") for line in lines if line != "ok" and not line.startswith("***")]
+
+
+def _is_value(values: tuple[Any, ...]) -> bool:
+    """Tell a record of `meta` from those of the other tables, by its form."""
+    return len(values) == 3 and all(isinstance(text, str) for text in values[:2]) and isinstance(values[2], bytes)
 
 
 def connect(path: Path, *, live: bool) -> apsw.Connection:

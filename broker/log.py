@@ -66,6 +66,7 @@ class Log:
             if vfs is None:
                 recovery.check_wal(self._db, Path(path))
             schema.prepare(self._db, path, vfs, alive)
+            meta.mend(self._db)
             self.epoch = self._epoch()
             self._rooms, mended = heads.read(self._db)
             used = "SELECT MAX(id) FROM rooms UNION SELECT MAX(room) FROM messages UNION SELECT 0"

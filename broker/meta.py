@@ -4,12 +4,16 @@ Every value has a checksum of its own. One flipped bit in a value or its checksu
 of the log's own values. Keys of what the server remembers have a `/`, and are mended when the log is opened.
 """
 
+import logging
 import secrets
+from itertools import pairwise
 from typing import Any, Final
 
 import apsw
 
 from broker import chain
+
+log = logging.getLogger("moot.broker")
 
 TABLE: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum BLOB NOT NULL) STRICT, WITHOUT ROWID"
 PUT: Final = (
@@ -95,6 +99,73 @@ def sound(key: str, raw: Any, stored: Any) -> tuple[str, bool] | None:
         if chain.of_value(key, value) == stored:
             return value.decode(), False
     return None
+
+
+def mended(key: Any, value: Any, stored: Any) -> tuple[str, str] | None:
+    """Return what a row was before one bit of it flipped: key and value; None: more than that is wrong.
+
+    ``key``, ``value``: bytes. ``stored``: the sum.
+    """
+    if not all(isinstance(part, bytes) for part in (key, value, stored)) or len(key) + len(value) > MENDED_BYTES:
+        return None
+    flipped_keys = [raw.decode() for raw in chain.one_bit_off(key) if _is_text(raw)]
+    for name in ([key.decode()] if _is_text(key) else []) + flipped_keys:
+        found = chain.of_value(name, value)
+        if found == stored or (name.encode() == key and chain.one_bit_apart(found, stored)):
+            return (name, value.decode()) if _is_text(value) else None
+    if _is_text(key):
+        for raw in chain.one_bit_off(value):
+            if chain.of_value(key.decode(), raw) == stored and _is_text(raw):
+                return key.decode(), raw.decode()
+    return None
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def mend(db: apsw.Connection) -> None:
+    """Write the table anew if a key in it is damaged, for then SQLite may not find others either. Raises `apsw.Error`.
+
+    Values of `read/`, of which there are very many, are not looked at for that, only the order of their keys.
+    """
+    keys: list[Any] = [key for (key,) in db.execute("SELECT CAST(key AS BLOB) FROM meta").fetchall()]
+    query = "SELECT CAST(key AS BLOB), CAST(value AS BLOB), CAST(sum AS BLOB) FROM meta"
+    few: list[Any] = db.execute(query + " WHERE key NOT BETWEEN 'read/' AND 'read0'").fetchall()
+    if all(one < other for one, other in pairwise(keys)) and all(_has_its_key(*row) for row in few):
+        return
+    rows: dict[bytes, tuple[Any, ...]] = {}
+    astray: list[tuple[str, str]] = []
+    every: list[Any] = db.execute(query).fetchall()
+    for raw_key, raw, stored in every:
+        found = None if _has_its_key(raw_key, raw, stored) else mended(raw_key, raw, stored)
+        if found is None:
+            rows[raw_key] = (raw_key, raw, stored)
+        else:
+            astray.append(found)
+    log.error("of what the log remembers %d keys were damaged; they are mended", len(astray))
+    with db:
+        db.execute(TABLE.replace("TABLE meta", "TABLE meta_mended", 1))
+        put_as_is = "INSERT INTO meta_mended VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?)"
+        db.executemany(put_as_is, list(rows.values()))
+        db.executemany(
+            "INSERT OR IGNORE INTO meta_mended VALUES (?, ?, ?)",
+            [row(key, value) for key, value in astray if key.encode() not in rows],
+        )
+        db.execute("DROP TABLE meta; ALTER TABLE meta_mended RENAME TO meta")
+
+
+def _has_its_key(key: Any, value: Any, stored: Any) -> bool:
+    """Tell whether a row lies under its own key; its value may be damaged."""
+    if not isinstance(key, bytes) or not _is_text(key):
+        return False
+    if isinstance(value, bytes) and sound(key.decode(), value, stored) is not None:
+        return True
+    return mended(key, value, stored) is None
 
 
 def renew_epoch(db: apsw.Connection) -> str:

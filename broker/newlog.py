@@ -127,6 +127,7 @@ class Writer:
         self._sum = b""
         self.messages = 0
         self.rooms = 0
+        self.values = 0
 
     def room(self, name: str, topic: str | None, pruned: int) -> None:
         """Begin a room; its messages follow. Raises `Conflict`.
@@ -157,6 +158,17 @@ class Writer:
         if kind == "topic":
             self._said = text
         self.messages += 1
+
+    def value(self, key: str, value: str) -> None:
+        """Add something that the server remembers. Raises `Conflict`, `apsw.Error`."""
+        try:
+            there = meta.fetch(self._db, key)
+        except meta.Spoilt as error:
+            raise Conflict(f"{error}; repair the log first") from error
+        if there is not None and there[0] != value:
+            raise Conflict(f"the log has another value under {key!r} already")
+        meta.put(self._db, key, value)
+        self.values += 1
 
     def _end_room(self) -> None:
         if self._room is None or self._last == 0:

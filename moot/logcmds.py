@@ -202,7 +202,12 @@ def restore(file: Path, data: str | None) -> int:
 @data_option
 @room_option
 @click.option("--no-direct", is_flag=True, help="Leave out direct messages (the inboxes, rooms named ~ and a uid).")
-def export(file: Path | None, data: str | None, rooms: tuple[str, ...], no_direct: bool) -> int:
+@click.option(
+    "--accounts",
+    is_flag=True,
+    help="With accounts (and the hashes of their passwords), rooms' roles and modes, bans: to move a server.",
+)
+def export(file: Path | None, data: str | None, rooms: tuple[str, ...], no_direct: bool, accounts: bool) -> int:
     """Write all messages to standard output, one JSON object a line; the server may run.
 
     Direct messages are among them unless --no-direct is given or rooms are named. Damaged messages are left out and
@@ -212,18 +217,21 @@ def export(file: Path | None, data: str | None, rooms: tuple[str, ...], no_direc
     Examples:
       moot export > everything.jsonl
       moot export --room '#tea' --no-direct friday.db | jq -r .text
+      moot export --accounts --data /srv/old | moot import - --data /srv/new
     """
     from broker.archive import exported
 
     def wanted(name: str) -> bool:
         return name in rooms if rooms else not (no_direct and name.startswith("~"))
 
+    if accounts and rooms:
+        raise click.UsageError("--accounts goes with all rooms, not with --room")
     with _failing(), _opened(file, data) as audit:
         missing = set(rooms) - audit.names()
         if missing:
             raise Failed(f"there is no room {', '.join(sorted(missing))} in {audit.path}")
         output = sys.stdout.buffer
-        for line in exported(audit, wanted):
+        for line in exported(audit, wanted, values=accounts):
             output.write(line)
         output.flush()
         for damage in audit.damage[:MAX_SHOWN]:
@@ -266,7 +274,9 @@ def import_(file: IO[bytes], data: str | None) -> int:
         finally:
             if fresh and not done:
                 remove(path)
-        click.echo(f"{path}: {_counted(writer.messages, 'message')} in {_counted(writer.rooms, 'room')} were added")
+        also = f", and {_counted(writer.values, 'value')} beside them" if writer.values else ""
+        added = f"{_counted(writer.messages, 'message')} in {_counted(writer.rooms, 'room')}{also}"
+        click.echo(f"{path}: {added} were added")
     return 0
 
 

@@ -1,5 +1,6 @@
 """What the server remembers beside messages: by key, in the log's transaction, verified, and taken back with it."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,13 +9,19 @@ import msgspec
 import pytest
 
 from broker import chain
+from broker.accounts import Account, Accounts
+from broker.archive import Importer, ImportFailed, exported, rewrite
+from broker.audit import Audit
 from broker.log import Log, LogError, LogLost, Spoilt
+from broker.newlog import Writer, copy, placed, restored
 from broker.outbox import UNDONE
 from broker.people import Device
+from broker.retention import Retention
 from broker.values import RECENT
+from broker.verify import Row
 from protocol import native
 from protocol.ipc import Announced, Answered, Do, worker_of
-from tests.broker.desk import ANN, BOB, Desk
+from tests.broker.desk import ANN, BOB, Desk, settings
 from tests.broker.test_iofaults import Faulty
 
 UNSTORED = native.Error(code="storage", text="not said", wait=1.0)
@@ -263,3 +270,171 @@ def test_a_spoilt_value_is_told_to_who_needs_it_and_nobody_else_is_disturbed(tmp
     assert desk.refused(ANN, native.Away(text="x")) == "damaged"
     desk.ask(ANN, native.Ping(), native.Pong)
     desk.log.close()
+
+
+# --- a file that is damaged, copied, repaired, moved
+
+KEPT = {
+    "account/ann": '{"name":"ann"}',
+    "look/ann": "ann",
+    "room/#tea": '{"roles":{}}',
+    "session/5e": "{}",
+    "read/00": "7",
+}
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A log with a message and all kinds of values."""
+    log = Log(tmp_path / "moot.db")
+    log.append("#tea", b"a" * 16, "c1", 1000, "ann", "text", "hi")
+    for key, value in KEPT.items():
+        log.remember(key, value)
+    log.commit()
+    log.close()
+    return tmp_path / "moot.db"
+
+
+def values_of(path: Path) -> dict[str, str]:
+    log = Log(path)
+    found = dict(
+        pair for prefix in ("account/", "look/", "room/", "session/", "read/") for pair in log.recall_under(prefix)
+    )
+    log.close()
+    return found
+
+
+def flip(path: Path, where: bytes, at: int) -> None:
+    """Flip one bit of the byte ``at`` behind the beginning of ``where``."""
+    content = bytearray(path.read_bytes())
+    content[content.index(where) + at] ^= 1 << at % 7
+    path.write_bytes(bytes(content))
+
+
+def repaired(path: Path, to: Path) -> list[str]:
+    """Repair a log; return what was damaged in it."""
+    with Audit(path, live=False) as audit, contextlib.closing(Writer(to)) as writer:
+        rewrite(audit, writer, cut=False)
+        writer.commit(alone=True)
+        return [str(damage) for damage in audit.damage]
+
+
+def test_a_backup_and_what_is_restored_of_it_have_all_values(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with placed(tmp_path / "copy.db", replace=False) as made:
+        assert copy(kept, made, live=False, verify=True) == 1
+    restored(tmp_path / "copy.db", tmp_path / "elsewhere" / "moot.db")
+    assert values_of(tmp_path / "elsewhere" / "moot.db") == KEPT
+
+
+def test_a_repair_keeps_what_is_sound_and_mends_one_bit_anywhere_in_a_row(kept: Path, tmp_path: Path) -> None:
+    begin = b"account/ann" + KEPT["account/ann"].encode()
+    for at in range(len(begin) + 16):
+        damaged, new = tmp_path / "damaged.db", tmp_path / f"new{at}.db"
+        damaged.write_bytes(kept.read_bytes())
+        flip(damaged, begin, at)
+        assert repaired(damaged, new) == ["one bit of what is kept under 'account/ann' is damaged; a repair mends it"]
+        assert values_of(new) == KEPT
+
+
+def test_a_repair_names_what_is_lost_and_keeps_the_rest(kept: Path, tmp_path: Path) -> None:
+    change(kept, "UPDATE meta SET value = 'anything else' WHERE key = 'account/ann'")
+    assert repaired(kept, tmp_path / "new.db") == ["an entry of what the log knows of itself is damaged"]
+    assert values_of(tmp_path / "new.db") == {key: value for key, value in KEPT.items() if key != "account/ann"}
+
+
+def test_a_repair_finds_values_without_a_schema(kept: Path, tmp_path: Path) -> None:
+    change(kept, "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name = 'meta'")
+    assert "the schema is damaged: it has no table of what the log knows of itself" in repaired(
+        kept, tmp_path / "new.db"
+    )
+    assert values_of(tmp_path / "new.db") == KEPT
+
+
+@pytest.mark.parametrize("at", range(len("account/ann")))
+def test_a_key_with_a_flipped_bit_is_mended_when_the_log_is_opened(kept: Path, at: int) -> None:
+    flip(kept, b"account/ann" + KEPT["account/ann"].encode(), at)
+    assert values_of(kept) == KEPT
+    with Audit(kept, live=False) as audit:
+        assert len([row for row in audit.rows() if isinstance(row, Row)]) == 1
+        assert audit.damage == []
+
+
+def test_a_key_of_which_there_are_very_many_is_mended_where_it_would_hide_others(kept: Path) -> None:
+    flip(kept, b"read/00" + b"7", 0)
+    assert values_of(kept) == KEPT
+
+
+def test_a_sound_log_is_not_written_anew_when_it_is_opened(kept: Path) -> None:
+    before = (
+        apsw.Connection(str(kept)).execute("SELECT sql, rootpage FROM sqlite_schema WHERE name = 'meta'").fetchall()
+    )
+    Log(kept).close()
+    assert (
+        apsw.Connection(str(kept)).execute("SELECT sql, rootpage FROM sqlite_schema WHERE name = 'meta'").fetchall()
+        == before
+    )
+
+
+def lines(path: Path, *, values: bool) -> list[bytes]:
+    with Audit(path, live=False) as audit:
+        return list(exported(audit, lambda _room: True, values=values))
+
+
+def brought_in(exported_lines: list[bytes], path: Path) -> None:
+    with contextlib.closing(Writer(path)) as writer:
+        Importer(writer).read(exported_lines)
+        writer.commit()
+
+
+def test_an_export_has_values_only_when_it_is_asked_for_them_and_no_secrets_even_then(
+    kept: Path, tmp_path: Path
+) -> None:
+    assert not [line for line in lines(kept, values=False) if b"account" in line]
+    assert lines(kept, values=False)[0].startswith(b'{"line":"moot","format":1')
+    brought_in(lines(kept, values=True), tmp_path / "new.db")
+    assert values_of(tmp_path / "new.db") == {key: value for key, value in KEPT.items() if key != "session/5e"}
+
+
+def test_accounts_are_exported_without_their_sessions(tmp_path: Path) -> None:
+    log = Log(tmp_path / "moot.db")
+    account = Account(name="ann", uid="ab" * 16, since=1, sessions=["5e" * 32])
+    Accounts(log).create(account)
+    log.commit()
+    log.close()
+    brought_in(lines(tmp_path / "moot.db", values=True), tmp_path / "new.db")
+    new = Log(tmp_path / "new.db")
+    assert Accounts(new).account("ann") == msgspec.structs.replace(account, sessions=[])
+    new.close()
+
+
+def test_an_import_never_replaces_what_the_log_has(kept: Path, tmp_path: Path) -> None:
+    brought_in(lines(kept, values=True), tmp_path / "new.db")
+    header, end = b'{"line":"moot","format":2}\n', b'{"line":"end","rooms":0,"messages":0,"values":1}\n'
+    other = b'{"line":"value","key":"account/ann","value":"mine now"}\n'
+    with pytest.raises(ImportFailed, match="line 2: the log has another value under 'account/ann' already"):
+        brought_in([header, other, end], tmp_path / "new.db")
+    same = b'{"line":"value","key":"look/ann","value":"ann"}\n'
+    brought_in([header, same, end], tmp_path / "new.db")
+    assert values_of(tmp_path / "new.db")["account/ann"] == KEPT["account/ann"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"line":"value","key":"epoch","value":"x"}\n', "regex"),
+        (b'{"line":"value","key":"room/#tea"}\n', "value"),
+        (b'{"line":"value","key":"room/' + b"x" * 400 + b'","value":""}\n', "length"),
+    ],
+)
+def test_a_value_that_cannot_be_one_is_refused(line: bytes, why: str, tmp_path: Path) -> None:
+    with pytest.raises(ImportFailed, match=f"line 2: .*{why}"):
+        brought_in([b'{"line":"moot","format":2}\n', line], tmp_path / "new.db")
+
+
+def test_retention_leaves_values_alone(kept: Path) -> None:
+    log = Log(kept)
+    retention = Retention(log)
+    retention.step(settings(retain_messages=1, retain_days=0.001), 0.0, 4_000_000_000_000)
+    log.close()
+    assert values_of(kept) == KEPT
