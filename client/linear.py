@@ -369,10 +369,10 @@ class Linear:
             case moderation.RoomPolicy():
                 return sentences.policy(event, self._clock)
             case native.Ok():
-                return self._done(request)
+                return self._done(request, event.nick)
         return []
 
-    def _done(self, request: native.Request) -> list[str]:
+    def _done(self, request: native.Request, nick: str | None) -> list[str]:
         match request:
             case native.Nick():
                 return [f"You are {lines.one_line(self.session.nick)} now."]
@@ -382,5 +382,5 @@ class Linear:
                 return [
                     f"Your color is {request.color} now." if request.color else "Your color is made from your nick now."
                 ]
-        said = sentences.done(request)
+        said = sentences.done(request, nick)
         return [said] if said else []

@@ -46,7 +46,7 @@ def message(msg: native.Msg, *, me: str = "", place: str = "", stamp: str = "", 
     if msg.kind == "react":
         return [f"{head}{who} answers {one_line(msg.text)} to {about}"]
     if msg.kind == "redact":
-        return [f"{head}{who} took back {about}" + (f" ({one_line(msg.text)})" if msg.text else "")]
+        return [f"{head}{who} took back {about}" + (f" ({one_line(msg.reason)})" if msg.reason else "")]
     if msg.audience is not None:
         who += f" (to {msg.audience}s and above)"
     if msg.reply is not None:

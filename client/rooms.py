@@ -26,6 +26,7 @@ class Rooms:
         self._epochs: dict[str, str] = {}  # by room: the log that `last` belongs to
         self._filling: set[str] = set()  # a page is under way
         self._mine: dict[tuple[str, int], str] = {}  # acknowledged, message still to come: cmid
+        self._owner: str | None = None  # account whose the inbox is; None: a guest's
         self._keys: dict[str, str] = {}  # words that let us in, by room
         self._marks: dict[str, int] = {}  # read up to, and not yet told
 
@@ -83,8 +84,10 @@ class Rooms:
 
     # --- coming and going
 
-    def open_inbox(self, welcome: native.Welcome) -> None:
-        """The server has let us in: the inbox is open, and may have more than we saw."""
+    def open_inbox(self, welcome: native.Welcome, owner: str | None) -> None:
+        """The server has let us in: the inbox of ``owner`` (an account; None: a guest) is open, and may have more than
+        we saw.
+        """
         view, seqs = self.views[native.INBOX], self._seqs[native.INBOX]
         view.here = True
         known = self._epochs.get(native.INBOX)
@@ -92,7 +95,8 @@ class Rooms:
             if epoch != welcome.epoch:
                 self._forget_mine(room)
         self._epochs[native.INBOX] = welcome.epoch
-        if known == welcome.epoch and welcome.inbox >= seqs.last:
+        was, self._owner = self._owner, owner
+        if known == welcome.epoch and was == owner and welcome.inbox >= seqs.last:
             seqs.knows(welcome.inbox)
             view.head = seqs.head
             self.fill(native.INBOX)
@@ -103,6 +107,19 @@ class Rooms:
             view.first = 0
             self._forget_mine(native.INBOX)
             self._tell(Entered(native.INBOX, [], reset=True, more=welcome.inbox > 0))
+
+    def change_inbox(self, owner: str | None, newest: int) -> None:
+        """We are somebody else: the inbox is theirs, and ``newest`` its newest seq."""
+        if owner == self._owner:
+            return
+        self._owner = owner
+        view = self.views[native.INBOX]
+        self._seqs[native.INBOX].restart(newest)
+        self._filling.discard(native.INBOX)
+        view.last = view.head = newest
+        view.first, view.read = 0, None
+        self._forget_mine(native.INBOX)
+        self._tell(Entered(native.INBOX, [], reset=True, more=newest > 0))
 
     def entered(self, event: native.Room, request: native.Join, epoch: str) -> None:
         """``event`` answers ``request``; the server's log is ``epoch``."""
@@ -203,6 +220,16 @@ class Rooms:
         self._tell(Presence(event))
         if isinstance(event, native.Left) and event.nick == me and not event.quit:
             self.exit(event.room)
+
+    def ourselves(self, event: native.Renamed | native.Changed) -> None:
+        """We have another nick or are otherwise, which the rooms we are in heard as something else."""
+        old = event.old if isinstance(event, native.Renamed) else event.who.nick
+        for room, view in self.views.items():
+            if room == native.INBOX or (person := view.people.pop(old, None)) is None:
+                continue
+            now = replace(person, nick=event.nick) if isinstance(event, native.Renamed) else event.who
+            view.people[now.nick] = replace(now, roles=person.roles)
+            self._tell(Presence(replace(event, room=room)))
 
     def modes(self, event: moderation.Modes) -> None:
         """Roles were given or taken, or the room's modes changed."""

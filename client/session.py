@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from client.identity import INSECURE, SECRETS, Identity, Proof
+from client.identity import INSECURE, SECRETS, SPENT, Identity, Proof
 from client.incoming import Incoming, NotMoot
 from client.outbox import Outbox, Outgoing, addressed, is_later, queued, typed
 from client.rooms import Rooms
@@ -371,6 +371,10 @@ class Session:
         match event:
             case native.Msg():
                 self._rooms.message(event)
+            case native.Renamed(room=native.INBOX) | native.Changed(room=native.INBOX):
+                self._rooms.ourselves(event)
+                if isinstance(event, native.Renamed) and event.old == self.nick:
+                    self.nick = event.nick
             case native.Joined() | native.Left() | native.Renamed() | native.Changed():
                 if isinstance(event, native.Renamed) and event.room in self.rooms and event.old == self.nick:
                     self.nick = event.nick
@@ -388,11 +392,11 @@ class Session:
                 self._rooms.retitle(event)
                 self._box.readdress(event.room, event.name)
             case accounts.LoggedIn(id=None):
-                self.nick = event.nick or self.nick
-                self.identity.logged_in(event)
+                self._logged_in(event)
             case accounts.LoggedOut():
                 self.nick = event.nick or self.nick
-                self.identity.logged_out(sentences.logged_out(event))
+                self.identity.logged_out(sentences.logged_out(event) if event.reason else "")
+                self._rooms.change_inbox(None, event.inbox)
             case accounts.ReadUpto(id=None):
                 self._rooms.read_elsewhere(event.room, event.seq)
             case accounts.Inside():
@@ -452,11 +456,11 @@ class Session:
         elif isinstance(request, native.Nick) and isinstance(event, native.Ok):
             self.nick = event.nick or request.nick
         elif isinstance(event, accounts.LoggedIn):
-            self.nick = event.nick or self.nick
-            self.identity.logged_in(event, quiet=True)
+            self._logged_in(event, quiet=True)
         elif isinstance(request, accounts.Logout | accounts.Drop) and isinstance(event, native.Ok):
             self.nick = event.nick or self.nick
-            self.identity.logged_out()
+            if self.identity.account is not None:
+                self.identity.logged_out()
         elif isinstance(request, native.Color) and isinstance(event, native.Ok):
             self._color = request.color
         elif isinstance(request, native.Away) and isinstance(event, native.Ok):
@@ -473,11 +477,11 @@ class Session:
         if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data)) is not None:
             self._ask(answer, "session")
             return
-        if isinstance(event, native.Error) and is_later(event):
-            self._lose(event.text, retry=event.wait, error=event)
+        if isinstance(event, native.Error) and is_later(event) and (event.code not in SPENT or event.wait == 0):
+            self._lose(event.text, retry=event.wait, error=event)  # 0: the server forgot what it had asked
             return
         if isinstance(event, accounts.LoggedIn):
-            self.identity.logged_in(event, quiet=self.welcome is not None)
+            self._logged_in(event, quiet=self.welcome is not None)
         else:
             error = event if isinstance(event, native.Error) else native.Error(code="login-failed", text="No key fits.")
             self.proof = None
@@ -496,7 +500,7 @@ class Session:
         self.nick = event.nick
         self.welcome = event
         self._updates.append(Online(event))
-        self._rooms.open_inbox(event)
+        self._rooms.open_inbox(event, self.identity.account)
         if first and event.resumed:
             self._away = event.away
         if self._away is not None and not (event.resumed and event.away == self._away):  # the server had let go of us
@@ -508,6 +512,12 @@ class Session:
         if first and event.resumed:  # a session before this one was in rooms that we may not know of
             self._ask(native.Whois(nick=event.nick), "session")
         self._pump()
+
+    def _logged_in(self, event: accounts.LoggedIn, *, quiet: bool = False) -> None:
+        self.nick = event.nick or self.nick
+        self.identity.logged_in(event, quiet=quiet)
+        if event.inbox is not None:
+            self._rooms.change_inbox(event.account, event.inbox)
 
     def _taken_over(self, event: native.Event) -> None:
         """Enter the rooms where the server has us already."""

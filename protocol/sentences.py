@@ -164,17 +164,21 @@ def logged_out(event: accounts.LoggedOut) -> str:
     return f"You are logged out{f' ({why})' if why else ''}" + (f", and {nick} now." if nick else ".")
 
 
-def done(request: native.Request) -> str:
-    """Return what to tell somebody whose request about accounts or rooms is done; "": it shows by itself."""
+def done(request: native.Request, nick: str | None = None) -> str:
+    """Return what to tell somebody whose request about accounts or rooms is done; "": it shows by itself.
+
+    ``nick``: the one they have now, if they had another before.
+    """
+    now = f" You are {clean(nick, newlines=False)} now." if nick else ""
     match request:
         case accounts.Password():
             return "Your password is another one now."
         case accounts.Logout(everywhere=True):
-            return "You are logged out on all your devices."
+            return f"You are logged out on all your devices.{now}"
         case accounts.Logout():
-            return "You are logged out."
+            return f"You are logged out.{now}"
         case accounts.Drop():
-            return "Your account is deleted; its nick is free."
+            return f"Your account is deleted; its nick is free.{now}"
         case moderation.Invite(nick=nick, room=room):
             return f"{clean(nick, newlines=False)} is invited to {clean(room, newlines=False)}."
         case moderation.Ban(mask=mask, room=None, kind=kind):

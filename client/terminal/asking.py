@@ -1,13 +1,13 @@
 """Ask for passwords over the chat: fields that show nothing of what is typed. Fits on the smallest screens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from textual import on
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -34,69 +34,80 @@ class Form:
     fields: Sequence[Field]
 
 
-def form(what: str, nick: str) -> Form:
-    """Return what is asked for ``what`` (the name of a `commands.Local`); ``nick``: whose it is."""
+def form(what: str, nick: str, *, named: bool = False) -> Form:
+    """Return what is asked for ``what`` (the name of a `commands.Local`); ``nick``: whose it is, maybe ``named``."""
     again = Field("again", "the same again")
     match what:
         case "register":
             return Form(f"{nick}: your own", (Field("new", "a password"), again))
         case "login":
-            return Form("Log in", (Field("nick", "nick", secret=False, value=nick), Field("password", "its password")))
+            name = () if named else (Field("nick", "nick", secret=False, value=nick),)
+            return Form(f"Log in as {nick}" if named else "Log in", (*name, Field("password", "its password")))
         case "password":
             return Form("Password", (Field("old", "old password"), Field("new", "new password"), again))
         case _:
             return Form(f"Delete {nick}?", (Field("password", "password of the account"),))
 
 
-class SecretScreen(ModalScreen[Mapping[str, str]]):
-    """Enter goes to the next field, and from the last one on; Esc leaves it all."""
+class Line(Input):
+    """Where one types. Enter is taken in the order of the keys, so that what is typed ahead goes where it should."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+c", "cancel", "close", priority=True),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
-    ]
+    def __init__(self, done: Callable[[], None]) -> None:
+        super().__init__(max_length=MAX_PASSWORD, compact=True)
+        self._done = done
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self._done()
+        else:
+            await super()._on_key(event)
+
+
+class SecretScreen(ModalScreen[Mapping[str, str]]):
+    """One field after the other in the same place; Enter goes on, Esc leaves it all."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "cancel", "close", priority=True)]
 
     def __init__(self, asked: Form) -> None:
         super().__init__()
         self._form = asked
+        self._values: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
-        """A field a line."""
-        with VerticalScroll(id="panel", classes="secret", can_focus=False) as panel:
+        """A frame, if there is room for it, and one line."""
+        with Vertical(id="panel", classes="secret") as panel:
             panel.set_class(self.app.size.height < BARE, "bare")
             panel.border_title = self._form.title
             panel.border_subtitle = "Enter · Esc leaves"
-            for field in self._form.fields:
-                yield Input(
-                    field.value,
-                    placeholder=field.hint,
-                    password=field.secret,
-                    max_length=MAX_PASSWORD,
-                    compact=True,
-                    id=f"field-{field.name}",
-                )
+            yield Line(self._answered)
 
     def on_mount(self) -> None:
-        """Begin with what is empty."""
-        next((one for one in self.query(Input) if not one.value), self.query(Input).first()).focus()
+        """Ask the first."""
+        self._ask()
+
+    def _ask(self, hint: str = "") -> None:
+        field = self._form.fields[len(self._values)]
+        line = self.query_one(Line)
+        line.password = field.secret
+        line.placeholder = hint or field.hint
+        line.value = field.value
+        line.cursor_position = len(field.value)
+
+    def _answered(self) -> None:
+        value = self.query_one(Line).value
+        if not value:
+            return
+        self._values[self._form.fields[len(self._values)].name] = value
+        if "again" in self._values and self._values["again"] != self._values["new"]:
+            del self._values["new"], self._values["again"]
+            self._ask("not the same; anew")
+        elif len(self._values) < len(self._form.fields):
+            self._ask()
+        else:
+            self.dismiss(self._values)
 
     def action_cancel(self) -> None:
         """Nothing is asked any more."""
         self.dismiss(None)
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        empty = next((one for one in self.query(Input) if not one.value), None)
-        if empty is not None:
-            empty.focus()
-            return
-        values = {field.name: self.query_one(f"#field-{field.name}", Input).value for field in self._form.fields}
-        if "again" in values and values["again"] != values["new"]:
-            for name in ("new", "again"):
-                self.query_one(f"#field-{name}", Input).value = ""
-            field = self.query_one("#field-new", Input)
-            field.placeholder = "not the same; anew"
-            field.focus()
-            return
-        self.dismiss(values)

@@ -148,7 +148,7 @@ class Doer:
                 case "register":
                     self._request(accounts.Register(password=values["new"]))
                 case "login":
-                    self._request(plain_login(values["nick"], values["password"]))
+                    self._request(plain_login(values.get("nick", nick), values["password"]))
                 case "password":
                     self._request(accounts.Password(old=values["old"], new=values["new"]))
                 case "drop":
@@ -156,7 +156,7 @@ class Doer:
             self.chat.flush()
             self.stage.refresh_all()
 
-        self.stage.ask(form(local.name, nick), then)
+        self.stage.ask(form(local.name, nick, named=bool(local.args)), then)
 
     def _add_key(self, file: str) -> None:
         session = self.tracker.session

@@ -95,7 +95,7 @@ Entry = Post | Fold | Note | Hole
 def post_of(msg: native.Msg, me: str, *, direct: bool = False) -> Post:
     """Return ``msg`` as it is shown to ``me``."""
     nick = clean(msg.nick, newlines=False)
-    own = nick.casefold() == me.casefold()
+    own = msg.own or nick.casefold() == me.casefold()
     text = clean(msg.text)
     return Post(
         seq=msg.seq,

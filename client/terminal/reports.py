@@ -48,7 +48,7 @@ def _done(request: native.Request, event: native.Ok) -> Report | None:
             return Report(f"Your colour is {color}." if color else "Your colour is made from your nick.")
         case native.Nick(nick=nick):
             return Report(f"You are {event.nick or nick} now.")
-    said = sentences.done(request)
+    said = sentences.done(request, event.nick)
     return Report(said) if said else None
 
 

@@ -274,6 +274,9 @@ class Tracker:
                 for view in self.views.values():
                     if view.direct:
                         view.reset()
+                self._inbox_loaded = self._inbox_restored = False
+                if update.more and self.session.online:
+                    self.ask(native.History(room=native.INBOX, limit=50))
             for msg in update.messages:
                 self._message(msg, effects)
             return

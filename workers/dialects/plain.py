@@ -280,7 +280,7 @@ class Plain:
                 return [f"* {sentences.logged_in(event)}"]
             case accounts.LoggedOut():
                 self._nick = event.nick or self._nick
-                return [f"* {sentences.logged_out(event)}"]
+                return [f"* {sentences.logged_out(event)}"] if event.reason else []  # asked for, so it is answered
             case native.HistoryPage():
                 found = [msg for msg in event.messages if self.wants(msg)]
                 lines = prose.messages(found, self._offset_s, self._nick, event.gaps, event.room)
@@ -390,7 +390,9 @@ class Plain:
                 return prose.as_bytes(
                     [f"* Your color is {color}." if color else "* Your color is made from your nick."]
                 )
-            case asked if isinstance(asked, moderation.Request | accounts.Request) and (done := sentences.done(asked)):
+            case asked if isinstance(asked, moderation.Request | accounts.Request) and (
+                done := sentences.done(asked, ok.nick)
+            ):
                 return prose.as_bytes([f"* {done}"])
             case _:
                 return b""
