@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from broker.people import Device
+from protocol.moderation import Role
 
 log = logging.getLogger("moot.broker")
 
@@ -51,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     watches: list[str] = []
     account: str | None = None
     beside: list[str] = []  # rooms of the person that this device does not hear
+    granted: dict[str, list[Role]] = {}  # roles for as long as the person is in a room, by room
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -163,4 +165,5 @@ def _entry(device: Device) -> Entry:
         watches=list(device.watches.values()),
         account=person.account,
         beside=[name for name in person.rooms if name not in device.rooms],
+        granted={name: room.granted[person.uid] for name, room in person.rooms.items() if person.uid in room.granted},
     )

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from protocol import names, native, tags
+from protocol import moderation, names, native, tags
 from protocol.accounts import Account, Drop, Key, Password, Register, Sasl
 from protocol.ipc import MAX_TICKET, Art, Attach, Do, Gone, Seat, Up, worker_of
 from protocol.metadata import MAX_VALUE, MetaClear, MetaGet, MetaSet, is_key, is_value
+from protocol.moderation import MAX_ANNOUNCED, MAX_MODE, MAX_MODE_ARG
 from protocol.native import MAX_NAME, MAX_PERSON, MAX_REMARK
 from protocol.settings import Settings
 from protocol.text import clean
@@ -236,6 +237,26 @@ def _room(do: Do, request: native.Join | native.Who | native.History, settings: 
     _check_name(request.room)
 
 
+def _mode(do: Do, request: moderation.Mode, settings: Settings) -> None:
+    _check_name(request.room)
+    for change in request.changes:
+        _check_line("a mode", change.mode, MAX_MODE)
+        _check_line("what a mode is given", change.arg or "", MAX_MODE_ARG)
+
+
+def _about(do: Do, request: moderation.Request, settings: Settings) -> None:
+    """Whatever has some of these fields."""
+    for field in ("room", "nick", "to", "name"):
+        _check_name(getattr(request, field, None))
+    _check_line("a mask", getattr(request, "mask", ""), MAX_MODE_ARG)
+    _check_line("a reason", getattr(request, "reason", ""), MAX_REMARK)
+
+
+def _announce(do: Do, request: moderation.Announce, settings: Settings) -> None:
+    if len(request.text) > MAX_ANNOUNCED or _OBEYED.search(request.text):
+        raise _Refused("an announcement that is too long, or has control characters in it")
+
+
 _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     native.Send: _send,
     native.Fun: _fun,
@@ -265,4 +286,13 @@ _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     Drop: _proof,
     Key: _key,
     Account: _account,
+    moderation.Mode: _mode,
+    moderation.Policy: _room,
+    moderation.Kick: _about,
+    moderation.Ban: _about,
+    moderation.Unban: _about,
+    moderation.Invite: _about,
+    moderation.Claim: _about,
+    moderation.Retitle: _about,
+    moderation.Announce: _announce,
 }

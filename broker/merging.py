@@ -51,8 +51,8 @@ class Merging:
         self._log.release(inbox_name(person.uid))
         before = person.uid
         self._people.identify(person, account.person)
-        self._describe(person, account, device)
         self._rooms.reidentify(person, before)
+        self._describe(person, account, device)
         self.on_identified(person, person, device)
         if nick is None and self._people.is_free(account.name, person, account.name):
             nick = account.name
@@ -110,6 +110,7 @@ class Merging:
             self._rooms.announce(room, joined, by=device.conn)
             self._rooms.admit(person, room)
         for room in there:
+            self._rooms.inherit(person, guest, room)
             text = f"logged in as {person.nick}"
             left = native.Left(room=room.name, nick=guest.nick, reason=text, quit=True, account=guest.account)
             self._rooms.announce(room, left, by=device.conn)
@@ -133,8 +134,8 @@ class Merging:
         before = person.uid
         self._log.release(inbox_name(before))
         self._people.identify(person, device.uid)
-        self._describe(person, None, device)
         self._rooms.reidentify(person, before)
+        self._describe(person, None, device)
         self.on_identified(person, person, device)
         for room in list(person.rooms.values()):
             if not self.admits(person, room):

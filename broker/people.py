@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from protocol import addresses, names, native
 from protocol.ipc import ConnId, worker_of
 
@@ -83,8 +85,9 @@ class Person:
         )
 
     def card_in(self, room: "Room") -> native.Person:
-        """Return the card as the members of ``room`` see it."""
-        return self.card
+        """Return the card as the members of ``room`` see it: with its roles."""
+        roles = room.roles_of(self)
+        return self.card if not roles else msgspec.structs.replace(self.card, roles=roles)
 
     @property
     def connected(self) -> list[Device]:

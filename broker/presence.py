@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+import msgspec
+
 from broker.outbox import Outbox
 from broker.past import Past
 from broker.people import Device, People, Person
@@ -46,7 +48,8 @@ class Presence:
         """Something of ``person``'s card has changed, ``by`` one of its devices; ``was``: the card before."""
         self._people.touch(person)
         for room in person.rooms.values():
-            self._rooms.announce(room, native.Changed(room=room.name, who=person.card_in(room), was=was))
+            before = msgspec.structs.replace(was, roles=room.roles_under(person.uid, was.account))
+            self._rooms.announce(room, native.Changed(room=room.name, who=person.card_in(room), was=before))
         self._tell_roomless(person, by, native.Changed(room=native.INBOX, who=person.card, was=was))
         self.watching.changed(person)
 

@@ -233,10 +233,12 @@ class Broker:
         self.pages_next = bool(self.pages) and not self.pages_next
         due = self.state.expire(time.monotonic())
         asked = self._ask(now_ms)
+        ends = self._settle(now_ms)
         try:
             self.log.commit()
         except LogError as err:
             self._unstored(err)
+        self.state.policies.committed()
         self.order.committed()
         self._answer(asked)
         self.bereft = False
@@ -248,7 +250,19 @@ class Broker:
         log_due = self.upkeep.prune(self.settings, time.monotonic(), now_ms)
         if self.bereft:
             return 0.0  # the others are to hear of a worker lost just now
-        return min((at for at in (due, log_due) if at is not None), default=None)
+        return min((at for at in (due, ends, log_due) if at is not None), default=None)
+
+    def _settle(self, now_ms: int) -> float:
+        """Have the state settle what is due. Return when to do so again, monotonic seconds."""
+        try:
+            left_ms = self.state.moderation.settle(now_ms) - now_ms
+        except LogError as err:
+            if self.log.pending:
+                self._unstored(err)
+            else:
+                self.upkeep.complain(err, time.monotonic())
+            left_ms = 1000.0
+        return time.monotonic() + min(3600.0, max(0.0, left_ms / 1000))  # no selector waits for years
 
     def _all_but_pages(self, now_ms: int) -> None:
         """Apply what waits, but put off what asks for a page of messages, and all behind it of the same connection."""

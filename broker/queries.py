@@ -67,10 +67,14 @@ def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> 
     )
 
 
-def room_list(log: Log, rooms: Rooms, request: native.Rooms) -> native.RoomList:
-    """Fullest first; rooms that have messages are there when nobody is in them."""
+def room_list(log: Log, rooms: Rooms, asker: Person, request: native.Rooms) -> native.RoomList:
+    """Fullest first; rooms that have messages are there when nobody is in them, secret ones for their members alone."""
     topics, used = dict(log.names()), rooms.by_name
-    people = {name: len(used[name].members) if name in used else 0 for name in used.keys() | topics.keys()}
+    people = {
+        name: len(used[name].members) if name in used else 0
+        for name in used.keys() | topics.keys()
+        if name in asker.rooms or asker.admin or not rooms.policies.is_secret(name)
+    }
     fullest = sorted(people, key=lambda name: (-people[name], name))[:ROOMS_LISTED]
     lines = [native.RoomLine(name, people[name], clipped(topics.get(name, ""), TOPIC_LISTED)) for name in fullest]
     return native.RoomList(id=request.id, rooms=lines, count=len(people))

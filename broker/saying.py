@@ -10,9 +10,11 @@ from typing import Final
 import msgspec
 
 from broker import finding
+from broker.admission import Admission
 from broker.log import Damaged, Extra, Log, Said, Stored, inbox_name
 from broker.outbox import Outbox
 from broker.people import Device, People, Person, Refusal
+from broker.rights import RANKS, may, rank_of
 from broker.rooms import Room, Rooms
 from broker.seating import Note
 from protocol import msgids, native
@@ -26,11 +28,14 @@ _FIXED: Final = frozenset({"topic", "redact"})  # kinds that cannot be taken bac
 class Saying:
     """Carries out what adds messages to the log."""
 
-    def __init__(self, log: Log, outbox: Outbox, people: People, rooms: Rooms, note: Note) -> None:
+    def __init__(
+        self, log: Log, outbox: Outbox, people: People, rooms: Rooms, admission: Admission, note: Note
+    ) -> None:
         self._log = log
         self._out = outbox
         self._people = people
         self._rooms = rooms
+        self._admission = admission
         self._note = note
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self.log_texts = False  # note what is said, too
@@ -101,6 +106,9 @@ class Saying:
             self._say_to(device, do, cmid, to[1:], kind, text, extra, ref)
             return
         room = self._rooms.of(person, to)
+        if room.strict:
+            said = extra.cmd if extra is not None and extra.cmd is not None else text
+            self._admission.check_speech(person, room, kind, said, self.now)
         if ref is not None:
             extra = self._answering(room.name, kind, extra or Extra(), ref)
         if extra is not None and extra.audience is not None:
@@ -282,13 +290,14 @@ class Saying:
 
 
 def with_role(room: Room, role: Role) -> list[Person]:
-    """Return the members of ``room`` who have ``role`` or a higher one. Nobody has one yet."""
-    return []
+    """Return the members of ``room`` who have ``role`` or a higher one."""
+    least = RANKS[role]
+    return [member for member in room.members if rank_of(room.roles_of(member)) >= least]
 
 
 def may_redact(room: Room, person: Person) -> bool:
     """Whether ``person`` may take back what others said in ``room``: its ops may."""
-    return person in with_role(room, "op")
+    return may(rank_of(room.roles_of(person), admin=person.admin), "redact")
 
 
 def _is_own(device: Device, said: Said) -> bool:

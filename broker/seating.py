@@ -21,7 +21,21 @@ from broker.people import Device, People, Person, Refusal
 from broker.presence import Presence
 from broker.rooms import Rooms
 from protocol import __version__, addresses, names, native
-from protocol.ipc import Announced, Answered, Attach, Closed, ConnId, Do, Gone, Posted, Seat, Told, Vouched, worker_of
+from protocol.ipc import (
+    Announced,
+    Answered,
+    Attach,
+    Closed,
+    ConnId,
+    Do,
+    Gone,
+    Parted,
+    Posted,
+    Seat,
+    Told,
+    Vouched,
+    worker_of,
+)
 from protocol.settings import Settings
 
 REPLAY_EACH: Final = 2000  # messages of a room replayed to a worker that attaches; a dead broker leaves far fewer
@@ -74,6 +88,8 @@ class Seating:
         self.rooms = rooms
         self.accounts = accounts
         self.tickets: Vouching = _Nobody()
+        self.check_ban: Callable[[str, Account | None, list[str]], None] = lambda _nick, _account, _addresses: None
+        """Raises `Refusal` when somebody may not be on the server."""
         self.note = note
         self.presence = Presence(outbox, people, rooms)
         self.merging = Merging(log, outbox, people, rooms, self.presence)
@@ -122,7 +138,11 @@ class Seating:
                 self._send_away(seat.conn, REPLACED, until)
                 continue
             known = self.people.by_conn.get(seat.conn)
-            if known is None or known.restored:
+            if (known is None or known.restored) and (ban := self._ban_of(seat)) is not None:
+                self._forget_restored(known)
+                self.out.tell(attach.worker, Told(seat.conn, ban))
+                self.out.tell(attach.worker, Closed(seat.conn))
+            elif known is None or known.restored:
                 self._seat(seat, until)
             elif not known.connected:  # only the link was lost, not the worker
                 self._move(known, known.conn, known.addr, known.dialect)
@@ -194,9 +214,14 @@ class Seating:
             self.presence.watching.take(device, {names.fold_nick(nick): nick for nick in entry.watches})
             self.people.linger(device, until, "connection lost")
             for name in entry.rooms or ():
-                self.rooms.enter(device, name)
+                if self.rooms.put_out(person, name) is None:
+                    self.rooms.enter(device, name)
             for name in entry.beside:
-                self.rooms.accompany(person, name)
+                if self.rooms.put_out(person, name) is None:
+                    self.rooms.accompany(person, name)
+            for name, roles in entry.granted.items():
+                if name in person.rooms:
+                    person.rooms[name].granted[person.uid] = roles
             self.ownership.look(person, self.settings.nick_grace)
 
     def _noted_account(self, entry: Entry) -> Account | None:
@@ -253,6 +278,7 @@ class Seating:
             text = "this hello comes late: you connected again since; that connection stays"
             raise Refusal("replaced", text, attempt=earlier.attempt)
         account = self._account_of(do, earlier)
+        self.check_ban(hello.nick, account, [do.addr])
         person = None if account is None else self.people.by_uid.get(account.person)
         nick = None  # that of the person, whose other devices are here
         if person is None or person.devices == [earlier]:
@@ -378,7 +404,11 @@ class Seating:
     # --- accounts
 
     def log_in(self, device: Device, account: Account) -> None:
-        """``device`` has proven to be its account's. Whoever else holds the account's nick is warned."""
+        """``device`` has proven to be its account's. Whoever else holds the account's nick is warned.
+
+        Raises `Refusal` when the account may not be here.
+        """
+        self.check_ban(device.person.nick, account, [device.addr])
         self.merging.log_in(device, account)
         self.note("logged in", device, f"to {account.name}")
         self.ownership.claim(account.name, self.settings.nick_grace)
@@ -446,6 +476,14 @@ class Seating:
         except LogError:
             return None
 
+    def _ban_of(self, seat: Seat) -> native.Error | None:
+        """Return what somebody is told who was put off the server, and whose worker has not heard of it."""
+        try:
+            self.check_ban(seat.hello.nick, self._vouched_for(seat), [seat.addr])
+        except Refusal as no:
+            return no.answer(None)
+        return None
+
     def _newcomer(self, seat: Seat, uid: bytes, nick: str, account: Account | None, noted: Device | None) -> Person:
         """Return the person of ``seat``, of whom no other device is here."""
         person, hello = self._person(uid, nick, account), seat.hello
@@ -472,11 +510,12 @@ class Seating:
         person = device.person
         for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
             is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
-            if is_room and name not in device.rooms:
+            if is_room and name not in device.rooms and not self._tell_put_out(device, name):
                 self.rooms.enter(device, name)
         for name in beside:
             if name not in person.rooms:
                 self.rooms.accompany(person, name)
+        self.rooms.held_over.clear()
         if account is None and seat.ticket:
             self.out.tell(worker_of(seat.conn), Vouched(seat.conn, ""))
             self.presence.tell(device, self.merging.logged_out(device, TOO_LATE))
@@ -484,6 +523,15 @@ class Seating:
             renamed = native.Renamed(room=native.INBOX, old=seat.hello.nick, nick=person.nick, account=person.account)
             self.presence.tell(device, renamed)
         self.ownership.look(person, self.settings.nick_grace)
+
+    def _tell_put_out(self, device: Device, name: str) -> bool:
+        """Whether the person was put out of a room; ``device``, whose worker had not heard of it, is told so."""
+        noted, person = self.rooms.put_out(device.person, name), device.person
+        if noted is not None:
+            left = native.Left(room=name, nick=person.nick, reason=noted.reason, by=noted.by, account=person.account)
+            self.presence.tell(device, left)
+            self.out.tell(worker_of(device.conn), Parted(device.conn, name))
+        return noted is not None
 
     def _send_away(self, conn: ConnId, reason: str, until: float) -> None:
         """Close a connection that cannot go on as it is; its client comes back and resumes, or begins anew."""

@@ -10,17 +10,21 @@ from typing import Final
 
 from broker import pages, queries
 from broker.accounts import Accounts
+from broker.admission import Admission
 from broker.gate import Gate
 from broker.hinting import Hinting
 from broker.log import Log, Spoilt, inbox_name
 from broker.markers import Markers
 from broker.metadata import MetadataDesk
+from broker.moderation import Moderation
 from broker.oneself import Oneself
 from broker.outbox import Outbox
-from broker.people import Device, People, Refusal
+from broker.people import Device, People, Person, Refusal
+from broker.policy import Policies
 from broker.rooms import Rooms
 from broker.saying import Saying
 from broker.seating import Note, Seating
+from broker.serverbans import ServerBans
 from broker.vault import Worksite
 from protocol import names, native
 from protocol.accounts import Read, Register
@@ -52,18 +56,26 @@ class State:
         self.note = note
         self.accounts = Accounts(log)
         self.people = People(self.accounts.owner_of)
-        self.rooms = Rooms(log, outbox)
+        self.policies = Policies(log, lambda: self.admission.lobby)
+        self.admission = Admission(self.policies)
+        self.bans = ServerBans(log)
+        self.rooms = Rooms(log, outbox, self.policies)
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, self.accounts, note)
         self.oneself = Oneself(outbox, self.people, self.seating)
-        self.saying = Saying(log, outbox, self.people, self.rooms, note)
+        self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
         self.hinting = Hinting(outbox, self.people, self.rooms)
         self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
         self.seating.tickets = self.gate.tickets
         self.metadata = MetadataDesk(log, outbox, self.people, self.rooms, self.seating.presence.watching)
         self.markers = Markers(log, outbox, self.people, self.rooms, self.seating.presence)
         self.seating.merging.on_identified = self.markers.identified
+        self.moderation = Moderation(
+            log, outbox, self.people, self.rooms, self.seating, self.accounts, self.admission, self.bans
+        )
+        self.seating.merging.admits = self.moderation.may_stay
+        self.seating.check_ban = self.moderation.check_ban
         self.take_settings(settings)
-        self._reloads: list[Callable[[], None]] = [self.markers.rolled_back]
+        self._reloads = [self.markers.rolled_back, self.policies.rolled_back, self.bans.reload]
         self.now = 0  # the step's time, milliseconds since 1970, UTC
         self._handlers: dict[type, Callable[[Device, Do], None]] = {
             native.Send: self.saying.send,
@@ -78,6 +90,7 @@ class State:
             **self.gate.handlers,
             **self.metadata.handlers,
             Read: self.markers.read,
+            **self.moderation.handlers,
             native.Who: self._who,
             native.Whois: self._whois,
             native.Rooms: self._rooms,
@@ -88,7 +101,8 @@ class State:
 
     def take_settings(self, settings: Settings) -> None:
         """Go by these settings from now on."""
-        self.settings = self.gate.proving.settings = settings
+        self.settings = self.gate.proving.settings = self.moderation.settings = settings
+        self.admission.take_settings(settings)
         self.seating.take_settings(settings)
         self.saying.log_texts = settings.log_texts
         self.page_bytes = min(settings.sendq_hard, MAX_BATCH_BYTES) // 4  # a page fills no send queue, and no frame
@@ -106,7 +120,8 @@ class State:
 
     def tick(self, now_ms: int) -> None:
         """It is ``now_ms`` (milliseconds since 1970, UTC) from here on."""
-        self.now = self.saying.now = self.hinting.now = self.seating.presence.now = self.gate.proving.now = now_ms
+        self.now = self.saying.now = self.hinting.now = self.seating.presence.now = now_ms
+        self.gate.proving.now = self.moderation.now = now_ms
 
     def expire(self, now: float) -> float | None:
         """Do what is due at ``now`` (monotonic seconds); return when the next is. Part of the step's transaction."""
@@ -169,6 +184,7 @@ class State:
         person, request = device.person, do.request
         assert isinstance(request, native.Join)
         name = names.room(request.room)
+        made = False
         if name not in person.rooms:
             if len(person.rooms) >= self.settings.max_rooms_each:
                 raise Refusal(
@@ -178,13 +194,13 @@ class State:
             if new and self._is_full():
                 text = f"this server has {self.settings.max_rooms} rooms, the most allowed; join one of them"
                 raise Refusal("too-many-rooms", text)
-            room = self.rooms.by_name.get(name)
-            if room is not None:
-                self.rooms.announce(room, native.Joined(room=name, who=person.card_in(room)))
+            made = self._let_in(person, name, request.key)
             self.note("joined", device, name)
         if name not in device.rooms:
             is_new = name not in person.rooms
-            self.rooms.enter(device, name)
+            entered = self.rooms.enter(device, name)
+            if made:
+                self.admission.made(person, entered)
             self.people.touch(person)
             if is_new:
                 self.seating.presence.tell_inside(person, [name], but=device)
@@ -213,6 +229,19 @@ class State:
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
 
+    def _let_in(self, person: Person, name: str, key: str | None) -> bool:
+        """See whether ``person`` may come in, and tell those who are there. Return whether nobody is.
+
+        Raises `Refusal`, `Spoilt`, `LogError`.
+        """
+        room = self.rooms.by_name.get(name)
+        kept = room.policy if room is not None else self.policies.load(name)
+        self.admission.check(person, name, room, kept, key, self.now)
+        self.policies.admit(name, room, kept, person.uid)
+        if room is not None:
+            self.rooms.announce(room, native.Joined(room=name, who=person.card_in(room)))
+        return room is None
+
     def _is_full(self) -> bool:
         """Tell whether there are as many rooms as there may be, those with people and those with messages."""
         limit, used = self.settings.max_rooms, self.rooms.by_name
@@ -240,9 +269,9 @@ class State:
         assert isinstance(do.request, native.Whois)
         self._answer(do, queries.whois(self.people, device.person, do.request, self.now))
 
-    def _rooms(self, _device: Device, do: Do) -> None:
+    def _rooms(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.Rooms)
-        self._answer(do, queries.room_list(self.log, self.rooms, do.request))
+        self._answer(do, queries.room_list(self.log, self.rooms, device.person, do.request))
 
     def _history(self, device: Device, do: Do) -> None:
         assert isinstance(do.request, native.History)

@@ -34,7 +34,10 @@ LIMITS: Final[tuple[Limit, ...]] = (
     "slow",  # seconds between two messages of one person
     "throttle",  # "5:10": so many joins in so many seconds
 )
-Mask = Annotated[str, Meta(min_length=1, max_length=300)]
+MAX_MODE: Final = 32  # characters of a mode's word
+MAX_MODE_ARG: Final = 300  # characters of what it is given, such as a mask
+MAX_ANNOUNCED: Final = 2000  # characters told to all at once
+Mask = Annotated[str, Meta(min_length=1, max_length=MAX_MODE_ARG)]
 """Whom an entry is about: a nick, `nick!user@host` with * and ?, `account:NAME`, an address or a CIDR range."""
 
 
@@ -43,9 +46,9 @@ class Change(Struct, frozen=True, omit_defaults=True):
     (`arg`: a word that may not be said).
     """
 
-    mode: Annotated[str, Meta(max_length=32)]
+    mode: Annotated[str, Meta(max_length=MAX_MODE)]
     on: bool = True
-    arg: Annotated[str, Meta(max_length=300)] | None = None
+    arg: Annotated[str, Meta(max_length=MAX_MODE_ARG)] | None = None
 
 
 class Mode(Asks, frozen=True):
@@ -119,7 +122,7 @@ class Retitle(Asks, frozen=True):
 class Announce(Asks, frozen=True):
     """Tell something to everybody on the server, or (`admins`) to its admins. For server admins. Answer: `ok`."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_ANNOUNCED)]
     admins: bool = False
 
 

@@ -71,6 +71,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_text: Annotated[int, _m("characters", "longest message", ge=1, le=100_000)] = 4000
     max_rooms: Annotated[int, _m("rooms", "rooms on the server", ge=1)] = 10_000
     max_rooms_each: Annotated[int, _m("rooms", "rooms one connection may be in", ge=1)] = 100
+    max_claims: Annotated[int, _m("rooms", "rooms one account may register", ge=0)] = 20
+    max_entries: Annotated[
+        int,
+        _m("entries", "bans, mutes and their like of a room, or of the server; words of its filter", ge=1, le=10_000),
+    ] = 200
     backlog: Annotated[int, _m("messages", "messages shown on joining", ge=0, le=500)] = 50
     intro_first: Annotated[float, _m("seconds", "from connecting to the first valid line", gt=0)] = 10.0
     tls_handshake: Annotated[float, _m("seconds", "a client may take to begin TLS", gt=0)] = 5.0

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from funcmds.emojis import emojize
-from protocol import accounts, native, tags
+from protocol import accounts, moderation, native, tags
 from protocol.metadata import MAX_KEY, MAX_VALUE, MetaGet, MetaSet, is_key, is_value
 from protocol.native import MAX_NAME, MAX_REMARK, Request
 from protocol.settings import Settings
@@ -13,6 +13,7 @@ from protocol.text import clean
 
 MAX_AWAY: Final = 200  # characters
 MAX_REACTION: Final = 100  # characters; one emoji takes up to a dozen, and some react in words
+_NAMED: Final = ("nick", "room", "to", "name", "account", "target")  # fields with names of people and rooms
 _ABOUT_EMOJI: Final = ("/emoji", "/emogi", "emoji", "emogi")  # what follows is a name to look for
 
 
@@ -21,9 +22,7 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
 
     Cleaning may lengthen a text (NFC), so what has a limit in its type is cut to it here.
     """
-    if any(
-        len(getattr(request, field, None) or "") > MAX_NAME for field in ("nick", "room", "to", "account", "target")
-    ):
+    if any(len(getattr(request, field, None) or "") > MAX_NAME for field in _NAMED):
         text = f"a name may have {MAX_NAME} characters at the very most, and this has more"
         return native.Error(id=request.id, code="too-long", text=text)
     match request:
@@ -58,6 +57,22 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
             return msgspec.structs.replace(request, client=client, name=name, away=away)
         case native.Rename(name=str(name)):
             return msgspec.structs.replace(request, name=clean(name, newlines=False)[: native.MAX_PERSON] or None)
+        case moderation.Mode():
+            return msgspec.structs.replace(request, changes=[_change(one) for one in request.changes])
+        case moderation.Kick() | moderation.Retitle():
+            return msgspec.structs.replace(request, reason=clean(request.reason, newlines=False)[:MAX_REMARK])
+        case moderation.Ban():
+            reason = clean(request.reason, newlines=False)[:MAX_REMARK]
+            return msgspec.structs.replace(request, reason=reason, mask=_mask(request.mask))
+        case moderation.Unban():
+            return msgspec.structs.replace(request, mask=_mask(request.mask))
+        case moderation.Announce():
+            text = clean(request.text)[: moderation.MAX_ANNOUNCED]
+            if not text:
+                return native.Error(
+                    id=request.id, code="bad-request", text="there is nothing in this that can be shown"
+                )
+            return msgspec.structs.replace(request, text=text)
         case native.Watch() if any(len(nick) > MAX_NAME for nick in (*request.add, *request.remove)):
             text = f"a name may have {MAX_NAME} characters at the very most, and one of these has more"
             return native.Error(id=request.id, code="too-long", text=text)
@@ -91,6 +106,16 @@ def _bad_metadata(request: Request) -> native.Error:
         f"a key is small letters, digits and _ . / -, at most {MAX_KEY}; a value is text of at most {MAX_VALUE} bytes"
     )
     return native.Error(id=request.id, code="bad-metadata", text=text)
+
+
+def _change(change: moderation.Change) -> moderation.Change:
+    """Return ``change`` with what people wrote cleaned."""
+    arg = None if change.arg is None else clean(change.arg, newlines=False)[: moderation.MAX_MODE_ARG]
+    return msgspec.structs.replace(change, mode=clean(change.mode, newlines=False)[: moderation.MAX_MODE], arg=arg)
+
+
+def _mask(text: str) -> str:
+    return clean(text, newlines=False)[: moderation.MAX_MODE_ARG] or "?!"  # which is no mask, as nothing is none
 
 
 def _away(text: str) -> str:

@@ -13,7 +13,7 @@ def test_joining_shows_the_room_and_tells_those_inside(desk: Desk) -> None:
     desk.enter(ANN, "ann")
     room = desk.ask(ANN, native.Join(id=1, room="#TEA"), native.Room)
     assert (room.room, room.seq, room.topic, room.count) == ("#tea", 1, "Earl Grey", 2)
-    assert room.people == [native.Person("eve"), native.Person("ann")]
+    assert room.people == [native.Person("eve", roles=["op"]), native.Person("ann")]
     assert texts(room.messages) == ["Earl Grey"]
     assert desk.told[2] == [Announced("#tea", native.Joined(room="#tea", who=native.Person("ann")))]
     assert Entered(ANN, "#tea", 1) in desk.told[1]

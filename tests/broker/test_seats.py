@@ -130,7 +130,8 @@ def test_a_take_over_moves_address_program_and_colour_too(desk: Desk) -> None:
     desk.commit()
     assert desk.ask(BOB, native.Whois(nick="ann"), native.Profile).client == "newer 2.0"
     assert desk.state.people.per_address == {"192.0.2.7": 1, "198.51.100.9": 1}
-    assert desk.ask(BOB, native.Who(room="#tea"), native.People).people[0] == native.Person("ann", "#123456")
+    ann = native.Person("ann", "#123456", roles=["op"])
+    assert desk.ask(BOB, native.Who(room="#tea"), native.People).people[0] == ann
 
 
 def test_who_was_sent_over_keeps_the_seat_for_a_while() -> None:

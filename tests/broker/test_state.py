@@ -106,12 +106,13 @@ def test_a_new_nick_is_told_to_the_rooms_and_the_old_one_is_free(desk: Desk) -> 
 def test_away_and_colour_are_told_to_the_rooms_with_what_was_before(desk: Desk) -> None:
     desk.enter(ANN, "ann", "#tea")
     desk.enter(EVE, "eve", "#tea")
-    plain, gone = native.Person("ann"), native.Person("ann", None, "lunch")
+    plain, gone = native.Person("ann", roles=["op"]), native.Person("ann", None, "lunch", roles=["op"])
     desk.do(ANN, native.Away(text="lunch"))
     assert desk.told[2] == [Announced("#tea", native.Changed(room="#tea", who=gone, was=plain))]
     desk.do(ANN, native.Color(color="#123456"))
     desk.do(ANN, native.Away())
-    away, back = native.Person("ann", "#123456", "lunch"), native.Person("ann", "#123456")
+    away = native.Person("ann", "#123456", "lunch", roles=["op"])
+    back = native.Person("ann", "#123456", roles=["op"])
     assert desk.told[2] == [Announced("#tea", native.Changed(room="#tea", who=back, was=away))]
 
 
