@@ -192,9 +192,11 @@ def logged_in(irc: "Irc", turn: "Turn", event: accounts.LoggedIn) -> None:
 
 
 def logged_out(irc: "Irc", turn: "Turn", nick: str | None) -> None:
-    """One is a guest, called ``nick`` (None: as before)."""
+    """One is a guest, called ``nick`` (None: as before); said once, though it may be told twice."""
     was = irc.account
     renamed(irc, turn, nick)
+    if was is None:
+        return
     irc.reply(turn, "901", irc.host.mask(irc.nick))
     _take(irc, turn, was, None, admin=False)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from protocol import commands as chat
 from protocol import native
-from protocol.accounts import LoggedIn, LoggedOut
+from protocol.accounts import Inside, LoggedIn, LoggedOut
 from protocol.metadata import Metadatum
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
@@ -22,6 +22,7 @@ from workers.dialects import UNKNOWN, Item, Peer, Personal
 from workers.dialects.irc import (
     accounts,
     caps,
+    channels,
     errors,
     events,
     metadata,
@@ -372,7 +373,10 @@ class Irc(Personal):
                 accounts.logged_in(self, turn, event)
             case LoggedOut(nick=nick, reason=reason):
                 accounts.logged_out(self, turn, nick)
-                self.say(turn, "NOTICE", self.me, reason)
+                if reason:
+                    self.say(turn, "NOTICE", self.me, reason)
+            case Inside(rooms=rooms):  # where one's other connections are
+                channels.join(self, self.new_turn("JOIN"), (",".join(rooms),))
             case native.Renamed(old=old, nick=nick) if same_nick(old, self.nick):
                 accounts.renamed(self, turn, nick)
             case Metadatum():
