@@ -297,6 +297,8 @@ class Worker:
             return
         self._note_identity(conn, message)
         conn.reply(message)
+        if conn.todo:  # what its dialect asks because of it
+            conn.pump()
 
     def _note_identity(self, conn: Conn, event: native.Event) -> None:
         """Keep who ``conn`` is by a word of the broker's: a new broker is told so."""
