@@ -4,6 +4,7 @@ import pytest
 
 from broker.checks import Offence, checked, is_sound
 from protocol import native
+from protocol.accounts import Account, Drop, Key, Register, Sasl
 from protocol.ipc import Art, Attach, Do, Gone, Seat
 from protocol.native import Anim
 from protocol.settings import DEFAULTS
@@ -24,6 +25,10 @@ SOUND: list[Do] = [
     Do(ANN, 10, native.Who()),
     Do(ANN, 11, native.Ping(id="mine")),
     Do(ANN, 12, native.Rooms()),
+    Do(ANN, 13, Sasl(mech="PLAIN", data="\0ann\0\x01"), None, "192.0.2.7", "irc", secure=True, certfp="c1" * 32),
+    Do(ANN, 14, Register(password="two\nlines", account="ann"), None, "192.0.2.7", "native", ticket="1 00 ann"),
+    Do(ANN, 15, Key(add="ssh-ed25519 AAAA ann at home")),
+    Do(ANN, 16, Account(account="x" * 256)),
 ]
 
 
@@ -51,3 +56,25 @@ def test_a_seat_is_its_own_workers_and_has_names_as_the_broker_would_give_them()
     assert is_sound(Seat(ANN, HELLO, ["#tea"], "192.0.2.7", "native", 5, "out", 7), 1, DEFAULTS)
     assert not is_sound(Seat(BOB, HELLO, ["#Tea"], "", "", 0), 1, DEFAULTS)
     assert not is_sound(Seat(BOB, HELLO, [], "", "", 0), 2, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        Do(ANN, 1, Sasl(mech="PLAIN"), None, "192.0.2.7\n", "native"),
+        Do(ANN, 1, Drop(password="x"), None, "", "NATIVE"),
+        Do(ANN, 1, Sasl(mech="EXTERNAL"), certfp="C1" * 32),
+        Do(ANN, 1, HELLO, ticket="x" * 401),
+        Do(ANN, 1, Register(password="x", account="x" * 257)),
+        Do(ANN, 1, Account(account="x" * 257)),
+        Do(ANN, 1, Key(add="ssh-ed25519 AAAA \x1b[2J")),
+    ],
+)
+def test_what_no_sound_worker_says_of_accounts_is_an_offence(do: Do) -> None:
+    assert isinstance(checked(do, DEFAULTS), Offence)
+
+
+def test_a_seat_has_a_ticket_and_a_fingerprint_of_their_sizes() -> None:
+    assert is_sound(Seat(ANN, HELLO, [], "", "", 0, ticket="1 00 ann", certfp="c1" * 32), 1, DEFAULTS)
+    assert not is_sound(Seat(ANN, HELLO, [], "", "", 0, ticket="x" * 401), 1, DEFAULTS)
+    assert not is_sound(Seat(ANN, HELLO, [], "", "", 0, certfp="x"), 1, DEFAULTS)

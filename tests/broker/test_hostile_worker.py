@@ -19,6 +19,7 @@ import pytest
 
 from broker.process import SHARE, run
 from protocol import native
+from protocol.accounts import LoggedIn, Logout, Register, Sasl
 from protocol.control import ControlSocket
 from protocol.ipc import (
     MAX_BATCH_BYTES,
@@ -36,6 +37,7 @@ from protocol.ipc import (
     Stuck,
     Told,
     Up,
+    Vouched,
 )
 from protocol.native import Anim
 from protocol.settings import DEFAULTS
@@ -459,3 +461,126 @@ def test_a_worker_that_never_reads_is_declared_stuck(stage: Stage) -> None:
     hostile.put(*(Do(who, rid, native.History(room="#dark", limit=500)) for rid in range(1000)))
     until(lambda: stage.is_cut_off(hostile), "the broker to cut it off")
     assert stage.honest.ping() < LIMIT_S
+
+
+# --- accounts
+
+SECRET = "correct horse"
+
+
+def logged_in(link: Link, number: int, account: str) -> str:
+    """Have ``account`` logged in on a connection, made if need be; return its ticket."""
+    who = link.conn(number)
+    answer = link.ask(who, Register(password=SECRET, account=account), addr="127.0.0.1", dialect="native", secure=True)
+    assert isinstance(answer, LoggedIn), answer
+    vouched = link.hear(lambda event: isinstance(event, Vouched) and event.conn == who)
+    assert isinstance(vouched, Vouched)
+    return vouched.ticket
+
+
+def leave(link: Link, number: int) -> None:
+    who = link.conn(number)
+    link.put(Gone(who, "test"))
+    link.hear(lambda event: event == Closed(who))
+
+
+def refusals(events: list[Down]) -> list[str]:
+    """Return the codes of the errors among answers."""
+    answered = [event.event for event in events if isinstance(event, Answered)]
+    return [event.code for event in answered if isinstance(event, native.Error)]
+
+
+def account_with(link: Link, number: int, nick: str, ticket: str) -> str | None:
+    """Return as whom the broker takes a newcomer with this ticket."""
+    who = link.conn(number)
+    hello = native.Hello(nick=nick, token=token(nick))
+    welcome = link.ask(who, hello, addr="192.0.2.7", dialect="native", ticket=ticket)
+    assert isinstance(welcome, native.Welcome), welcome
+    profile = link.ask(who, native.Whois(nick=welcome.nick))
+    assert isinstance(profile, native.Profile)
+    return profile.account
+
+
+def test_nobody_is_logged_in_by_a_ticket_that_was_not_given_for_that_connection(stage: Stage) -> None:
+    ticket = logged_in(stage.honest, 100, "carol")
+    hostile = stage.worker()
+    generation, mac, key = ticket.split(" ")
+    flipped = mac[:-1] + ("0" if mac[-1] != "0" else "1")
+    forged = [
+        ticket,  # another connection's
+        f"{generation} {flipped} {key}",
+        f"{generation} {mac} carol2",
+        f"{generation}  {key}",
+        "1 " + "0" * 64 + " carol",
+        "carol",
+        " ",
+        "x" * 400,
+        "1 \ud7ff carol",
+    ]
+    for number, each in enumerate(forged, 1):
+        assert account_with(hostile, number, f"eve{number}", each) is None
+    leave(stage.honest, 100)
+
+
+def test_a_ticket_is_worth_nothing_after_logging_out_everywhere(stage: Stage) -> None:
+    hostile = stage.worker()
+    ticket = logged_in(hostile, 1, "dave")
+    assert account_with(hostile, 1, "dave", ticket) == "dave"
+    assert isinstance(hostile.ask(hostile.conn(1), Logout(everywhere=True)), native.Ok)
+    hostile.put(Gone(hostile.conn(1), "test"))
+    assert account_with(hostile, 1, "dave9", ticket) is None
+
+
+def test_a_seat_with_a_forged_ticket_is_a_guest_s(stage: Stage) -> None:
+    ticket = logged_in(stage.honest, 101, "frank")
+    hostile = stage.worker()
+    who = hostile.conn(7)
+    seat = Seat(who, native.Hello(nick="mallory", token=token("mallory")), [], "192.0.2.7", "native", 5, ticket=ticket)
+    hostile.put(Attach(hostile.incarnation, [seat], {}))
+    profile = hostile.ask(who, native.Whois(nick="mallory"))
+    assert isinstance(profile, native.Profile)
+    assert profile.account is None
+    leave(stage.honest, 101)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"addr": "\x1b[2J"}, {"addr": "x" * 100}, {"dialect": "NATIVE"}, {"certfp": "A" * 64}, {"ticket": "x" * 401}],
+    ids=str,
+)
+def test_a_login_from_nowhere_is_refused(stage: Stage, more: dict[str, str]) -> None:
+    hostile = stage.worker()
+    answer = hostile.ask(hostile.conn(1), Sasl(mech="PLAIN", data="\0ann\0x"), **more)
+    assert isinstance(answer, native.Error)
+    assert answer.code == "internal"
+
+
+def test_thousands_of_logins_at_once_keep_nobody_waiting(stage: Stage) -> None:
+    hostile = stage.worker()
+    logins = [
+        Do(hostile.conn(number), number, Sasl(mech="PLAIN", data=f"\0u{number}\0wrong"), addr=f"10.{number % 250}.0.9")
+        for number in range(1, 3001)
+    ]
+    begun = [
+        Do(hostile.conn(number), number, Sasl(mech="ED25519", data=f"u{number}"), addr=f"10.9.{number % 250}.9")
+        for number in range(3001, 15_001)
+    ]
+    hostile.put(*logins)
+    hostile.put(*begun)
+    assert max(stage.honest.ping() for _ in range(10)) < 2.0
+    told = hostile.ask(hostile.conn(20_000), native.Ping())
+    assert isinstance(told, native.Error)  # not introduced; and everything before it is read
+    codes = [
+        each.event.code for each in hostile.heard if isinstance(each, Answered) and isinstance(each.event, native.Error)
+    ]
+    assert codes.count("login-throttled") > 2000  # the vault's queue was full
+    assert "internal" not in codes
+
+
+def test_a_connection_that_wants_two_things_proven_at_once_is_refused_one(stage: Stage) -> None:
+    hostile = stage.worker()
+    who = hostile.conn(1)
+    hostile.put(*[Do(who, rid, Sasl(mech="PLAIN", data="\0ann\0wrong"), addr="192.0.2.9") for rid in (1, 2)])
+    heard = [hostile.hear(lambda event: isinstance(event, Answered) and event.conn == who) for _ in range(2)]
+    codes = refusals(heard)
+    assert codes == ["bad-request", "login-failed"]

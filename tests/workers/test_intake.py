@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import native
+from protocol.accounts import Drop, Key, Logout, Password, Register, Sasl
 from protocol.ipc import Do, Up
 from protocol.settings import DEFAULTS
-from workers.intake import prepare
+from workers.intake import exposed, prepare
 
 
 def send(text: str) -> native.Request | native.Error:
@@ -132,3 +133,36 @@ def test_endless_names_and_topics_are_refused_before_the_broker_hears_them() -> 
     assert code(prepare(native.Join(room="#" + "x" * 256), DEFAULTS)) == "too-long"
     assert code(prepare(native.Send(cmid="c", to="@" + "x" * 256, text="hi"), DEFAULTS)) == "too-long"
     assert code(prepare(native.Topic(cmid="c", room="#tea", text="x" * 401), DEFAULTS)) == "too-long"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Sasl(mech="PLAIN", data="\0ann\0x"),
+        Sasl(mech="PLAIN"),
+        Sasl(mech="SESSION", data="x"),
+        Register(password="x"),
+        Password(old="x", new="y"),
+        Drop(password="x"),
+    ],
+    ids=lambda request: type(request).__name__,
+)
+def test_what_has_a_secret_in_it_is_refused_where_others_can_read_it(request_: native.Request) -> None:
+    answer = exposed(msgspec.structs.replace(request_, id=7))
+    assert answer is not None
+    assert (answer.id, answer.code) == (7, "insecure")
+    assert "TLS" in answer.text
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Sasl(mech="SCRAM-SHA-256", data="n,,n=ann,r=x"),
+        Sasl(mech="ED25519", data="ann"),
+        Sasl(data="x"),
+        Key(),
+        Logout(),
+    ],
+)
+def test_what_proves_without_telling_is_taken_anywhere(request_: native.Request) -> None:
+    assert exposed(request_) is None
