@@ -105,3 +105,111 @@ def test_on_joining_it_comes_by_itself_to_who_can_tell_it_but_cannot_ask(client:
     assert [m.params[1] for m in with_batch if m.command == "BATCH" and m.params[0][0] == "+"] == ["chathistory"]
     assert not [m for m in client("eve").ask(f"JOIN {channel}") if m.command == "PRIVMSG"]
     assert not [m for m in client("mia", *CAPS).ask(f"JOIN {channel}") if m.command == "PRIVMSG"]
+
+
+# --- with people
+
+
+def test_both_sides_have_the_same_msgids_live_and_in_history(client: Make) -> None:
+    """The msgid tag that identifies each individual message in a response MUST be the msgid tag as originally sent by
+    the IRC server."""
+    ann, bob = client("ann", *CAPS), client("bob", *CAPS)
+    client("eve").ask("PRIVMSG bob :first")  # so that the copies have different seqs
+    sent = [ann.ask(f"PRIVMSG bob :m{number}")[0].tags["msgid"] for number in range(3)]
+    got = [m.tags["msgid"] for m in bob.told() if m.nick == "ann"]
+    assert sent == got
+    for who, other in ((ann, "bob"), (bob, "ann")):
+        kept = who.ask(f"CHATHISTORY LATEST {other} * 10")[1:-1]
+        assert [m.tags["msgid"] for m in kept] == sent
+        assert [m.last for m in who.ask(f"CHATHISTORY AFTER {other} msgid={sent[0]} 10")[1:-1]] == ["m1", "m2"]
+        assert [m.last for m in who.ask(f"CHATHISTORY BEFORE {other} msgid={sent[2]} 10")[1:-1]] == ["m0", "m1"]
+
+
+def test_a_conversation_goes_on_under_another_nick_of_ones_own(client: Make) -> None:
+    """The server SHOULD attempt to include history involving other nicknames if either the current user or the target
+    nickname has changed during the requested timeframe."""
+    ann, _bob = client("ann", *CAPS), client("bob", *CAPS)
+    ann.ask("PRIVMSG bob :before", "NICK anna", "PRIVMSG bob :after")
+    assert page(ann.ask("CHATHISTORY LATEST bob * 10"), "bob") == ["before", "after"]
+
+
+# --- event-playback
+
+
+def test_topics_are_in_it_for_who_can_take_them(client: Make, channel: str) -> None:
+    """If the client has negotiated draft/event-playback, the server SHOULD send additional lines relevant to the chat
+    history, including but not limited to TAGMSG, JOIN, PART, QUIT, MODE, TOPIC, and NICK."""
+    ann = client("ann", *CAPS, "draft/event-playback")
+    ann.join(channel)
+    ann.ask(f"PRIVMSG {channel} :hi", f"TOPIC {channel} :Assam")
+    told = ann.ask(f"CHATHISTORY LATEST {channel} * 10")
+    assert [(m.command, m.last) for m in told[1:-1]] == [("PRIVMSG", "hi"), ("TOPIC", "Assam")]
+    assert all("msgid" in m.tags for m in told[1:-1])
+
+
+@pytest.mark.parametrize("redacts", [True, False])
+def test_what_was_taken_back_is_told_to_who_can_take_it(client: Make, channel: str, redacts: bool) -> None:
+    """add the REDACT message to the response"""
+    ann = client("ann", *CAPS, "draft/event-playback", "draft/message-redaction")
+    ann.join(channel)
+    (echo,) = ann.ask(f"PRIVMSG {channel} :oops")
+    ann.ask(f"REDACT {channel} {echo.tags['msgid']}")
+    bob = client("bob", *CAPS, "draft/event-playback", *(["draft/message-redaction"] if redacts else []))
+    bob.join(channel)
+    told = bob.ask(f"CHATHISTORY LATEST {channel} * 10")[1:-1]
+    assert [m.params for m in told] == ([[channel, echo.tags["msgid"]]] if redacts else [])
+
+
+def test_reactions_are_not_in_it_for_others(client: Make, channel: str) -> None:
+    """If the client has not negotiated the draft/event-playback capability, the server MUST NOT send any lines other
+    than PRIVMSG and NOTICE in the reply batch"""
+    ann = client("ann", *CAPS)
+    ann.join(channel)
+    (echo,) = ann.ask(f"PRIVMSG {channel} :hi")
+    ann.ask(f"@+draft/reply={echo.tags['msgid']};+draft/react=x TAGMSG {channel}", f"NOTICE {channel} :n")
+    told = ann.ask(f"CHATHISTORY LATEST {channel} * 10")[1:-1]
+    assert [m.command for m in told] == ["PRIVMSG", "NOTICE"]
+
+
+# --- TARGETS
+
+LONG_AGO, SOON = "timestamp=2001-01-01T00:00:00.000Z", "timestamp=2100-01-01T00:00:00.000Z"
+
+
+def targets(told: list[Message]) -> list[str]:
+    first, *inside, last = told
+    assert first.params[1:] == ["draft/chathistory-targets"]
+    assert last.command == "BATCH"
+    assert all((m.command, m.params[0]) == ("CHATHISTORY", "TARGETS") for m in inside)
+    return [m.params[1] for m in inside]
+
+
+def test_targets_are_where_something_was_said_in_order(client: Make, channel: str) -> None:
+    """it lists channels the user has visible history in, together with users with which the user has exchanged direct
+    messages, ordered by the time of the latest message ... For TARGETS, the batch MUST have type
+    draft/chathistory-targets."""
+    ann, bob, eve = client("ann", *CAPS), client("bob", *CAPS), client("eve", *CAPS)
+    ann.join(channel)
+    ann.join(channel + "-silent")
+    bob.ask("PRIVMSG ann :hi")
+    (said,) = ann.ask(f"PRIVMSG {channel} :hi")
+    ann.ask("PRIVMSG eve :hi")
+    ann.told()
+    told = ann.ask(f"CHATHISTORY TARGETS {LONG_AGO} {SOON} 10")
+    assert targets(told) == ["bob", channel, "eve"]
+    assert told[2].params[2] == said.tags["time"]
+    assert targets(ann.ask(f"CHATHISTORY TARGETS {LONG_AGO} {SOON} 2")) == ["bob", channel]
+    assert targets(ann.ask(f"CHATHISTORY TARGETS {SOON} {LONG_AGO} 2")) == [channel, "eve"]
+    at = f"timestamp={said.tags['time']}"
+    assert channel not in targets(ann.ask(f"CHATHISTORY TARGETS {at} {SOON} 10"))  # "excluding"
+    assert targets(ann.ask(f"CHATHISTORY TARGETS {LONG_AGO} {LONG_AGO} 10")) == []
+    assert targets(eve.ask(f"CHATHISTORY TARGETS {LONG_AGO} {SOON} 10")) == ["ann"]
+
+
+@pytest.mark.parametrize(
+    "rest", ["", f"{LONG_AGO} {SOON}", f"{LONG_AGO} msgid=x 5", f"{LONG_AGO} {SOON} 0", f"{LONG_AGO} {SOON} x", "* * 5"]
+)
+def test_targets_that_cannot_be_understood_fail(client: Make, rest: str) -> None:
+    """except that they MUST be timestamps and not msgids"""
+    (told,) = client("ann", *CAPS).ask(f"CHATHISTORY TARGETS {rest}")
+    assert (told.command, told.params[:2]) == ("FAIL", ["CHATHISTORY", "INVALID_PARAMS"])

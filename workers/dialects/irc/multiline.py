@@ -78,8 +78,8 @@ def gathers(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> bool:
     if turn.command != "PRIVMSG" or ref != opened.ref or len(params) < 2:
         fail(irc, turn, "MULTILINE_INVALID", "only PRIVMSG of this batch may come while it is open; it is given up")
         return True
+    turn.label = ""  # the one of the batch counts
     _add(irc, turn, opened, params[0], params[1], goes_on=CONCAT in turn.tags)
-    turn.label = ""
     return True
 
 
