@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from protocol import moderation, names, native, tags
+from protocol import accounts, moderation, names, native, tags
 from protocol.accounts import Account, Drop, Key, Password, Register, Sasl
 from protocol.ipc import MAX_TICKET, Art, Attach, Do, Gone, Seat, Up, worker_of
 from protocol.metadata import MAX_VALUE, MetaClear, MetaGet, MetaSet, is_key, is_value
@@ -233,7 +233,7 @@ def _metadata(do: Do, request: MetaGet | MetaSet | MetaClear, settings: Settings
             raise _Refused("a key or a value that is none")
 
 
-def _room(do: Do, request: native.Join | native.Who | native.History, settings: Settings) -> None:
+def _room(do: Do, request: native.Join | native.Who | native.History | accounts.Read, settings: Settings) -> None:
     _check_name(request.room)
 
 
@@ -268,6 +268,7 @@ _CHECKS: Final[dict[type, Callable[[Do, Any, Settings], None]]] = {
     native.Join: _room,
     native.Who: _room,
     native.History: _room,
+    accounts.Read: _room,
     native.Leave: _reason,
     native.Quit: _reason,
     native.Nick: _nick,

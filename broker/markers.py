@@ -15,7 +15,7 @@ from broker.outbox import Outbox
 from broker.people import Device, People, Person, Refusal
 from broker.presence import Presence
 from broker.rooms import Rooms
-from protocol import accounts, native
+from protocol import accounts, names, native
 from protocol.ipc import Answered, Do, worker_of
 
 WRITE_EVERY_S: Final = 1.0
@@ -39,9 +39,13 @@ class Markers:
         """Carry out a request. Raises `Refusal`, `names.BadName`, `LogError`."""
         request, person = do.request, device.person
         assert isinstance(request, accounts.Read)
-        name = native.INBOX if request.room == native.INBOX else self._rooms.of(person, request.room).name
-        if request.seq is None:
+        name = self._name(person, request.room)
+        if request.time is not None:
+            self.mark(person, name, self._log.seq_since(self._stored_as(person, name), request.time + 1), device)
+        if request.seq is None or request.time is not None:
             seq = self.position(person, name) or 0
+            if name[0] == native.INBOX:  # who has read all of the inbox has read what somebody said in it
+                seq = max(seq, self.position(person, native.INBOX) or 0)
             answer: native.Event = self._upto(person, name, seq, request.id)
         else:
             last = self._log.last(self._stored_as(person, name))
@@ -141,9 +145,19 @@ class Markers:
         time = page.messages[0].time if page is not None and page.messages else 0
         return accounts.ReadUpto(id=id_, room=name, seq=seq, time=time)
 
+    def _name(self, person: Person, room: str) -> str:
+        """Return what a position is kept as. Raises `Refusal`, `names.BadName`."""
+        if room == native.INBOX:
+            return room
+        return (
+            native.INBOX + names.fold_nick(names.nick(room[1:]))
+            if room[:1] == "@"
+            else self._rooms.of(person, room).name
+        )
+
     @staticmethod
     def _stored_as(person: Person, name: str) -> str:
-        return inbox_name(person.uid) if name == native.INBOX else name
+        return inbox_name(person.uid) if name[0] == native.INBOX else name
 
 
 def _key(uid: bytes, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from protocol.wire import Answers, Asks, Seq, Tells
+from protocol.wire import Answers, Asks, Seq, Tells, Whole
 
 Secret = Annotated[str, Meta(min_length=1, max_length=300)]  # a password
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "EXTERNAL", "ED25519", "SESSION"]
@@ -85,13 +85,16 @@ class Drop(Asks, frozen=True):
 
 
 class Read(Asks, frozen=True):
-    """One has read `room` (or the inbox `@`) up to `seq`. Answer: `ok`; one's other devices get `readupto`.
+    """One has read `room` (or the inbox `@`, or of it what `@nick` said) up to `seq`.
 
-    Without `seq`: ask how far. Answer: `readupto`.
+    Answer: `ok`; one's other devices get `readupto`.
+
+    With `time` instead: up to the last message that is not later. Without either: ask how far. Answer: `readupto`.
     """
 
     room: str
     seq: Seq | None = None
+    time: Whole | None = None  # milliseconds since 1970, UTC
 
 
 Request = Register | Sasl | Password | Logout | Key | Account | Drop | Read

@@ -3,7 +3,7 @@
 from broker.markers import MAX_KEPT
 from protocol import native
 from protocol.accounts import Read, ReadUpto
-from tests.broker.desk import ANN, BOB, NOON, Desk, conn
+from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn
 from tests.broker.members import come, log_in, log_out, register
 
 PHONE = conn(2, 7)
@@ -169,3 +169,25 @@ def test_a_dropped_account_leaves_nothing(desk: Desk) -> None:
     desk.state.gate.registrar.drop(account)
     desk.commit()
     assert written(desk) == {}
+
+
+def test_what_somebody_said_has_a_position_of_its_own_beside_that_of_the_inbox(desk: Desk) -> None:
+    for who, nick in ((ANN, "ann"), (BOB, "bob"), (EVE, "eve")):
+        desk.enter(who, nick)
+    desk.say(BOB, "@ann", "one")
+    desk.say(EVE, "@ann", "two")
+    assert desk.ask(ANN, Read(room="@Bob", seq=1), native.Ok).room == "@bob"
+    assert desk.ask(ANN, Read(room="@bob"), ReadUpto).seq == 1
+    assert desk.ask(ANN, Read(room="@eve"), ReadUpto).seq == 0
+    assert desk.ask(ANN, Read(room="@"), ReadUpto).seq == 0
+    desk.ask(ANN, Read(room="@", seq=2), native.Ok)
+    assert desk.ask(ANN, Read(room="@eve"), ReadUpto).seq == 2
+    assert desk.refused(ANN, Read(room="@not a nick")) in ("bad-nick", "bad-room")
+
+
+def test_a_time_marks_the_last_message_that_is_not_later(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    times = [desk.say(ANN, "#tea", text).time or 0 for text in ("one", "two", "three")]
+    for time, seq in ((times[0] - 1, 0), (times[1], 2), (times[0], 2), (times[2] - 1, 2), (1 << 53, 3)):
+        upto = desk.ask(ANN, Read(room="#tea", time=time), ReadUpto)
+        assert (upto.seq, upto.time) == (seq, times[seq - 1] if seq else 0)

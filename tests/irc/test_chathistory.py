@@ -192,6 +192,7 @@ def test_targets_are_where_something_was_said_in_order(client: Make, channel: st
     ann.join(channel)
     ann.join(channel + "-silent")
     bob.ask("PRIVMSG ann :hi")
+    ann.told()
     (said,) = ann.ask(f"PRIVMSG {channel} :hi")
     ann.ask("PRIVMSG eve :hi")
     ann.told()
@@ -203,6 +204,7 @@ def test_targets_are_where_something_was_said_in_order(client: Make, channel: st
     at = f"timestamp={said.tags['time']}"
     assert channel not in targets(ann.ask(f"CHATHISTORY TARGETS {at} {SOON} 10"))  # "excluding"
     assert targets(ann.ask(f"CHATHISTORY TARGETS {LONG_AGO} {LONG_AGO} 10")) == []
+    eve.told()
     assert targets(eve.ask(f"CHATHISTORY TARGETS {LONG_AGO} {SOON} 10")) == ["ann"]
 
 

@@ -84,6 +84,7 @@ CAPS: Final[tuple[Cap, ...]] = (
     ),
     Cap("draft/no-implicit-names", "no list of names on joining"),
     Cap("draft/pre-away", "AWAY may come before registration"),
+    Cap("draft/read-marker", "MARKREAD: all devices of an account know how far one has read"),
     Cap("echo-message", "one's own messages come back, as they were stored"),
     Cap("extended-join", "JOIN tells account (none: *) and real name", letter="j"),
     Cap("extended-monitor", "of those on the MONITOR list one hears what one hears of those in one's channels"),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from protocol import names, native
 from protocol.native import Event
 from protocol.text import clean
-from workers.dialects.irc import events, metadata, modes, speech
+from workers.dialects.irc import events, marks, metadata, modes, speech
+from workers.dialects.irc.kept import is_shown
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import is_channel, prefix, room
 from workers.dialects.irc.text import plain
@@ -64,6 +65,11 @@ def _entered(irc: "Irc", turn: Turn, event: native.Room) -> None:
     turn.lines.append(events.join_line(event.room, me, irc.host, irc.flags))
     if event.topic:
         _tell_topic(irc, turn, event)
+    marks.joined(irc, turn, event, lambda: _introduce(irc, turn, event))
+
+
+def _introduce(irc: "Irc", turn: Turn, event: native.Room) -> None:
+    """Tell who is there, and what was said, of a channel that was entered."""
     if "draft/no-implicit-names" not in irc.caps:
         if event.count > len(event.people):
             irc.ask(turn, native.Who(room=event.room), lambda people: _tell_names(irc, turn, event.room, people))
@@ -77,7 +83,7 @@ def _tell_backlog(irc: "Irc", turn: Turn, event: native.Room) -> None:
     """What was said before, for clients that can tell it from what is said now and cannot ask for it."""
     if not {"batch", "server-time"} <= irc.caps or "draft/chathistory" in irc.caps:
         return
-    said = [msg for msg in event.messages if msg.kind != "topic"]
+    said = [msg for msg in event.messages if is_shown(irc, msg)]
     if not said:
         return
     batch = irc.new_batch()

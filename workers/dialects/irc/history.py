@@ -13,7 +13,7 @@ from protocol import names, native
 from protocol.msgids import seq_of, time_of
 from protocol.native import Event, Msg
 from workers.dialects.irc import speech, targets
-from workers.dialects.irc.caps import EVENT_PLAYBACK
+from workers.dialects.irc.kept import is_shown, partner
 from workers.dialects.irc.mapping import is_channel, room, same_nick
 from workers.dialects.irc.server import MAX_HISTORY
 
@@ -25,7 +25,6 @@ MAX_PAGES: Final = 10
 _BOUNDS: Final = {"LATEST": 1, "BEFORE": 1, "AFTER": 1, "AROUND": 1, "BETWEEN": 2}  # how many places each takes
 _END: Final = 1 << 53
 _SAME_TIME: Final = 50  # messages looked through for one whose msgid tells its time
-_EVENTS: Final = {"topic": "", "react": "m", "redact": "r"}  # kinds that are no messages here -> the letter they take
 
 
 @dataclass(slots=True)
@@ -48,22 +47,6 @@ class _Search:
             return True
         other = partner(self.irc, msg)
         return other is not None and same_nick(other, self.target)
-
-
-def is_shown(irc: "Irc", msg: Msg) -> bool:
-    """Whether a message is one to this client: without draft/event-playback "the server MUST NOT send any lines other
-    than PRIVMSG and NOTICE".
-    """
-    if msg.redacted or (msg.kind in _EVENTS and EVENT_PLAYBACK not in irc.caps):
-        return False
-    return _EVENTS.get(msg.kind, "") in irc.flags
-
-
-def partner(irc: "Irc", msg: Msg) -> str | None:
-    """Return with whom a message of the inbox was exchanged; None: with some of a channel."""
-    if msg.audience is not None:
-        return None
-    return msg.to if msg.own or same_nick(msg.nick, irc.nick) else msg.nick
 
 
 def chathistory(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:

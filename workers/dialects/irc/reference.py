@@ -12,7 +12,7 @@ from workers.dialects.irc.table import COMMANDS
 _LATER: Final = {  # what IRC has and this server has not, by what it waits for
     "accounts": "AUTHENTICATE and SASL, account-notify, account-tag, chghost, draft/account-registration, setname",
     "roles": "KICK, INVITE, KNOCK, OPER, KILL, WALLOPS, changes of modes, invite-notify",
-    "later": "MONITOR, WHOWAS, LINKS, STATS, draft/read-marker, "
+    "later": "MONITOR, WHOWAS, LINKS, STATS, "
     "draft/metadata, draft/channel-rename, draft/pre-away, bot mode, IRC over WebSocket, STS",
 }
 _INTRO: Final = """\

@@ -14,7 +14,7 @@ import msgspec
 
 from protocol import commands as chat
 from protocol import native
-from protocol.accounts import Inside, LoggedIn, LoggedOut
+from protocol.accounts import Inside, LoggedIn, LoggedOut, ReadUpto
 from protocol.metadata import Metadatum
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
@@ -25,6 +25,7 @@ from workers.dialects.irc import (
     channels,
     errors,
     events,
+    marks,
     metadata,
     monitor,
     multiline,
@@ -379,6 +380,8 @@ class Irc(Personal):
                 channels.join(self, self.new_turn("JOIN"), (",".join(rooms),))
             case native.Renamed(old=old, nick=nick) if same_nick(old, self.nick):
                 accounts.renamed(self, turn, nick)
+            case ReadUpto():
+                marks.told(self, turn, event)
             case Metadatum():
                 metadata.told(self, turn, event)
             case native.IsTyping() | native.Tagged():

@@ -8,6 +8,7 @@ from workers.dialects.irc import (
     accounts,
     channels,
     history,
+    marks,
     messages,
     metadata,
     modes,
@@ -72,6 +73,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("LINKS", "[mask]", "Show the one server there is.", server.links, local=True),
     Command("LIST", "[channel,...] [>n,<n,mask,!mask]", "List the channels.", channels.list_),
     Command("LUSERS", "", "Count people and channels.", server.lusers),
+    Command("MARKREAD", "target [timestamp=...]", "Tell how far you have read, or ask it.", marks.markread),
     Command(
         "METADATA",
         "target GET|LIST|SET|CLEAR|SUB|UNSUB|SUBS|SYNC [key ...]",

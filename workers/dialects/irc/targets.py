@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 from protocol import native
 from protocol.names import fold_nick
 from protocol.native import Event, Msg
-from workers.dialects.irc import history, speech
+from workers.dialects.irc import speech
+from workers.dialects.irc.kept import is_shown, partner
 from workers.dialects.irc.server import MAX_HISTORY
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def tell(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
 def _look_at(search: _Search, room: str) -> None:
     def answered(event: Event) -> None:
         for msg in event.messages if isinstance(event, native.HistoryPage) else []:
-            if history.is_shown(search.irc, msg):
+            if is_shown(search.irc, msg):
                 search.note(room, msg, room)
         _done(search)
 
@@ -75,8 +76,8 @@ def _look_into_inbox(search: _Search, before: int | None) -> None:
         search.pages += 1
         messages = event.messages if isinstance(event, native.HistoryPage) else []
         for msg in messages:
-            other = history.partner(search.irc, msg)
-            if other is not None and history.is_shown(search.irc, msg):
+            other = partner(search.irc, msg)
+            if other is not None and is_shown(search.irc, msg):
                 search.note(fold_nick(other), msg, other)
         more = isinstance(event, native.HistoryPage) and event.more and search.pages < MAX_PAGES
         if more and messages and messages[0].time > search.low:
