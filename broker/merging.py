@@ -42,7 +42,7 @@ class Merging:
             self._describe(person, account, device)
             return
         if person.account is not None:
-            self.log_out(device, nick=nick)
+            self._leave_account(device, None)
             person = device.person
         other = self._people.by_uid.get(account.person)
         if other is not None:
@@ -67,13 +67,16 @@ class Merging:
         person = device.person
         if person.account is None:
             return
-        if person.devices == [device]:
-            self._step_down(device, nick)
-        else:
-            self._part(device, nick)
+        self._leave_account(device, nick)
         if device.connected:
             self._out.tell(worker_of(device.conn), Vouched(device.conn, ""))
         self._presence.tell(device, self.logged_out(device, reason or ""))
+
+    def _leave_account(self, device: Device, nick: str | None) -> None:
+        if device.person.devices == [device]:
+            self._step_down(device, nick)
+        else:
+            self._part(device, nick)
 
     def logged_in(self, device: Device) -> accounts.LoggedIn:
         """Return what ``device`` is told of being logged in."""
@@ -167,7 +170,8 @@ class Merging:
         self.on_identified(person, guest, device)
 
     def _expel(self, device: Device, room: Room) -> None:
-        self._rooms.leave(device.person, room, "may not be here with or without an account", asker=None)
+        asker = device if device is self._presence.unwelcomed else None
+        self._rooms.leave(device.person, room, "may not be here with or without an account", asker=asker)
 
     def _tell_of_itself(self, device: Device, was: native.Person) -> None:
         """Tell ``device``, which was ``was``, who it is now: the others heard of it as of two people."""

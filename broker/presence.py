@@ -23,6 +23,7 @@ class Presence:
         self.watching = Watching(outbox, people)
         self.past = Past()
         self.now = 0  # the step's time, milliseconds since 1970, UTC
+        self.unwelcomed: Device | None = None  # on a connection that must hear nothing before its `welcome`
 
     def came(self, person: Person) -> None:
         """``person`` is new here."""
@@ -54,7 +55,7 @@ class Presence:
         self.watching.changed(person)
 
     def tell(self, device: Device, event: native.Event) -> None:
-        if device.connected:
+        if device.connected and device is not self.unwelcomed:
             self._out.tell(worker_of(device.conn), Told(device.conn, event))
 
     def tell_inside(self, person: Person, rooms: Collection[str], but: Device | None = None) -> None:

@@ -43,6 +43,7 @@ REPLAY_CHARS: Final = 4 * 1024 * 1024  # in all; what is more is resumed by the 
 COME_BACK_S: Final = 0.5  # after which those may connect again who are sent away
 REPLACED: Final = "the server's log was replaced; connect again"
 BEHIND: Final = "the server was away for too long to go on from here; connect again"
+IN_CLEAR: Final = "you came back without TLS, or had been without, so you must log in again"
 TOO_LATE: Final = "what proved your account does not any more; log in again"
 MAX_PEOPLE: Final = 250_000  # devices introduced at once; some 500 MB of memory
 
@@ -280,6 +281,7 @@ class Seating:
         account = self._account_of(do, earlier)
         self.check_ban(hello.nick, account, [do.addr])
         person = None if account is None else self.people.by_uid.get(account.person)
+        was_logged_in = earlier is not None and earlier.person.account is not None
         nick = None  # that of the person, whose other devices are here
         if person is None or person.devices == [earlier]:
             alone = earlier is not None and earlier.person.devices == [earlier]
@@ -297,9 +299,10 @@ class Seating:
         if account is not None and not do.ticket:
             self.out.tell(worker_of(do.conn), Vouched(do.conn, self.tickets.issue(do.conn, account)))
             self.presence.tell(device, self.merging.logged_in(device))
-        elif account is None and do.ticket:
+        elif account is None and (do.ticket or was_logged_in):
             self.out.tell(worker_of(do.conn), Vouched(do.conn, ""))
-            self.presence.tell(device, self.merging.logged_out(device, TOO_LATE))
+            reason = TOO_LATE if do.ticket else IN_CLEAR
+            self.presence.tell(device, self.merging.logged_out(device, reason))
         self.presence.tell_inside_one(device)
 
     def _account_of(self, do: Do, earlier: Device | None) -> Account | None:
@@ -359,10 +362,14 @@ class Seating:
             self.out.tell(worker_of(old), Closed(old))
         self._move(device, do.conn, do.addr, do.dialect)
         device.client = hello.client
-        if account is not None:
-            self.merging.log_in(device, account, nick)
-        else:
-            self.merging.log_out(device, nick=nick)
+        self.presence.unwelcomed = device
+        try:
+            if account is not None:
+                self.merging.log_in(device, account, nick)
+            else:
+                self.merging.log_out(device, nick=nick)
+        finally:
+            self.presence.unwelcomed = None
         person = device.person
         if nick not in (None, person.nick):
             self.rename(device, nick or "")
@@ -428,7 +435,7 @@ class Seating:
         device = self.people.by_device.get(uid)
         noted = device if device is not None and device.restored else None
         had = list(noted.rooms) if noted is not None else []
-        beside = list(noted.person.rooms) if noted is not None and account is not None else []
+        beside = list(noted.person.rooms) if noted is not None and noted.person.uid == owner else []
         watches = noted.watches if noted is not None else {}
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
         usurpers = called.devices if called is not None and called.uid != owner else ()

@@ -21,6 +21,7 @@ from client.updates import Entered, Lost, Message, Sent, Update
 from protocol import native
 from protocol.ipc import Do
 from protocol.native import Send
+from tests.broker import invariants
 
 NAMES: Final = ("ann", "bob", "cyd")
 ROOMS: Final = ("#tea", "#cake")
@@ -277,6 +278,11 @@ class TheModel(RuleBasedStateMachine):
         assert first == self.seen.get((client.name, room), 0) + 1
         assert last <= self.model.pruned.get(room, 0), "more than was removed"
         self.seen[client.name, room] = last
+
+    @invariant()
+    def the_tables_of_who_is_here_agree(self) -> None:
+        if hasattr(self, "stage"):
+            invariants.check(self.stage.broker.state)
 
     @invariant()
     def seqs_are_those_of_the_model(self) -> None:

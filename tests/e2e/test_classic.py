@@ -213,28 +213,28 @@ def test_a_first_client_is_told_in_segments_of_their_own(first: Callable[..., Fi
 
 
 def test_one_comes_in_and_the_others_are_told(first: Callable[..., FirstClient]) -> None:
-    root = first("root", color="#0000FF")
+    rita = first("rita", color="#0000FF")
     bob = first("bob")
     assert [(told.reason, told.content) for told in bob.told] == [
         ("CONVER", "OK"),
         ("INFO", "bob has joined the chat!"),
         ("USER", ""),
     ]
-    assert root.next("INFO", "bob has joined the chat!").params["sender"] == "bob"
-    users = root.next("USER").params
+    assert rita.next("INFO", "bob has joined the chat!").params["sender"] == "bob"
+    users = rita.next("USER").params
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", users.pop("time"))
-    assert users == {"num": "2", "admin": "0", "0": "root", "1": "bob"}
+    assert users == {"num": "2", "admin": "0", "0": "rita", "1": "bob"}
     bob.send("UPDATE,nickname=bobby;color=#0F0,")
     assert bob.next("CONFIRM").content == "OK"
-    assert root.next("INFO").content == "bob's name changed to bobby"
-    assert root.next("INFO").content == "bobby's color changed to #00FF00"
+    assert rita.next("INFO").content == "bob's name changed to bobby"
+    assert rita.next("INFO").content == "bobby's color changed to #00FF00"
     bob.send("CHAT,rec=-ALL,hi")
-    assert root.next("CHATR").params["color"] == "#00FF00"
+    assert rita.next("CHATR").params["color"] == "#00FF00"
     bob.send("DISCON,,")
     assert bob.next("CONFIRM").params["reason"] == "DISCON"
     until(lambda: bob.ended, "the end of the connection")
-    assert root.next("INFO").content == "bobby has disconnected"
-    assert root.next("USER").params["num"] == "1"
+    assert rita.next("INFO").content == "bobby has disconnected"
+    assert rita.next("USER").params["num"] == "1"
 
 
 def test_a_message_to_one_is_heard_by_both_and_nobody_else(first: Callable[..., FirstClient], peer: MakePeer) -> None:
