@@ -5,9 +5,10 @@ It is told in order with messages, and may be lost: when a broker ends, or with 
 
 from typing import Final
 
+from broker.admission import Admission
 from broker.outbox import Outbox
 from broker.people import Device, People, Person, Refusal
-from broker.rooms import Rooms
+from broker.rooms import Room, Rooms
 from broker.saying import MAX_AUDIENCE, with_role
 from protocol import native
 from protocol.ipc import Answered, Do, Told, worker_of
@@ -22,8 +23,9 @@ _Key = tuple[int, str, str]
 class Hinting:
     """Carries out `Typing` and `Tag`."""
 
-    def __init__(self, outbox: Outbox, people: People, rooms: Rooms) -> None:
+    def __init__(self, outbox: Outbox, people: People, rooms: Rooms, admission: Admission) -> None:
         self._out = outbox
+        self._admission = admission
         self._people = people
         self._rooms = rooms
         self._typed: dict[_Key, None] = {}  # connection, target and state: told in this span of time
@@ -41,7 +43,8 @@ class Hinting:
                 self._tell(other, event, device)
         else:
             room = self._rooms.of(person, request.to)
-            if len(room.members) <= TYPING_MEMBERS and self._is_news(do.conn, room.name, request.state):
+            heard = len(room.members) <= TYPING_MEMBERS and self._may_speak(person, room)
+            if heard and self._is_news(do.conn, room.name, request.state):
                 event = native.IsTyping(room=room.name, nick=person.nick, state=request.state, account=person.account)
                 self._rooms.announce(room, event, do.conn)
         self._done(do)
@@ -60,6 +63,8 @@ class Hinting:
             )
         else:
             room = self._rooms.of(person, request.to)
+            if room.strict:
+                self._admission.check_speech(person, room, "react", " ".join(request.tags.values()), self.now)
             event = native.Tagged(
                 room=room.name, nick=person.nick, tags=request.tags, account=person.account, audience=role
             )
@@ -72,6 +77,15 @@ class Hinting:
                 for member in audience:
                     self._tell(member, event, device)
         self._done(do)
+
+    def _may_speak(self, person: Person, room: Room) -> bool:
+        """Who may not speak is not refused typing, for programs tell of it by themselves; nobody hears it."""
+        try:
+            if room.strict:
+                self._admission.check_speech(person, room, "react", "", self.now)
+        except Refusal:
+            return False
+        return True
 
     def _tell(self, other: Person, event: native.Event, but: Device) -> None:
         for device in other.connected:

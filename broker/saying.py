@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from broker import finding
+from broker import finding, modlog
 from broker.admission import Admission
 from broker.log import Damaged, Extra, Log, Said, Stored, inbox_name
 from broker.outbox import Outbox
@@ -79,8 +79,14 @@ class Saying:
         room = self._rooms.of(person, request.room)
         seq = finding.in_room(self._log, room.name, request.seq)
         said = self._takeable(room.name, seq)
-        if not _is_own(device, said) and not may_redact(room, person):
+        own = _is_own(device, said)
+        if not own and not may_redact(room, person):
             raise Refusal("not-allowed", "only who said it, or an op of the room, can take back a message")
+        if room.strict and request.reason:
+            self._admission.check_speech(person, room, "react", request.reason, self.now)
+        if not own:
+            why = f": {request.reason}" if request.reason else ""
+            modlog.write(self._log, room.name, person, self.now, f"took back message {seq} of {said.msg.nick}{why}")
         extra = Extra(reply=seq, reason=request.reason or None, account=person.account, bot=person.bot)
         self._post(device, do, room, request.cmid, "redact", _sentence(device, said, request.reason), extra)
 
@@ -107,7 +113,9 @@ class Saying:
             return
         room = self._rooms.of(person, to)
         if room.strict:
-            said = extra.cmd if extra is not None and extra.cmd is not None else text
+            said = text
+            if extra is not None:
+                said = " ".join((extra.cmd or text, *extra.tags.values()))
             self._admission.check_speech(person, room, kind, said, self.now)
         if ref is not None:
             extra = self._answering(room.name, kind, extra or Extra(), ref)

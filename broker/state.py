@@ -63,7 +63,7 @@ class State:
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, self.accounts, note)
         self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
-        self.hinting = Hinting(outbox, self.people, self.rooms)
+        self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
         self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
         self.seating.tickets = self.gate.tickets
         self.metadata = MetadataDesk(log, outbox, self.people, self.rooms, self.seating.presence.watching)

@@ -3,7 +3,7 @@
 import pytest
 
 from broker import hinting
-from protocol import native
+from protocol import moderation, native
 from protocol.ipc import Announced
 from tests.broker.desk import ANN, BOB, EVE, Desk, conn
 
@@ -76,3 +76,21 @@ def test_what_reaches_nobody_is_an_error(desk: Desk, request_: native.Request, c
     desk.enter(ANN, "ann")
     assert desk.refused(ANN, request_) == code
     assert conn(1, 1) == ANN
+
+
+def test_who_may_not_speak_is_not_heard_typing(desk: Desk) -> None:
+    desk.enter(BOB, "bob", "#tea")
+    desk.enter(ANN, "ann", "#tea")
+    desk.ask(BOB, moderation.Mode(room="#tea", changes=[moderation.Change("moderated")]), native.Ok)
+    desk.ask(ANN, native.Typing(to="#tea"), native.Ok)
+    assert announced(desk) == []
+    assert desk.refused(ANN, native.Tag(to="#tea", tags={"+a": "b"})) == "not-allowed"
+    desk.ask(BOB, native.Typing(to="#tea"), native.Ok)
+    assert len(announced(desk)) == 1
+
+
+def test_tags_for_some_reach_those_with_the_role(desk: Desk) -> None:
+    desk.enter(BOB, "bob", "#tea")
+    desk.enter(ANN, "ann", "#tea")
+    desk.ask(ANN, native.Tag(to="#tea", tags={"+a": "1"}, audience="op"), native.Ok)
+    assert desk.told_to(BOB) == [native.Tagged(room="#tea", nick="ann", tags={"+a": "1"}, audience="op")]

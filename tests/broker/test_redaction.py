@@ -8,9 +8,10 @@ from broker.archive import Importer, exported
 from broker.audit import Audit
 from broker.log import Extra, Log
 from broker.newlog import Writer
-from protocol import native
+from protocol import moderation, native
 from protocol.ipc import Attach, Posted
-from tests.broker.desk import ANN, BOB, EVE, Desk, seat, token
+from tests.broker.desk import ANN, BOB, EVE, Desk, conn, seat, token
+from tests.broker.members import come, register
 
 
 def tea(desk: Desk) -> native.Ok:
@@ -225,3 +226,37 @@ def test_an_export_does_not_have_it_nor_has_what_is_made_of_that(tmp_path: Path)
     assert [len(made.newest(name, 10).messages) for name in inboxes] == [2, 2]
     with Audit(tmp_path / "new.db", live=False) as audit:
         assert [line for line in exported(audit, lambda _name: True) if b'"moot"' not in line] == lines[1:]
+
+
+def test_an_op_takes_back_what_others_said_and_it_is_noted(desk: Desk) -> None:
+    tea(desk)
+    desk.say(BOB, "#tea", "spam")
+    redact(desk, 2, reason="spam")  # ann made the room
+    (posted,) = (event for event in desk.told[1] if isinstance(event, Posted))
+    assert posted.msg.text == "took back a message of bob: spam"
+    assert shown(desk)[1] == (2, "", True)
+    assert [msg.text for msg in desk.log.newest("!#tea", 10).messages] == ["took back message 2 of bob: spam"]
+    redact(desk, 1, cmid="r2")
+    assert desk.log.last("!#tea") == 1  # one's own is nobody's business
+
+
+def test_who_is_muted_takes_back_without_a_word(desk: Desk) -> None:
+    tea(desk)
+    desk.say(BOB, "#tea", "oops")
+    desk.ask(ANN, moderation.Ban(room="#tea", mask="bob", kind="mute"), native.Ok)
+    assert desk.refused(BOB, native.Redact(cmid="r", room="#tea", seq=2, reason="so there")) == "muted"
+    desk.ask(BOB, native.Redact(cmid="r", room="#tea", seq=2), native.Ok)
+
+
+def test_another_device_of_the_account_takes_it_back_too(desk: Desk) -> None:
+    account = register(desk, "ann")
+    come(desk, ANN, "ann", account)
+    desk.enter(BOB, "bob", "#tea")  # who is its op
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    desk.say(ANN, "#tea", "oops")
+    desk.say(ANN, "@bob", "oops")
+    phone = conn(2, 7)
+    come(desk, phone, "ann", account, of="phone")
+    desk.ask(phone, native.Join(room="#tea"), native.Room)
+    desk.ask(phone, native.Redact(cmid="r", room="#tea", seq=1), native.Ok)
+    desk.ask(phone, native.Redact(cmid="s", room="@", seq=1), native.Ok)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from protocol import msgids, native
+from protocol import moderation, msgids, native
 from protocol.ipc import Answered, Art, Posted
 from tests.broker.desk import ANN, BOB, EVE, Desk, conn, settings, texts, token
 from tests.broker.members import log_in, register
@@ -260,3 +260,26 @@ def test_who_is_logged_in_or_a_program_says_so_with_each_message(desk: Desk) -> 
     assert (page.messages[0].account, page.messages[0].bot) == ("ann", True)
     desk.ask(ANN, native.Topic(cmid="t", room="#tea", text="Assam"), native.Ok)
     assert desk.log.topic("#tea") == "Assam"
+
+
+def test_those_with_the_role_or_a_higher_one_hear_what_is_said_for_them(desk: Desk) -> None:
+    for who, nick in ((ANN, "ann"), (BOB, "bob"), (EVE, "eve")):  # ann makes the room and is its op
+        desk.enter(who, nick, "#tea")
+    desk.ask(ANN, moderation.Mode(room="#tea", changes=[moderation.Change("voice", arg="bob")]), native.Ok)
+    desk.ask(EVE, native.Send(cmid="s", to="#tea", text="voices?", audience="voice"), native.Ok)
+    mine, ann, bob = direct(desk, EVE), direct(desk, ANN), direct(desk, BOB)
+    assert mine.msgid == ann.msgid == bob.msgid is not None
+    assert (mine.own, ann.own, ann.to, ann.audience) == (True, False, "#tea", "voice")
+    desk.ask(BOB, native.Send(cmid="t", to="#tea", text="ops?", audience="op"), native.Ok)
+    assert direct(desk, ANN).text == "ops?"
+    assert desk.told_to(EVE) == []
+    assert desk.refused(EVE, native.Redact(cmid="r", room="@", seq=1)) == "not-supported"
+
+
+def test_words_that_may_not_be_said_may_not_be_in_tags(desk: Desk) -> None:
+    desk.enter(BOB, "bob", "#tea")
+    desk.enter(ANN, "ann", "#tea")
+    desk.ask(BOB, moderation.Mode(room="#tea", changes=[moderation.Change("filter", arg="coffee")]), native.Ok)
+    tags = {"+draft/react": "coffee"}
+    assert desk.refused(ANN, native.Send(cmid="c", to="#tea", text="hi", tags=tags)) == "filtered"
+    assert desk.refused(ANN, native.Tag(to="#tea", tags=tags)) == "filtered"
