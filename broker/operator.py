@@ -10,12 +10,13 @@ from typing import Final
 
 import msgspec
 
-from broker.accounts import Accounts
+from broker.accounts import Account, Accounts
+from broker.log import Spoilt
 from broker.outbox import Outbox
 from broker.people import Device, Person
 from broker.queries import clipped
 from broker.state import State
-from protocol import __version__, moderation, native, operator
+from protocol import __version__, moderation, names, native, operator
 from protocol.ipc import Answered, Asked, ConnId, Do
 from protocol.operator import LISTED, Answer, Found, Order
 
@@ -54,6 +55,10 @@ class Operator:
         match order:
             case moderation.Kick() | moderation.Ban() | moderation.Unban() | moderation.Announce():
                 request = order
+            case operator.Admin(account=name, on=on):
+                return self._of_account(name, lambda account: self._state.gate.registrar.appoint(account, on=on))
+            case operator.Drop(account=name):
+                return self._of_account(name, self._state.gate.registrar.remove)
             case _:
                 no = native.Error(code="not-supported", text="this server cannot do that")
                 self._state.out.tell(0, Answered(CONN, self._rid, no))
@@ -66,6 +71,21 @@ class Operator:
             self._state.do(Do(CONN, self._rid, request, secure=True), now_ms)
         finally:
             del here[CONN]
+        return self._rid
+
+    def _of_account(self, name: str, do: Callable[[Account], None]) -> int:
+        """Have ``do`` done to an account; return the number of the answer. Raises `LogError`."""
+        event: native.Event = native.Ok()
+        try:
+            account = self._accounts.known(name)
+            if account is None:
+                event = native.Error(code="no-such-account", text=f"there is no account {names.quoted(name)}")
+            else:
+                do(account)
+        except Spoilt as spoilt:
+            event = native.Error(code="damaged", text=f"{spoilt}; `moot check --repair` says more")
+        self._state.out.bind_answer(CONN, self._rid)
+        self._state.out.tell(0, Answered(CONN, self._rid, event))
         return self._rid
 
     # --- what is asked
@@ -147,6 +167,10 @@ def told(order: Order, event: native.Event) -> Answer:
             text = f"{mask} is no longer banned"
         case moderation.Announce():
             text = "everybody here was told"
+        case operator.Admin(account=name, on=on):
+            text = f"{name} is {'an admin of the server now' if on else 'no admin of the server any more'}"
+        case operator.Drop(account=name):
+            text = f"the account {name} is deleted, and its nick is free"
         case _:
             text = "done"
     return Answer(text, 0)

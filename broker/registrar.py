@@ -1,6 +1,8 @@
 """Making accounts and what one may do with one's own: its password, keys, sessions, leaving it, deleting it. Pure."""
 
+import contextlib
 import hmac
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -8,7 +10,7 @@ import msgspec
 from broker import credentials
 from broker.accounts import MAX_KEYS, Account, Accounts, PublicKey
 from broker.credentials import BadCredential, Verdict, Verifiers
-from broker.log import Log
+from broker.log import Log, LogError, Spoilt
 from broker.logins import Logins
 from broker.outbox import Outbox
 from broker.people import Device, People, Refusal
@@ -46,6 +48,7 @@ class Registrar:
         self._people = people
         self._seating = seating
         self._entropy = entropy
+        self._appointed: deque[str] = deque(maxlen=100)  # of late, in this transaction perhaps
 
     def register(self, do: Do) -> None:
         request = do.request
@@ -253,6 +256,30 @@ class Registrar:
 
         wrong = "the password is wrong; the account stays"
         self._proving.prove_password(do, mine.name, request.password, proven, wrong)
+
+    def appoint(self, account: Account, *, on: bool) -> None:
+        """Make an account an admin of the server, or no longer; it is told. Raises `LogError`."""
+        self._described(self._accounts.change(account, admin=on))
+        self._appointed.append(account.name)
+
+    def _described(self, account: Account) -> None:
+        person = self._people.by_uid.get(account.person)
+        for device in list(person.devices) if person is not None else ():
+            self._seating.merging.log_in(device, account)
+            self._seating.presence.tell(device, self._seating.merging.logged_in(device))
+
+    def reload(self) -> None:
+        """The transaction failed: who was made an admin in it is none."""
+        for name in dict.fromkeys(self._appointed):
+            with contextlib.suppress(LogError, Spoilt):
+                account = self._accounts.account(name)
+                if account is not None:
+                    self._described(account)
+
+    def remove(self, account: Account) -> None:
+        """Remove an account, whoever asked for it; its people are guests from then on. Raises `LogError`."""
+        self._accounts.drop(account)
+        self._send_off(account, 0, "the account was deleted")
 
     def drop(self, account: Account, by: ConnId = 0) -> None:
         """Remove an account; whoever is logged in to it is a guest from then on, ``by`` without being told so.

@@ -77,6 +77,7 @@ class State:
         self.take_settings(settings)
         self._reloads = [self.markers.rolled_back, self.policies.rolled_back, self.bans.reload]
         self.now = 0  # the step's time, milliseconds since 1970, UTC
+        self.on_rollback(self.gate.registrar.reload)
         self._handlers: dict[type, Callable[[Device, Do], None]] = {
             native.Send: self.saying.send,
             native.Fun: self.saying.fun,

@@ -183,7 +183,10 @@ def host(flags: dict[str, Any], config: Path | None, nick: str | None, rooms: tu
 
 
 @program.command(cls=ServerCommand)
-def serve(flags: dict[str, Any], config: Path | None) -> int:
+@click.option(
+    "--admin", type=Utf8(), metavar="NICK", help="Whose account is an admin of the server; it is made if need be."
+)
+def serve(flags: dict[str, Any], config: Path | None, admin: str | None) -> int:
     """Run a server in the foreground until Ctrl+C or SIGTERM; SIGHUP is `moot reload`.
 
     Every setting can be a flag, a variable (--max-line is MOOT_MAX_LINE), or a key in a TOML file (max_line); the
@@ -192,6 +195,7 @@ def serve(flags: dict[str, Any], config: Path | None) -> int:
     \b
     Examples:
       moot serve
+      moot serve --admin ann
       moot serve --listen 0.0.0.0:7000 --listen '[::]:7000' --log-format json
       MOOT_WORKERS=2 moot serve --config /etc/moot.toml
     """
@@ -200,7 +204,7 @@ def serve(flags: dict[str, Any], config: Path | None) -> int:
 
     wish = Wish(flags, str(config.absolute()) if config else None)
     wish.settings()  # what is wrong is said before anything starts
-    return _server(lambda: serve_here(wish))
+    return _server(lambda: serve_here(wish, admin))
 
 
 @program.command(hidden=True)

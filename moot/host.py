@@ -47,8 +47,12 @@ class Report(msgspec.Struct):
     error: str = ""
 
 
-def serve_here(wish: Wish) -> int:
-    """Serve in the foreground until stopped; return the exit code. Raises Refused, ConfigError."""
+def serve_here(wish: Wish, admin: str | None = None) -> int:
+    """Serve in the foreground until stopped; return the exit code. Raises Refused, ConfigError.
+
+    ``admin``: whose account becomes an admin of the server, and is made if there is none.
+    """
+    from moot.appointing import appoint
     from moot.supervisor import serve
 
     limit = raise_limit()
@@ -61,8 +65,12 @@ def serve_here(wish: Wish) -> int:
         with contextlib.suppress(OSError):  # nobody reads what is printed; the log says it too, and people are served
             announce(bound, settings, identity.pin if identity.own else "")
 
+    def prepare(directory: Path) -> None:
+        if admin is not None:
+            appoint(directory, settings, admin, click.echo)
+
     try:
-        return serve(settings, on_ready=ready, reload=wish.settings)
+        return serve(settings, on_ready=ready, reload=wish.settings, prepare=prepare)
     except StartError as error:
         raise Refused(str(error)) from error
 

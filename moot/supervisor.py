@@ -468,17 +468,19 @@ def serve(
     on_ready: Callable[[list[tuple[str, int]], Identity], None] | None = None,
     reload: Callable[[], Settings] | None = None,
     log_place: str = "the log above",
+    prepare: Callable[[Path], None] = lambda directory: None,
 ) -> int:
     """Run the server until it is told to stop; return the exit status. Raises `StartError`.
 
-    ``on_ready`` is called with the bound addresses, and with what the server shows of itself, as soon as clients are
-    served. ``reload`` reads the settings again, and may raise `ConfigError`. ``log_place`` is where people are sent who
-    ask why.
+    ``prepare`` is called with the data directory before anything is started, ``on_ready`` with the bound addresses and
+    with what the server shows of itself as soon as clients are served. ``reload`` reads the settings again, and may
+    raise `ConfigError`. ``log_place`` is where people are sent who ask why.
     """
     logs.setup(settings.log_format)
     os.umask(0o077)
     directory = prepare_directory(Path(settings.data))
     with locked(directory):
+        prepare(directory)
         identity = certificate.load(settings, directory)
         optional = frozenset(DEFAULTS.listen) if settings.listen == DEFAULTS.listen else frozenset()
         try:

@@ -3,8 +3,9 @@
 import msgspec
 
 from broker.accounts import Account, Accounts
-from broker.operator import Operator
+from broker.operator import Operator, answers
 from protocol import native, operator
+from protocol.accounts import LoggedIn, LoggedOut, Register
 from protocol.ipc import Asked
 from protocol.operator import Order
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk
@@ -70,3 +71,56 @@ def test_statistics_count_everything(desk: Desk) -> None:
     }
     listed = found(desk, operator.Accounts())
     assert listed == operator.AccountList(accounts=[operator.AccountLine("ann", NOON)], count=1)
+
+
+def carried_out(desk: Desk, order: Order) -> native.Event:
+    carrier = Operator(desk.state, lambda: 4096)
+    number = carrier.carry_out(order, NOON)
+    return answers(desk.out)[number]
+
+
+def test_an_account_becomes_an_admin_and_is_told_and_is_none_when_that_could_not_be_stored(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.ask(ANN, Register(password="correct horse"), LoggedIn)
+    assert carried_out(desk, operator.Admin(account="Ann")) == native.Ok()
+    desk.commit()
+    told = [event for event in desk.told_to(ANN) if isinstance(event, LoggedIn)]
+    assert [event.admin for event in told] == [True]
+    assert desk.state.people.by_conn[ANN].person.card.admin
+    carried_out(desk, operator.Admin(account="ann", on=False))
+    desk.log.rollback()
+    desk.state.rolled_back()
+    desk.out.refuse_unstored(desk.state.last, desk.log.topic, native.Error(code="storage", text="x"))
+    desk.gather()
+    assert desk.state.people.by_conn[ANN].person.card.admin
+    account = Accounts(desk.log).account("ann")
+    assert account is not None
+    assert account.admin
+
+
+def test_an_account_is_dropped_and_its_people_are_guests(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.ask(ANN, Register(password="correct horse"), LoggedIn)
+    assert carried_out(desk, operator.Drop(account="ann")) == native.Ok()
+    desk.commit()
+    assert [type(event) for event in desk.told_to(ANN)][-1] is LoggedOut
+    assert Accounts(desk.log).all() == []
+
+
+def test_what_cannot_be_stored_is_told_the_operator_as_an_error(desk: Desk) -> None:
+    Accounts(desk.log).create(Account(name="ann", uid="ab" * 16, since=NOON))
+    desk.commit()
+    carrier = Operator(desk.state, lambda: 4096)
+    number = carrier.carry_out(operator.Drop(account="ann"), NOON)
+    desk.log.rollback()
+    desk.out.refuse_unstored(desk.state.last, desk.log.topic, native.Error(code="storage", text="x"))
+    answer = answers(desk.out)[number]
+    assert isinstance(answer, native.Error)
+    assert answer.code == "storage"
+
+
+def test_an_account_that_there_is_not_is_neither(desk: Desk) -> None:
+    for order in (operator.Admin(account="nobody"), operator.Drop(account="x" * 300)):
+        answer = carried_out(desk, order)
+        assert isinstance(answer, native.Error)
+        assert answer.code == "no-such-account"
