@@ -6,7 +6,7 @@ export PYTHON
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check lint types imports tests fmt bench soak fuzz screenshot docs lock dist clean distclean setup
+.PHONY: help run stop test check lint types imports tests fmt bench conformance soak fuzz screenshot docs lock dist clean distclean setup
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -60,6 +60,9 @@ bench: setup ## deliveries and stored messages per second, latency, memory, slow
 	@$(PY) -m bench.bitflips
 	@$(PY) -m bench.kills broker --count 20
 	@$(PY) -m bench.kills worker --count 20
+
+conformance: setup ## tests/irc against all servers there are to compare with: ngircd and InspIRCd; some four minutes
+	@MOOT_CONFORMANCE=1 $(PY) -m pytest -q -n 3 --dist loadfile tests/irc
 
 soak: setup ## the long proof: kills, faults, power losses, an hour of churn; takes hours, see docs/reliability.md
 	@$(PY) -m chaos.soak $(ARGS)

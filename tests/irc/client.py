@@ -1,5 +1,6 @@
 """A raw IRC client for tests, with a parser of its own: it does what it is told to, and nothing by itself."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,7 +43,9 @@ def parse(line: str) -> Message:
 class Client:
     """One connection. `seen` is what came and was not asked for yet."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, utf8: bool = True) -> None:
+        """``utf8``: the server says that nothing else comes from it (UTF8ONLY)."""
+        self.errors = "strict" if utf8 else "replace"
         self.sock = socket.create_connection(address, timeout=LIMIT_S)
         self.rest = b""
         self.tokens = 0
@@ -62,7 +65,7 @@ class Client:
             self.rest += chunk
         line, _, self.rest = self.rest.partition(b"\r\n")
         assert len(line.partition(b" ")[2] if line.startswith(b"@") else line) <= 510, "a message is too long"
-        return parse(line.decode())
+        return parse(line.decode(errors=self.errors))
 
     def until(self, wanted: Callable[[Message], bool] | str) -> list[Message]:
         """Return what comes up to the first message that is ``wanted`` (a command's name will do), that included."""
@@ -106,9 +109,7 @@ class Client:
 
     def leave(self) -> None:
         """Be gone, for certain, so that the nick is free."""
-        try:
+        with contextlib.suppress(OSError, EOFError):
             self.send("QUIT")
-            while True:
-                self.read()
-        except (OSError, EOFError):
-            self.sock.close()
+            self.until("ERROR")
+        self.sock.close()

@@ -53,7 +53,8 @@ def test_join_0_leaves_all(client: Make, channel: str) -> None:
 def test_join_needs_a_channel_that_can_be(client: Make) -> None:
     """ERR_NEEDMOREPARAMS; ERR_NOSUCHCHANNEL"""
     ann = client("ann")
-    assert ann.numbers("JOIN", "JOIN :") == ["461", "461"]
+    assert ann.numbers("JOIN") == ["461"]
+    assert ann.numbers("JOIN :")[0] in ("461", "403", "476")
     assert ann.numbers("JOIN tea")[0] in ("403", "476")
 
 
@@ -196,4 +197,4 @@ def test_modes_of_people_are_ones_own(client: Make) -> None:
     assert ann.numbers("MODE ann") == ["221"]
     assert ann.numbers("MODE bob") == ["502"]
     assert ann.numbers("MODE nobody") in (["401"], ["502"])
-    assert ann.numbers("MODE ann +\N{LATIN SMALL LETTER E WITH ACUTE}") == ["501"]
+    assert set(ann.numbers("MODE ann +\N{LATIN SMALL LETTER E WITH ACUTE}")) == {"501"}

@@ -41,13 +41,13 @@ def test_several_targets_get_a_copy_each(client: Make, channel: str) -> None:
         ("PRIVMSG ann", "412"),
         ("PRIVMSG ann :", "412"),
         ("PRIVMSG nobody :hi", "401"),
-        ("PRIVMSG #nowhere :hi", "404"),
+        ("PRIVMSG #nowhere :hi", "401 403 404"),  # the text has all three, for names, channels, and what cannot be
         ("PRIVMSG a,b,c,d,e :hi", "407"),
     ],
 )
 def test_what_cannot_be_said_has_its_numeric(client: Make, line: str, number: str) -> None:
     """ERR_NORECIPIENT; ERR_NOTEXTTOSEND; ERR_NOSUCHNICK; ERR_CANNOTSENDTOCHAN; ERR_TOOMANYTARGETS"""
-    assert client("ann").numbers(line)[0] == number
+    assert client("ann").numbers(line)[0] in number.split()
 
 
 @pytest.mark.parametrize("line", ["NOTICE", "NOTICE ann", "NOTICE nobody :hi", "NOTICE #nowhere :hi"])
@@ -62,12 +62,19 @@ def test_own_messages_come_back_to_who_wants_them(client: Make, channel: str) ->
     modifications to these messages, they MUST send the final version of the message back"""
     ann, _bob = client("ann", "echo-message"), client("bob")
     ann.join(channel)
-    told = ann.ask(f"PRIVMSG {channel} :\x02bold\x0f \x0304,01red", f"NOTICE {channel} :n", "PRIVMSG bob :direct")
+    told = ann.ask(f"PRIVMSG {channel} :p", f"NOTICE {channel} :n", "PRIVMSG bob :direct")
     assert [(m.nick, m.params) for m in told] == [
-        ("ann", [channel, "bold red"]),
+        ("ann", [channel, "p"]),
         ("ann", [channel, "n"]),
         ("ann", ["bob", "direct"]),
     ]
+
+
+def test_formatting_is_taken_off_and_the_echo_shows_it(client: Make, channel: str) -> None:
+    """If servers apply any modifications to these messages, they MUST send the final version of the message back"""
+    ann = client("ann", "echo-message")
+    ann.join(channel)
+    assert [m.last for m in ann.ask(f"PRIVMSG {channel} :\x02bold\x0f \x0304,01red")] == ["bold red"]
 
 
 def test_a_message_to_oneself_arrives_and_comes_back(client: Make) -> None:

@@ -38,7 +38,7 @@ def test_lusers_counts(client: Make, channel: str) -> None:
     ann = client("ann")
     ann.join(channel)
     told = {m.command: m for m in ann.ask("LUSERS")}
-    assert set(told) == {"251", "254", "255"}
+    assert set(told) >= {"251", "254", "255"}
     assert told["254"].params[1] == "1"
     assert told["251"].last == "There are 1 users and 0 invisible on 1 servers"
 
@@ -53,8 +53,8 @@ def test_lusers_counts(client: Make, channel: str) -> None:
         ("RESTART", "481"),
         ("CONNECT a.example", "481"),
         ("SQUIT a.example :why", "481"),
-        ("CONNECT", "461"),
-        ("SQUIT", "461"),
+        ("CONNECT", "461 481"),  # the text does not say what comes first
+        ("SQUIT", "461 481"),
         ("TRACE nosuch.example", "402"),
         ("STATS u nosuch.example", "402"),
         ("ADMIN nosuch.example", "402"),
@@ -63,7 +63,7 @@ def test_lusers_counts(client: Make, channel: str) -> None:
 def test_what_is_not_for_everybody_has_its_numeric(client: Make, line: str, number: str) -> None:
     """ERR_SUMMONDISABLED; ERR_USERSDISABLED; ERR_NOPRIVILEGES: Any command requiring operator privileges to operate
     MUST return this error to indicate the attempt was unsuccessful. ERR_NOSUCHSERVER"""
-    assert client("ann").numbers(line)[0] == number
+    assert client("ann").numbers(line)[0] in number.split()
 
 
 def test_trace_ends(client: Make) -> None:
