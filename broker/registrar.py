@@ -48,6 +48,10 @@ class Registrar:
         self._people = people
         self._seating = seating
         self._entropy = entropy
+        self.on_drop: Callable[[Account], None] = lambda account: None
+        """Called when an account is removed, in the same transaction."""
+        self.rooms_of: Callable[[Account, Device], list[str]] = lambda account, asker: []
+        """Tells which rooms are an account's, as far as the asker may know."""
         self._appointed: deque[str] = deque(maxlen=100)  # of late, in this transaction perhaps
 
     def register(self, do: Do) -> None:
@@ -201,7 +205,7 @@ class Registrar:
             raise Refusal("bad-key", str(error)) from error
         if (keys, certs) != (account.keys, account.certs):
             account = self._accounts.change(account, keys=keys, certs=certs)
-        self._proving.answer(do, self._shown(account, do, own=True))
+        self._proving.answer(do, self._shown(account, device, do, own=True))
 
     def _add_key(self, account: Account, line: str, keys: list[PublicKey], certs: list[str]) -> None:
         if line.startswith("certfp:"):
@@ -229,10 +233,11 @@ class Registrar:
                 raise Refusal("no-such-account", f"nobody has registered {names.quoted(request.account)}")
             account = found
         own = device.person.account is not None and fold(device.person.account) == account.key
-        self._proving.answer(do, self._shown(account, do, own=own or device.person.admin))
+        self._proving.answer(do, self._shown(account, device, do, own=own or device.person.admin))
 
-    def _shown(self, account: Account, do: Do, *, own: bool) -> AccountInfo:
-        info = AccountInfo(id=do.request.id, account=account.name, since=account.since)
+    def _shown(self, account: Account, asker: Device, do: Do, *, own: bool) -> AccountInfo:
+        rooms = self.rooms_of(account, asker)
+        info = AccountInfo(id=do.request.id, account=account.name, since=account.since, rooms=rooms)
         if not own:
             return info
         keys = [f"{key.fingerprint} {key.comment}".rstrip() for key in account.keys]
@@ -279,6 +284,7 @@ class Registrar:
     def remove(self, account: Account) -> None:
         """Remove an account, whoever asked for it; its people are guests from then on. Raises `LogError`."""
         self._accounts.drop(account)
+        self.on_drop(account)
         self._send_off(account, 0, "the account was deleted")
 
     def drop(self, account: Account, by: ConnId = 0) -> None:
@@ -287,6 +293,7 @@ class Registrar:
         Commits: a step of its own. Raises `LogError`.
         """
         self._accounts.drop(account)
+        self.on_drop(account)
         self._log.commit()
         device = self._people.by_conn.get(by)
         self._send_off(account, by, "the account was deleted")

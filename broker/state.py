@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from broker import pages, queries
-from broker.accounts import Accounts
+from broker.accounts import Account, Accounts
 from broker.admission import Admission
 from broker.gate import Gate
 from broker.hinting import Hinting
@@ -65,6 +65,8 @@ class State:
         self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
         self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
         self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
+        self.gate.registrar.on_drop = lambda account: self.policies.forget_account(account.name)
+        self.gate.registrar.rooms_of = self._rooms_of
         self.seating.tickets = self.gate.tickets
         self.metadata = MetadataDesk(log, outbox, self.people, self.rooms, self.seating.presence.watching)
         self.markers = Markers(log, outbox, self.people, self.rooms, self.seating.presence)
@@ -166,6 +168,14 @@ class State:
             of_nick = of_nick or (getattr(request, "target", None) or "#")[:1] != "#"
             code = "bad-nick" if of_nick else "bad-room"
             self._answer(do, native.Error(id=request.id, code=code, text=str(no)))
+
+    def _rooms_of(self, account: Account, asker: Device) -> list[str]:
+        """Return the rooms that are an account's, without those that are hidden from who asks."""
+        person = asker.person
+        owned = self.policies.owned_by(account.name)
+        if person.uid == account.person or person.admin:
+            return owned
+        return [name for name in owned if name in person.rooms or not self.policies.is_secret(name)]
 
     def may_retry(self, conn: ConnId) -> bool:
         """Tell whether whoever sits at ``conn`` has a program that says again what is refused for the moment."""

@@ -24,6 +24,7 @@ from protocol.accounts import (
     Sasl,
 )
 from protocol.ipc import Answered, ConnId, Do, Vouched
+from protocol.moderation import Change, Claim, Mode
 from tests.broker.desk import ANN, BOB, EVE, Desk, conn, settings
 
 CHEAP: Final = {"argon2_memory": 8, "argon2_passes": 1, "scram_iterations": 4096}
@@ -522,3 +523,30 @@ def test_without_limits_nobody_waits() -> None:
     register(desk, ANN, "ann")
     codes = {desk.refused(BOB, plain("ann", "wrong horse")) for _ in range(40)}
     assert codes == {"login-failed"}
+
+
+# --- what goes with an account
+
+
+def test_an_account_tells_the_rooms_it_owns_and_hidden_ones_to_itself_alone(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea", "#den")
+    desk.ask(ANN, Register(password=SECRET), LoggedIn)
+    for room in ("#tea", "#den"):
+        desk.ask(ANN, Claim(room=room), native.Ok)
+    desk.ask(ANN, Mode(room="#den", changes=[Change("secret")]), native.Ok)
+    desk.enter(BOB, "bob")
+    assert desk.ask(BOB, accounts.Account(account="ann"), AccountInfo).rooms == ["#tea"]
+    assert desk.ask(ANN, accounts.Account(), AccountInfo).rooms == ["#den", "#tea"]
+
+
+def test_who_takes_the_name_of_a_dropped_account_takes_nothing_else(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.ask(ANN, Register(password=SECRET), LoggedIn)
+    desk.ask(ANN, Claim(room="#tea"), native.Ok)
+    mine = desk.state.people.by_conn[ANN].person.uid
+    desk.ask(ANN, Drop(password=SECRET), native.Ok)
+    desk.gone(ANN)
+    desk.enter(BOB, "bob", "#tea")
+    assert desk.ask(BOB, Register(password="another one", account="ann"), LoggedIn).nick == "ann"
+    assert desk.ask(BOB, accounts.Account(), AccountInfo).rooms == []
+    assert desk.state.people.by_conn[BOB].person.uid != mine  # nor the inbox
