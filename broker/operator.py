@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from broker import checks
 from broker.accounts import Account, Accounts
 from broker.log import Spoilt
 from broker.outbox import Outbox
@@ -45,6 +46,9 @@ class Operator:
                 return self._stats(asked)
             case operator.Accounts():
                 return self._account_list()
+            case operator.Bans():
+                bans = self._state.bans.entries
+                return operator.BanList(bans=[ban.shown for ban in bans if not ban.has_ended(now_ms)])
             case _:
                 return None
 
@@ -68,7 +72,12 @@ class Operator:
             CONN, b"\0" * 16, Person(b"\0" * 16, NAME, admin=True), "", "operator", "moot admin", now_ms
         )
         try:
-            self._state.do(Do(CONN, self._rid, request, secure=True), now_ms)
+            command = checks.checked(Do(CONN, self._rid, request, secure=True), self._state.settings)
+            if isinstance(command, Do):
+                self._state.do(command, now_ms)
+            elif isinstance(command, checks.Offence):
+                no = native.Error(code="bad-request", text=f"this cannot be done: {command.why}")
+                self._state.out.tell(0, Answered(CONN, self._rid, no))
         finally:
             del here[CONN]
         return self._rid
@@ -99,10 +108,11 @@ class Operator:
         topics = dict(log.names())
         people = {name: len(used[name].members) if name in used else 0 for name in used.keys() | topics.keys()}
         fullest = sorted(people, key=lambda name: (-people[name], name))
-        lines = [
-            operator.RoomLine(name, people[name], log.last(name), clipped(topics.get(name, ""), TOPIC_LISTED))
-            for name in fullest[:LISTED]
-        ]
+        lines = []
+        for name in fullest[:LISTED]:
+            kept = used[name].policy if name in used else self._state.policies.load(name)
+            topic = clipped(topics.get(name, ""), TOPIC_LISTED)
+            lines.append(operator.RoomLine(name, people[name], log.last(name), topic, kept.owner, kept.flags))
         return operator.RoomList(rooms=lines, count=len(fullest))
 
     def _stats(self, asked: Asked) -> operator.Statistics:

@@ -17,7 +17,7 @@ import pytest
 
 from moot.admin import ask
 from moot.running import Refused
-from protocol import native, operator
+from protocol import accounts, moderation, native, operator
 from protocol.operator import MAX_ORDER, Ask
 from tests.irc.client import Client
 from tests.moot.program import moot
@@ -138,6 +138,97 @@ def test_a_shell_completes_commands_and_nicks(server: Server, peer: MakePeer) ->
     assert completed("moot admin un") == {"unban"}
     assert completed("moot admin kick an") == {"Anna"}
     assert completed("moot admin ban ") >= {"Anna", "bob"}
+
+
+# --- what an admin does
+
+
+def done(server: Server, *words: str) -> str:
+    """Do something that works; return what was said."""
+    came = admin(server, *words)
+    assert (came.returncode, came.stderr) == (0, ""), words
+    return came.stdout
+
+
+def test_somebody_is_put_off_and_may_come_back(server: Server, peer: MakePeer) -> None:
+    ann, bob = peer("ann", "#tea"), peer("bob", "#tea")
+    assert done(server, "kick", "BOB", "sleep", "it", "off") == "BOB was put off the server.\n"
+    bye = bob.next(native.Bye)
+    assert "the operator" in bye.reason
+    assert "sleep it off" in bye.reason
+    assert bob.ended()
+    assert ann.next(native.Left).nick == "bob"
+    peer("bob", "#tea")
+    nobody = admin(server, "kick", "nobody")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "nobody here is called nobody" in nobody.stderr
+
+
+def test_who_is_banned_stays_off_until_it_is_taken_back(server: Server, peer: MakePeer) -> None:
+    done(server, "announce", "nobody hears this")
+    eve = peer("eve", "#tea")
+    done(server, "ban", "eve", "--for", "2d", "no hats")
+    assert eve.ended()
+    done(server, "ban", "203.0.113.0/24")
+    server.kill("broker")
+    until(lambda: len(server.pids("broker")) == 2, "another broker")
+    refused = peer().ask(native.Hello(nick="Eve"), native.Error)
+    assert refused.code == "banned"
+    assert "no hats" in refused.text
+    listed = done(server, "bans")
+    assert re.search(r"^eve!\*@\* +the operator .* no hats$", listed, re.M)
+    assert re.search(r"^203\.0\.113\.0/24 +the operator .* taken back$", listed, re.M)
+    found = json.loads(done(server, "bans", "--json"))["bans"]
+    assert [(ban["mask"], ban["by"], "until" in ban) for ban in found] == [
+        ("eve!*@*", "the operator", True),
+        ("203.0.113.0/24", "the operator", False),
+    ]
+    assert found[0]["until"] - found[0]["at"] == 2 * 24 * 3600 * 1000
+    done(server, "unban", "eve")
+    peer("eve", "#tea")
+    again = admin(server, "unban", "eve")
+    assert (again.returncode, again.stdout) == (1, "")
+    for mask in ("*!*@*.x!y", "300.1.1.1/99"):
+        assert admin(server, "ban", mask).returncode == 1, mask
+
+
+def test_an_announcement_is_heard_on_every_dialect(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    irc = Client(("127.0.0.1", server.port))
+    irc.register("bob")
+    assert done(server, "announce", "we move", "at noon 🎉") == "Everybody here was told.\n"
+    assert ann.next(native.Notice).text == "we move at noon 🎉"
+    assert any("we move at noon 🎉" in message.last for message in irc.told())
+    irc.leave()
+
+
+def test_admins_are_made_and_unmade_and_accounts_deleted(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    ann.ask(accounts.Register(password="correct horse battery"), accounts.LoggedIn)
+    assert "no account" in admin(server, "add", "nobody").stderr
+    assert ann.ask(moderation.Announce(text="hi"), native.Error).code == "not-allowed"
+    done(server, "add", "Ann")
+    assert ann.next(accounts.LoggedIn).admin
+    ann.ask(moderation.Announce(text="hi"), native.Ok)
+    assert re.search(r"^ann +[-:\d ]+ +1 +server admin$", done(server, "accounts"), re.M)
+    assert re.search(r"^ann \(server admin\) +ann ", done(server, "users"), re.M)
+    done(server, "remove", "ann")
+    assert ann.ask(moderation.Announce(text="hi"), native.Error).code == "not-allowed"
+    assert admin(server, "drop", "ann").returncode in (1, 130)  # nobody there to say yes
+    assert json.loads(done(server, "accounts", "--json"))["count"] == 1
+    done(server, "drop", "ann", "--yes")
+    assert json.loads(done(server, "accounts", "--json"))["count"] == 0
+    ann.next(accounts.LoggedOut)
+
+
+def test_rooms_show_whose_they_are(server: Server, peer: MakePeer) -> None:
+    ann = peer("ann", "#tea")
+    ann.ask(accounts.Register(password="correct horse battery"), accounts.LoggedIn)
+    ann.ask(moderation.Claim(room="#tea"), native.Ok)
+    ann.ask(moderation.Mode(room="#tea", changes=[moderation.Change("secret")]), native.Ok)
+    (room,) = json.loads(done(server, "rooms", "--json"))["rooms"]
+    assert (room["room"], room["owner"]) == ("#tea", "ann")
+    assert "secret" in room["flags"]
 
 
 # --- the broker dies
