@@ -212,15 +212,15 @@ class People:
             free = self.another_nick(nick, mine, account)
             text = f"{nick} is reserved: people would take you for somebody in charge; {free} is free"
             raise Refusal("nick-reserved", text, free)
-        if self._is_anothers(nick, mine):
-            free = self.another_nick(nick, mine, account)
-            raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
         owner = self._owner_of(nick)
-        if owner not in (None, account):
+        if owner not in (None, account):  # said first, for whose it is can log in, also while they are here already
             free = self.another_nick(nick, mine, account)
             like = "" if owner == nick else f", or looks like {owner}, which does"
             text = f"{nick} belongs to an account{like}; log in to it, or take another nick: {free} is free"
             raise Refusal("nick-reserved", text, free)
+        if self._is_anothers(nick, mine):
+            free = self.another_nick(nick, mine, account)
+            raise Refusal("nick-taken", f"{nick} is taken, or looks like a nick that is; {free} is free", free)
         return nick
 
     def is_free(self, nick: str, mine: Person | None, account: str | None) -> bool:

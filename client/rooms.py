@@ -260,12 +260,16 @@ class Rooms:
         if view is not None and (view.read is None or seq > view.read):
             view.read = seq
             self._tell(ReadTo(room, seq))
+        elif view is None and room.startswith("@"):
+            self._tell(ReadTo(room, seq))
 
     def read(self, room: str, seq: int) -> None:
-        """The person has read ``room`` up to ``seq``; worth telling where the server keeps account of that."""
+        """The person has read ``room``, or what somebody (`@nick`) said to us, up to ``seq``."""
         view = self.views.get(room)
-        if view is not None and view.read is not None and seq > view.read:
+        if view is not None and seq > (view.read or 0):
             view.read = self._marks[room] = seq
+        elif view is None and room.startswith("@") and seq > self._marks.get(room, 0):
+            self._marks[room] = seq
 
     @property
     def has_marks(self) -> bool:

@@ -255,14 +255,19 @@ class Session:
         """The person has read ``room`` up to ``seq``; `tell_read` says so to the server, when the owner thinks fit."""
         self._rooms.read(room, seq)
 
+    def ask_read(self, room: str) -> None:
+        """Ask how far ``room`` (or `@nick`) was read; what is news comes as `ReadTo`."""
+        if self.online:
+            self._ask(accounts.Read(room=room), "session")
+
     @property
     def has_read(self) -> bool:
-        """Whether there is something for `tell_read` to tell."""
-        return self.online and self._rooms.has_marks
+        """Whether there is something for `tell_read` to tell: an account's devices share it, a guest has only one."""
+        return self.online and self.identity.account is not None and self._rooms.has_marks
 
     def tell_read(self) -> None:
         """Tell the server, and by it our other devices, what was read."""
-        if self.online:
+        if self.has_read:
             for room, seq in self._rooms.take_marks().items():
                 self._ask(accounts.Read(room=room, seq=seq), "session")
 
@@ -501,6 +506,8 @@ class Session:
         self.welcome = event
         self._updates.append(Online(event))
         self._rooms.open_inbox(event, self.identity.account)
+        if self.identity.account is not None:
+            self.ask_read(native.INBOX)
         if first and event.resumed:
             self._away = event.away
         if self._away is not None and not (event.resumed and event.away == self._away):  # the server had let go of us
@@ -518,6 +525,7 @@ class Session:
         self.identity.logged_in(event, quiet=quiet)
         if event.inbox is not None:
             self._rooms.change_inbox(event.account, event.inbox)
+            self.ask_read(native.INBOX)
 
     def _taken_over(self, event: native.Event) -> None:
         """Enter the rooms where the server has us already."""
@@ -566,8 +574,6 @@ class Session:
         elif isinstance(event, native.Room):
             if event.room != request.room and asked.by == "session":
                 self._rooms.spelled(request.room, event.room)
-            if event.read is not None and self.rooms[native.INBOX].read is None:
-                self._ask(accounts.Read(room=native.INBOX), "session")
             assert self.welcome is not None
             self._rooms.entered(event, request, self.welcome.epoch)
             if asked.by == "app":

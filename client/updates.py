@@ -217,4 +217,4 @@ class RoomView:
     first: int = 0  # seq of the oldest message seen; 0: none
     head: int = 0  # newest seq known to exist; last < head while a gap is being filled
     here: bool = False  # in it now, on this connection
-    read: int | None = None  # how far it was read, on whatever device; None: the server keeps no account of that
+    read: int | None = None  # how far it was read, on whatever device; None: that is not known

@@ -39,6 +39,7 @@ from client.terminal.typists import OwnTyping, sentence
 from client.updates import Entered, Update
 from protocol import native
 from protocol.commands import masked
+from protocol.names import is_reserved
 from protocol.text import clean
 
 PACE_S: Final = 0.05  # between two updates of the screen while much comes in
@@ -195,7 +196,8 @@ class MainScreen(Screen[None]):
 
     def _refused(self, reason: str, error: native.Error | None) -> None:
         if error is not None and error.code in ("nick-taken", "bad-nick", "nick-reserved"):
-            owned = clean(self.chat.session.nick, newlines=False) if error.code == "nick-reserved" else ""
+            nick = clean(self.chat.session.nick, newlines=False)
+            owned = nick if error.code == "nick-reserved" and not is_reserved(nick) else ""
             ask = NickScreen(reason, clean(error.free or "", newlines=False), owned)
             self.app.push_screen(ask, self.app.try_nick)  # type: ignore[attr-defined]
         elif self.chat.session.welcome is None:

@@ -13,9 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from client.terminal.asking import BARE, Line
 from client.terminal.jumping import rank
 from client.terminal.keys import HELP, MOUSE
-from protocol.account_commands import MAX_PASSWORD
 
 
 class HelpScreen(ModalScreen[None]):
@@ -133,13 +133,12 @@ class Wanted(NamedTuple):
 
 
 class NickScreen(ModalScreen[Wanted]):
-    """The server refused the nick: ask for another, or (it is an account's) for the password of that."""
+    """The server refused the nick: ask for another, but first (it is an account's) for the password of that.
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+c,ctrl+q", "cancel", "quit", priority=True),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
-    ]
+    One line for both, so that a password that is typed ahead cannot end up where it is seen.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c,ctrl+q", "cancel", "quit", priority=True)]
 
     def __init__(self, reason: str, free: str, owned: str = "") -> None:
         """``owned``: the nick, if it is an account's."""
@@ -149,23 +148,33 @@ class NickScreen(ModalScreen[Wanted]):
         self._owned = owned
 
     def compose(self) -> ComposeResult:
-        """What is wrong, and a field with a nick that is free."""
+        """What is wrong, and a line."""
         with Vertical(id="panel", classes="nick") as panel:
+            panel.set_class(self.app.size.height < BARE, "bare")
             panel.border_title = "Your nick"
             panel.border_subtitle = "Enter tries again · Esc quits"
             yield Label(Text(self._reason))
-            yield Input(self._free, max_length=32, compact=True, id="nick")
-            if self._owned:
-                hint = f"or the password of {self._owned}"
-                yield Input(placeholder=hint, password=True, max_length=MAX_PASSWORD, compact=True, id="password")
+            yield Line(self._answered)
+
+    def on_mount(self) -> None:
+        """Ask for the one or the other."""
+        line = self.query_one(Line)
+        line.password = bool(self._owned)
+        line.value = "" if self._owned else self._free
+        line.placeholder = "its password; Enter: another nick" if self._owned else "another nick"
+        line.cursor_position = len(line.value)
+        line.focus()
+
+    def _answered(self) -> None:
+        value = self.query_one(Line).value
+        if self._owned and value:
+            self.dismiss(Wanted(self._owned, value))
+        elif self._owned:
+            self._owned = ""
+            self.on_mount()
+        elif value.strip():
+            self.dismiss(Wanted(value.strip()))
 
     def action_cancel(self) -> None:
         """Give up."""
         self.dismiss(None)
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "password" and event.value:
-            self.dismiss(Wanted(self._owned, event.value))
-        elif nick := self.query_one("#nick", Input).value.strip():
-            self.dismiss(Wanted(nick))

@@ -213,7 +213,7 @@ class Tracker:
                     self._typing(update)
                 case s.ReadTo(room=room, seq=seq):
                     for view in self.views.values():
-                        if view.room == room:
+                        if room in (view.room, view.name):
                             view.read_to(seq)
                     self._restore_inbox()
                 case s.Identified(text=text) if text:
@@ -457,10 +457,14 @@ class Tracker:
         if not self._inbox_loaded or self._inbox_restored or read is None:
             return
         self._inbox_restored = True
-        for view in self.views.values():
-            if view.direct and not view.unread and read:
-                posts = [e for e in view.entries if isinstance(e, Post) and e.seq > read and self._is_news(e)]
-                self._restore(view, posts, view.oldest)
+        for view in [view for view in self.views.values() if view.direct and not view.unread and read]:
+            self._restore_direct(view, read)
+
+    def _restore_direct(self, view: View, read: int) -> None:
+        posts = [e for e in view.entries if isinstance(e, Post) and e.seq > read and self._is_news(e)]
+        self._restore(view, posts, view.oldest)
+        if view.unread:  # of this conversation one may have read more than of all
+            self.session.ask_read(view.name)
 
     def _online(self, update: s.Online) -> None:
         first = self._inbox_oldest == 0 and not any(view.newest for view in self.views.values())
@@ -583,5 +587,7 @@ class Tracker:
             unread = [v.unread_from for v in self.views.values() if v.direct and v.unread]
             newest = max((v.newest for v in self.views.values() if v.direct), default=0)
             self.session.read(native.INBOX, min([newest, *(seq - 1 for seq in unread)]))
+            if unread and not view.unread and view.name == self.current:
+                self.session.read(view.name, view.newest)
         elif view.name == self.current and self.attentive and view.following:
             self.session.read(view.room, view.newest)
