@@ -76,8 +76,7 @@ class Markers:
 
     def identified(self, was: Person, now: Person, device: Device) -> None:
         """``device`` is of ``now`` instead of ``was``, which may be one whose uid has changed, and goes on reading."""
-        known = dict(was.read or {})
-        known.pop(native.INBOX, None)
+        known = {name: seq for name, seq in (was.read or {}).items() if name[0] == "#"}
         if was is now:
             now.read = None
         for name, seq in known.items():
