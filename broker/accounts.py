@@ -152,6 +152,7 @@ class Accounts:
             self._log.forget(key)
         self._log.forget("look/" + names.skeleton(account.name))
         self._log.forget("account/" + account.key)
+        self._log.forget("data/" + account.key)  # see `broker.metadata`
 
     def _write(self, account: Account) -> None:
         self._log.remember("account/" + account.key, msgspec.json.encode(account).decode())

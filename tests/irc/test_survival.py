@@ -4,6 +4,7 @@ from pathlib import Path
 
 from protocol import native
 from tests.irc.client import Client
+from tests.irc.conftest import CHEAP
 from tests.server import Peer, serving, until
 
 
@@ -22,6 +23,25 @@ def test_a_killed_broker_costs_no_connection_and_no_message(tmp_path: Path) -> N
             ("two", None),
         ]
         assert [m.last for m in bob.told() if m.command == "PRIVMSG"] == ["one", "two"]
+        ann.leave()
+        bob.leave()
+
+
+def test_who_is_logged_in_stays_so_when_the_broker_is_killed(tmp_path: Path) -> None:
+    """And what one watches and says of oneself stays, too."""
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits", *CHEAP) as server:
+        ann, bob = Client(("127.0.0.1", server.port)), Client(("127.0.0.1", server.port))
+        ann.register("ann", "batch", "draft/metadata-2")
+        assert ann.ask("REGISTER * * sesame-poppy")[0].params[0] == "SUCCESS"
+        assert ann.numbers("METADATA * SET mood :happy", "MONITOR + bob") == ["761", "731"]
+        server.kill("broker")
+        until(lambda: len(server.pids("broker")) == 2, "another broker")
+        assert {m.command: m.params for m in ann.ask("WHOIS ann")}["330"][2] == "ann"
+        assert ann.numbers("NS LOGOUT", "NS IDENTIFY ann sesame-poppy").count("900") == 1
+        assert [m.last for m in ann.ask("METADATA * GET mood") if m.command == "761"] == ["happy"]
+        bob.register("bob")
+        assert ann.until("730")
+        assert bob.numbers("NICK ANN")[0] == "433"
         ann.leave()
         bob.leave()
 
