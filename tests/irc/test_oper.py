@@ -1,13 +1,11 @@
 """What the server's admins do: Modern IRC, "OPER message", "KILL message", "WALLOPS message"."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from broker.accounts import Accounts
+from broker.log import Log
 from tests.irc.client import Client
 from tests.irc.conftest import CHEAP
 from tests.server import serving
@@ -17,39 +15,37 @@ PASSWORD = "sesame-poppy"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("oper") / "data"
-
-
-@pytest.fixture(scope="module")
-def address(data: Path) -> Iterator[tuple[str, int]]:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """A server of its own, on which `boss` is an admin."""
+    data = tmp_path_factory.mktemp("oper") / "data"
     with serving(data, "--workers", "2", "--no-limits", *CHEAP) as server:
         one = Client(("127.0.0.1", server.port))
         one.register("boss")
         assert one.ask(f"REGISTER * * {PASSWORD}")[0].params[0] == "SUCCESS"
         one.leave()
-        made_admin(data, "boss")
+        assert server.stop() == 0
+        log = Log(data / "moot.db")
+        accounts = Accounts(log)
+        boss = accounts.account("boss")
+        assert boss is not None
+        accounts.change(boss, admin=True)
+        log.commit()
+        log.close()
+        server.start()
         yield "127.0.0.1", server.port
-
-
-def made_admin(data: Path, nick: str) -> None:
-    command = [sys.executable, "-m", "moot", "admin", "add", nick, "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ})
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
 def boss(client: Make) -> Client:
     """An admin, by OPER."""
-    one = client("operator")
+    one = client("chief")
     assert "381" in one.numbers(f"OPER boss {PASSWORD}")
     return one
 
 
 def test_oper_makes_one_an_operator(client: Make, channel: str) -> None:
     """If the client ... matches, the server sends RPL_YOUREOPER ... the user will also be set the +o mode"""
-    one, bob = client("operator"), client("bob")
+    one, bob = client("chief"), client("bob")
     told = one.ask(f"OPER boss {PASSWORD}")
     assert "381" in [m.command for m in told]
     assert [m.last for m in told if m.command == "MODE"] == ["+orw"]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from protocol import accounts, metadata, native
+from protocol import accounts, metadata, moderation, native
 from protocol.native import Request
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ EMPTY: Final = "bad-request"  # nothing is left of a text
 def expected(error: native.Error, request: Request) -> bool:
     """Whether the command that asked has numerics of its own for it."""
     if isinstance(request, native.Hello | accounts.Request | metadata.Request):
+        return True
+    if isinstance(request, moderation.Announce) or (isinstance(request, moderation.Kick) and request.room is None):
         return True
     if isinstance(request, native.Redact):
         return error.code in _TAKING_BACK

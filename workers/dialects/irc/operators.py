@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import accounts, moderation, native
 from protocol.native import Event
 from protocol.text import clean
+from workers.dialects.irc import errors
 from workers.dialects.irc.accounts import logged_in, plain, prove
 from workers.dialects.irc.text import plain as without_codes
 
@@ -39,9 +40,10 @@ def kill(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
 
     def answered(event: Event) -> None:
         if isinstance(event, native.Error):
-            _refused(irc, turn, event, nick)
+            _refused(irc, turn, request, event, nick)
 
-    irc.ask(turn, moderation.Kick(nick=nick, reason=reason), answered)
+    request = moderation.Kick(nick=nick, reason=reason)
+    irc.ask(turn, request, answered)
 
 
 def wallops(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
@@ -52,17 +54,21 @@ def wallops(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
 
     def answered(event: Event) -> None:
         if isinstance(event, native.Error):
-            _refused(irc, turn, event, "")
+            _refused(irc, turn, request, event, "")
 
-    irc.ask(turn, moderation.Announce(text=text, admins=True), answered)
+    request = moderation.Announce(text=text, admins=True)
+    irc.ask(turn, request, answered)
 
 
 def _words(text: str) -> str:
     return clean(without_codes(text), newlines=False)
 
 
-def _refused(irc: "Irc", turn: "Turn", error: native.Error, nick: str) -> None:
-    if error.code in ("no-such-nick", "bad-nick"):
-        irc.reply(turn, "401", nick)
-    else:  # not-allowed
-        irc.reply(turn, "481")
+def _refused(irc: "Irc", turn: "Turn", request: moderation.Request, error: native.Error, nick: str) -> None:
+    match error.code:
+        case "no-such-nick" | "bad-nick":
+            irc.reply(turn, "401", nick)
+        case "not-allowed":
+            irc.reply(turn, "481")
+        case _:
+            errors.unexpected(irc, turn, request, error)

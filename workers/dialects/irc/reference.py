@@ -10,10 +10,7 @@ from workers.dialects.irc.server import isupport
 from workers.dialects.irc.table import COMMANDS
 
 _LATER: Final = {  # what IRC has and this server has not, by what it waits for
-    "accounts": "AUTHENTICATE and SASL, account-notify, account-tag, chghost, draft/account-registration, setname",
-    "roles": "KICK, INVITE, KNOCK, OPER, KILL, WALLOPS, changes of modes, invite-notify",
-    "later": "MONITOR, WHOWAS, LINKS, STATS, "
-    "draft/metadata, draft/channel-rename, draft/pre-away, bot mode, IRC over WebSocket, STS",
+    "roles": "KICK, INVITE, KNOCK, changes of modes of channels, invite-notify, ChanServ, draft/channel-rename",
 }
 _INTRO: Final = """\
 # IRC
@@ -25,8 +22,21 @@ Any IRC client connects to moot's one port: `/connect 192.168.1.5 6668`. Rooms a
 same ones, with the same history, whatever they came with. It follows the [Modern IRC Client
 Protocol](https://modern.ircdocs.horse/) and the [IRCv3 specifications](https://ircv3.net/irc/).
 
-- **Who one is.** `nick!~u@server` for everybody: what a client says in USER is shown as its real name alone. Nicks and
-  channels take letters of any script; two nicks that look the same are one (433).
+- **Who one is.** `nick!~u@server` for guests, `nick!~u@account.user.server` for those who are logged in: nothing in it
+  tells where somebody is, and what a client says in USER is shown as its real name alone. Nicks and channels take
+  letters of any script; two nicks that look the same are one (433).
+- **Accounts** are the same ones that all other clients use. Log in with SASL (PLAIN, SCRAM-SHA-256, EXTERNAL with a
+  certificate that `NS CERT ADD` has added), with the password `account:password` (PASS), or with
+  `/msg NickServ IDENTIFY account password`; make one with `REGISTER` or `/msg NickServ REGISTER password`. Passwords
+  are taken through TLS or from this machine only, so PLAIN and REGISTER are not even offered elsewhere. What is said to
+  NickServ is no message: it is kept and shown nowhere. A nick that belongs to an account is its owner's (433, and how
+  to log in). All connections of an account are one person with one nick, in the same channels.
+- **Operators** are the server's admins: whoever logs in to an account that is one has `+o`, and `OPER account password`
+  is a way to log in. They KILL and hear each other's WALLOPS (`+w`). What belongs to the machine the server runs on
+  (REHASH, RESTART, DIE) is done there.
+- **Modes of users**: `B` a bot, `i` kept but without effect, for who is here is no secret, `o` an admin, `r` logged in,
+  `w` hears WALLOPS.
+- **Silence** is answered with `PING` (`irc_ping`), and a silence after that with the end (`irc_ping_timeout`).
 - **What one says** is on disk before anybody hears it, and `PING` is answered after all that came before it. Text is
   plain: formatting codes are taken away. A message of several lines, or too long for one, comes as one batch to clients
   with `draft/multiline`, else as several lines, of which the first has the `msgid` and the tags. How its sender had cut

@@ -93,8 +93,10 @@ def refuse_nick(irc: "Irc", turn: "Turn", wanted: str, error: native.Error) -> N
     irc.reply(turn, "433" if error.code in ("nick-taken", "nick-reserved") else "432", wanted)
     if error.code != "nick-reserved":
         return
-    how = f"{wanted} belongs to an account; if it is yours, log in with SASL, with PASS account:password before NICK"
-    how += ", or under another nick with /msg NickServ IDENTIFY account password"
+    how = error.text
+    if not names.is_reserved(wanted):
+        how += ". On IRC one logs in with SASL, with PASS account:password before NICK, or with another nick and"
+        how += " /msg NickServ IDENTIFY account password"
     if "standard-replies" in irc.caps:
         irc.say(turn, "FAIL", "NICK", "NICKNAME_RESERVED", wanted, how)
     else:
