@@ -143,7 +143,7 @@ class WeeChat(OnScreen):
             "nicks": nick,
             "realname": "WeeChat Example",
             "autojoin": room,
-            "capabilities": "*",
+            "capabilities": "*,draft/chathistory",  # all that it knows, and one to be used by hand
         }
         if password:
             options |= {"sasl_mechanism": "plain", "sasl_username": nick, "sasl_password": password}

@@ -1,6 +1,7 @@
 """A person with the package `pydle`: says the lines of its input, prints what it hears. Started by `programs.py`.
 
-Arguments: port, nick, room; with a password also logs in with it (SASL PLAIN, for the account of that nick).
+Arguments: port, nick, room; with a password also logs in with it (PASS, to the account of that nick, for its SASL
+needs another package).
 """
 
 import asyncio
@@ -16,8 +17,8 @@ def show(text: str) -> None:
 
 
 class Person(pydle.Client):  # type: ignore[misc]  # pydle has no types
-    def __init__(self, nick: str, room: str, **options: Any) -> None:
-        super().__init__(nick, realname="Pydle Example", **options)
+    def __init__(self, nick: str, room: str) -> None:
+        super().__init__(nick, realname="Pydle Example")
         self.room = room
 
     async def on_connect(self) -> None:
@@ -42,9 +43,8 @@ class Person(pydle.Client):  # type: ignore[misc]  # pydle has no types
 
 
 async def main(port: int, nick: str, room: str, password: str = "") -> None:
-    login = {"sasl_username": nick, "sasl_password": password, "sasl_mechanism": "PLAIN"} if password else {}
-    person = Person(nick, room, **login)
-    await person.connect("127.0.0.1", port, tls=False)
+    person = Person(nick, room)
+    await person.connect("127.0.0.1", port, tls=False, password=f"{nick}:{password}" if password else None)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         await person.message(room, line.rstrip("\n"))
