@@ -14,6 +14,7 @@ from protocol.settings import DEFAULTS
 from workers import intake
 from workers.dialects import Dialect, Effect, Item, prose
 from workers.dialects.irc import Irc
+from workers.dialects.irc.caps import BY_NAME, MULTILINE_LINES
 from workers.dialects.irc.lines import MAX_BODY, Message, parse
 from workers.dialects.irc.lines import MAX_LINE as IRC_LINE
 from workers.dialects.lines import LineReader, TooLong
@@ -187,6 +188,8 @@ def irc_dialect(data: bytes) -> None:
     """An IRC client's bytes at any cut, with answers in between, are requests and lines within their limits."""
     source = Source(data)
     dialect = irc()
+    if source.below(2):  # else it asks for them itself
+        dialect.take_caps(frozenset(BY_NAME))
     asked: list[Request] = []
     for piece in source.pieces():
         take(dialect.feed(piece), asked, check_irc)
@@ -194,6 +197,9 @@ def irc_dialect(data: bytes) -> None:
             _answer_irc(dialect, source, asked)
         assert len(dialect._reader._cutter._rest) <= IRC_LINE
         assert len(dialect._turns) < dialect._next_id + 1  # no answer waits that cost no request
+        if dialect.multiline is not None:  # what is gathered is bounded
+            assert len(dialect.multiline.lines) <= MULTILINE_LINES
+            assert len(dialect.multiline.text().encode()) <= _SMALL.max_text
     take(dialect.end(), asked, check_irc)
     _answer_irc(dialect, source, asked)
     assert not dialect.follow_up()
@@ -215,6 +221,7 @@ def _answer_irc(dialect: Irc, source: Source, asked: list[Request]) -> None:
             if isinstance(event, native.Msg):
                 check_irc(dialect.echo(event, b""))
             else:
+                check_irc(dialect.echo_hint(event, b""))
                 dialect.hears(event)
     check_irc(dialect.receive(event))
     take(dialect.follow_up(), asked, check_irc)

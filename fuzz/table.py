@@ -49,6 +49,7 @@ _TYPED: Final = _typed(
     "ann", "hello :+1:", "/me waves", "/msg bob hi", "/join #tea", "/topic tea", "/nick anna", "/away tea", "/back",
     "/who", "/whois bob", "/rooms", "/history 5", "/cowsay moo", "/ignore bob", "/color #fff", "/help", "/quit",
 )  # fmt: skip
+_TAGGED: Final = ("NICK ann", "USER a 0 * :Ann", "CAP REQ :message-tags batch draft/multiline draft/message-redaction")
 _SPOKEN: Final = [
     seed("".join(f"{line}\r\n" for line in lines).encode())
     for lines in (
@@ -113,6 +114,17 @@ _SPOKEN: Final = [
             "METADATA bob GET a $",
             "METADATA * CLEAR",
         ),
+        (*_TAGGED, "@label=l;+a=b;+draft/reply=e-1-5d7a09bf;+draft/react=x TAGMSG #tea", "@+typing=active TAGMSG bob"),
+        (*_TAGGED, "@label=l;+a BATCH +1 draft/multiline #tea", "@batch=1 PRIVMSG #tea :a", "BATCH -1", "BATCH +1 x y"),
+        (
+            *_TAGGED,
+            "BATCH +1 draft/multiline bob",
+            "@batch=1;draft/multiline-concat PRIVMSG bob :",
+            "NICK x",
+            "BATCH -1",
+        ),
+        (*_TAGGED, "REDACT #tea e-1-5d7a09bf :why", "REDACT bob e-1-00112233445566aa-17", "PRIVMSG @#tea :ops?"),
+        (*_TAGGED, "MARKREAD #tea timestamp=2020-01-01T00:00:00.000Z", "MARKREAD bob", "CHATHISTORY TARGETS a b 5"),
         ("NICK ann", "USER a 0 * :Ann", "PRIVMSG #tea :\1ACTION waves\1", "PRIVMSG #tea :!cowsay hi", "NOTICE a :\x03"),
     )
 ]
@@ -143,6 +155,7 @@ TARGETS: Final[dict[str, Target]] = {
     "clean": Target(texts.clean_text, _TEXTS),
     "names": Target(texts.names_of_people_and_rooms, _TEXTS),
     "commands": Target(texts.typed_commands, _TYPED),
+    "tags": Target(texts.tags_of_clients, _typed("+a=b", "+draft/reply=e-1-00112233445566aa-17", "+x/y=a\\:b\\s")),
     "emoji": Target(texts.emoji_names, [*_TEXTS, *_typed(":+1: :cow:", "a:b :smile:: 👍🏽")]),
     "settings": Target(texts.settings_file, _typed("max_text = 10", 'listen = ["[::]:1"]', "linger = 1e3", "[a]")),
     "lines": Target(dialects.lines, [*_TYPED, seed(b"a\xff\xfa\x18\xff\xf0b\r\0c\r\nd\re\n")]),

@@ -1,4 +1,4 @@
-"""Targets that take text: the sanitizer, names, typed commands, the configuration file."""
+"""Targets that take text: the sanitizer, names, typed commands, tags, the configuration file."""
 
 import unicodedata
 from itertools import count
@@ -9,9 +9,10 @@ from typing import Final
 from funcmds.emojis import emojize
 from fuzz.source import Source
 from moot import config
-from protocol import commands, names, native
+from protocol import commands, msgids, names, native, tags
 from protocol.settings import Settings
 from protocol.text import MAX_MARKS, TextError, clean
+from workers.dialects.irc import lines
 
 LONG: Final = 50_000  # characters; at this length quadratic time shows
 GROWTH: Final = 3  # code points that NFC makes of one, at most (UAX 15, stability of expansion)
@@ -133,3 +134,18 @@ def settings_file(data: bytes) -> None:
     assert isinstance(settings, Settings)
     assert settings.sendq_soft <= settings.sendq_hard
     assert config.load({key: getattr(settings, key) for key in ("max_text", "lobby", "server_name")}, {}, None)
+
+
+def tags_of_clients(data: bytes) -> None:
+    """What is taken as tags is read back from what is written of them, within the limit; any text may be a msgid."""
+    source = Source(data)
+    given = {source.text(): source.text() for _ in range(4)} | {"+a/b": source.payload.decode("utf-8", "replace")}
+    raw = tags.written(given)
+    assert not set(raw) & set("\r\n\0 ")
+    read = lines.parse(f"@{raw} X".encode("utf-8", "replace"))
+    if tags.fault(given) is None:
+        assert isinstance(read, lines.Message)
+        assert read.tags == {name: value.encode("utf-8", "replace").decode() for name, value in given.items()}
+        assert len(raw.encode("utf-8", "replace")) <= native.MAX_TAGS
+    for text in given.values():
+        assert (msgids.time_of(text) is None) or (msgids.seq_of(text, "e", "#tea") is None)

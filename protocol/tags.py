@@ -12,7 +12,7 @@ from protocol.native import MAX_TAGS
 
 # '+', then "[ <vendor> '/' ] <sequence of letters, digits, hyphens>", where a vendor is a host
 _NAME: Final = re.compile(r"\+(?:[A-Za-z0-9.-]{1,100}/)?[A-Za-z0-9-]{1,100}")
-_ESCAPED: Final = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n"})
+_ESCAPED: Final = str.maketrans({";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n", "\0": None})
 
 
 def is_name(name: str) -> bool:
@@ -26,8 +26,8 @@ def escape(value: str) -> str:
 
 
 def written(tags: Mapping[str, str]) -> str:
-    """Return tags as they stand before a message."""
-    return ";".join(f"{name}={escape(value)}" if value else name for name, value in tags.items())
+    """Return tags as they stand before a message; those whose names cannot stand there are left out."""
+    return ";".join(f"{name}={escape(value)}" if value else name for name, value in tags.items() if is_name(name))
 
 
 def fault(tags: Mapping[str, str]) -> str | None:

@@ -235,6 +235,10 @@ def test_a_picture_comes_line_by_line_and_an_action_says_who() -> None:
         "CHATR,T;sender=root;rec=-ALL;color=#0000FF;line=2, (oo)",
     ]
     assert told(classic.shared(msg("waves", kind="me")))[0].endswith(",* root waves")
+    assert told(classic.shared(msg("👍", kind="react")))[0].endswith(",* root answers with 👍")
+    assert told(classic.shared(msg("took back a message", kind="redact")))[0].endswith(",* root took back a message")
+    gone = msgspec.structs.replace(msg(""), redacted=True)
+    assert told(classic.shared(gone))[0].endswith(",(taken back)")
     assert told(classic.shared(msg("Tea, or coffee", kind="topic"))) == [
         "INFO,T;sender=root,root set the topic: Tea, or coffee"
     ]

@@ -1,5 +1,6 @@
 """A person with `nc`: roles, bans, invitations, new names of rooms, as sentences; messages that are meant by number."""
 
+import msgspec
 import pytest
 
 from protocol import accounts, moderation, native
@@ -26,7 +27,8 @@ from workers.dialects.prose import encode
         (moderation.Retitled(room="#tea", name="#chai", by="ann"), "* ann renamed #tea to #chai\n"),
         (moderation.Invited(room="#tea", by="ann", nick="bob"), "* ann invited bob to #tea\n"),
         (msg("👍", kind="react"), "13:00 * bob answers with 👍\n"),
-        (msg("spam", kind="redact"), "13:00 * bob took back a message: spam\n"),
+        (msg("took back a message: spam", kind="redact", reason="spam"), "13:00 * bob took back a message: spam\n"),
+        (msgspec.structs.replace(msg("", kind="react"), redacted=True), "13:00 * a reaction of bob was taken back\n"),
         (
             native.Msg(room="#lobby", seq=1, time=NOON, nick="bob", text="", redacted=True),
             "13:00 * a message of bob was taken back\n",

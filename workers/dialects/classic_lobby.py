@@ -99,7 +99,7 @@ class Lobby:
             return codec.message("INFO", [when, ("sender", msg.nick)], f"{msg.nick} {what}")
         to = EVERYONE if msg.to is None else msg.to
         params = [when, ("sender", msg.nick), ("rec", to), ("color", self.color(msg.nick))]
-        return codec.messages("CHATR", params, f"* {msg.nick} {msg.text}" if msg.kind == "me" else msg.text)
+        return codec.messages("CHATR", params, _words(msg))
 
     def came(self, nick: str) -> bytes:
         """Return what is told when somebody comes in."""
@@ -160,3 +160,12 @@ def long_color(color: str) -> str | None:
         return None
     digits = color[1:] if len(color) == 7 else "".join(digit * 2 for digit in color[1:])
     return f"#{digits.upper()}"
+
+
+def _words(msg: Msg) -> str:
+    """Return a message as this protocol, which has only text, can tell it."""
+    if msg.redacted:
+        return "(taken back)"
+    if msg.kind == "react":
+        return f"* {msg.nick} answers with {msg.text}"
+    return f"* {msg.nick} {msg.text}" if msg.kind in ("me", "redact") else msg.text

@@ -69,13 +69,12 @@ def message(msg: Msg, offset_s: int | None = None, me: str = "") -> list[str]:
     if msg.kind == "topic":
         text = _flat(msg.text)
         return [f"{when}* {who} " + (f"set the topic: {text}" if text else "removed the topic")]
+    if msg.redacted:
+        return [f"{when}* a {'reaction' if msg.kind == 'react' else 'message'} of {who} was taken back"]
     if msg.kind == "react":
         return [f"{when}* {who} answers with {_flat(msg.text)}"]
-    if msg.kind == "redact":
-        why = f": {_flat(msg.text)}" if msg.text else ""
-        return [f"{when}* {who} took back a message{why}"]
-    if msg.redacted:
-        return [f"{when}* a message of {who} was taken back"]
+    if msg.kind == "redact":  # its text is the sentence
+        return [f"{when}* {who} {_flat(msg.text)}"]
     if msg.audience is not None:
         who += f" (to each {msg.audience} and above)"
     first, *more = clean(msg.text).split("\n")

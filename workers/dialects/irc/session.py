@@ -335,6 +335,8 @@ class Irc(Personal):
         turn = self.new_turn(message.command, label)
         turn.tags = message.tags
         if self.stage is Stage.INSIDE and multiline.gathers(self, turn, message.params):
+            if not (turn.waiting or turn.lines):
+                self._turns.remove(turn)  # nothing is said about it
             return
         command, params = TABLE.get(message.command), message.params
         if self.stage is Stage.NAMELESS and (command is None or not command.early):

@@ -29,7 +29,9 @@ def message(msg: Msg, host: Host, flags: str, epoch: str) -> list[Line]:
         return []
     source, target = host.mask(msg.nick, msg.account), _target(msg)
     every = _for_every_line(msg, flags)
-    first = tagged(every, f"msgid={msgids.msgid(epoch, msg)}", _clients(msg, epoch)) if "m" in flags else every
+    first = (
+        tagged(every, f"msgid={tags.escape(msgids.msgid(epoch, msg))}", _clients(msg, epoch)) if "m" in flags else every
+    )
     match msg.kind:
         case "topic":
             return [(first, body(source, "TOPIC", target, msg.text))]
