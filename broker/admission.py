@@ -60,8 +60,10 @@ class Admission:
 
     def check(self, person: Person, name: str, room: Room | None, kept: Policy, key: str | None, now_ms: int) -> None:
         """Raises `Refusal` when ``person`` may not come into a room. ``kept``: its policy."""
+        if kept is policy.EMPTY:
+            return
         rank = self.rank(person, room, kept)
-        if rank >= RANKS["op"] or kept.may_pass(person.uid, now_ms) or kept is policy.EMPTY:
+        if rank >= RANKS["op"] or kept.may_pass(person.uid, now_ms):
             return
         who = self.who(person)
         excepted = kept.entries and kept.listed("except", who, now_ms) is not None

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 from msgspec import Meta, Struct
 
-from broker import redactions, rows
+from broker import modlog, redactions, rows
 from broker.accounts import Account
 from broker.audit import Audit
 from broker.chain import Columns
@@ -256,8 +256,9 @@ class Importer:
         return False
 
     def _begin(self, line: RoomLine) -> None:
-        if _INBOX.fullmatch(line.room) is None and names.room(line.room) != line.room:
-            raise ImportFailed(f"expected a room as the server keeps it, such as {names.room(line.room)}")
+        name = line.room.removeprefix(modlog.MARK)
+        if _INBOX.fullmatch(line.room) is None and names.room(name) != name:
+            raise ImportFailed(f"expected a room as the server keeps it, such as {names.room(name)}")
         self._writer.room(line.room, line.topic, line.pruned)
         self._room, self._last = line.room, line.pruned
         self._rooms += 1

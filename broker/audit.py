@@ -236,6 +236,8 @@ class Audit:
             if id_ not in self.rooms and name not in known:
                 self.rooms[id_] = Room(id_, name, base=chain.start(name), sound=False)
                 self._general.append(Damage("its entry among the rooms is missing", name))
+        for room in self.rooms.values():
+            room.origins = chain.origins_in(self.values.get(chain.ORIGINS + room.name, "[]"))
         for number in tree.lost:
             self._general.append(Damage(f"page {number} should hold rooms and does not"))
 

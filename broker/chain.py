@@ -9,7 +9,7 @@ anew: that row's sum follows `start` of its room, like a first row's.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,12 +19,30 @@ _GUESSES: Final = 64  # sums that a damaged row may have had, kept for the row a
 Columns = tuple[int, int, bytes, str | None, str, str, str, str | None]
 """seq, time, sender, cmid, nick, kind, text, extra: the columns of `messages`, without room and sum."""
 
+ORIGINS: Final = "origin/"  # and a room's name: under it the log keeps what the room was called before
+
 _encoder = msgspec.msgpack.Encoder()
 
 
 def start(room: str) -> bytes:
     """Return the sum before a room's first message; ``room`` is the log's name of it."""
     return hashlib.blake2b(room.encode(), digest_size=SUM_BYTES, person=b"moot room").digest()
+
+
+def left_behind(room: str, seq: int) -> bytes:
+    """Return the sum before the first message of a room that has its name from one which was called so up to ``seq``.
+
+    It is not `start`: from that rows of both could follow.
+    """
+    return start(f"{room} {seq}")
+
+
+def origins_in(value: str) -> tuple[str, ...]:
+    """Return what a room was called before, of what is kept under `ORIGINS`; what cannot be read tells nothing."""
+    try:
+        return msgspec.json.decode(value, type=tuple[str, ...])
+    except msgspec.DecodeError:
+        return ()
 
 
 def link(before: bytes, columns: Columns) -> bytes:
@@ -62,11 +80,14 @@ class Walk:
     unless the chain starts anew with it.
     """
 
-    def __init__(self, room: str, seq: int, before: bytes | None) -> None:
-        """``before``: the sum of the row ``seq``, after which the walk begins; None: not known."""
-        self._start = start(room)
+    def __init__(self, room: str, seq: int, before: bytes | None, origins: Sequence[str] = ()) -> None:
+        """``before``: the sum of the row ``seq``, after which the walk begins; None: not known.
+
+        ``origins``: what the room was called before; the chain may have started anew under these names too.
+        """
+        self._starts = [start(name) for name in (room, *origins)]
         self._seq = seq
-        self._guesses = [self._start] if before is None else [before, self._start]
+        self._guesses = self._starts if before is None else [before, *self._starts]
         self.before = self._guesses[0]
         """The sum from which the row verified last followed."""
 
@@ -76,13 +97,13 @@ class Walk:
         ``columns``: None when they cannot be decoded. ``stored``: the row's sum, of whatever type was found.
         """
         if seq != self._seq + 1:
-            self._guesses = [self._start]
+            self._guesses = self._starts
         self._seq = seq
         follows = [] if columns is None else [link(before, columns) for before in self._guesses]
         if stored in follows:
             self.before = self._guesses[follows.index(stored)]
-            self._guesses = [stored, self._start]
+            self._guesses = [stored, *self._starts]
             return True
         kept = [stored] if isinstance(stored, bytes) else []
-        self._guesses = [*kept, self._start, *follows][:_GUESSES]
+        self._guesses = [*kept, *self._starts, *follows][:_GUESSES]
         return False

@@ -53,6 +53,12 @@ class Head:
     head: bytes  # chain sum at `last`
     recent: deque[Msg] | None = None  # the newest, without holes up to `last`; None: not read yet
     redacted: set[int] | None = None  # seqs that were taken back; None: not read yet
+    origins: tuple[str, ...] = ()  # what it was called before
+
+    @property
+    def left(self) -> bool:
+        """Whether it is only what is left of a room that has another name now."""
+        return 0 < self.last == self.pruned and self.base == chain.left_behind(self.name, self.last)
 
     def columns(self) -> tuple[Any, ...]:
         """Return topic, pruned, base, last, head and sum, as they are stored."""

@@ -12,12 +12,13 @@ power loss; with NORMAL it would not (https://www.sqlite.org/pragma.html#pragma_
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
+import msgspec
 
 from broker import chain, heads, meta, pages, placing, recovery, redactions, rows, schema
 from broker.heads import CACHED, Head
@@ -92,6 +93,9 @@ class Log:
         self._cached = 0  # characters of text taken into memory since the caches were emptied
         self._names = {room.id: name for name, room in self._rooms.items()}
         self._values = Values()
+        for key, value in self.recall_under(chain.ORIGINS):
+            if (room := self._rooms.get(key.removeprefix(chain.ORIGINS))) is not None:
+                room.origins = chain.origins_in(value)
         self._rows: list[tuple[Any, ...]] = []
         self._begun = False
         self._added: list[str] = []  # rooms made in this transaction
@@ -177,7 +181,8 @@ class Log:
 
     def names(self) -> list[tuple[str, str]]:
         """Return the rooms people can join, as (name, topic), those with messages only."""
-        return [(room.name, room.topic) for room in self._rooms.values() if room.name[0] == "#"]
+        rooms = self._rooms.values()
+        return [(room.name, room.topic) for room in rooms if room.name[0] == "#" and not room.left]
 
     @property
     def room_count(self) -> int:
@@ -432,6 +437,49 @@ class Log:
     def forget(self, key: str) -> None:
         """Keep it no more, with this transaction, if it was kept at all. Raises `LogError`."""
         self._write(*self._values.forget(key))
+
+    def retitle(self, names: Iterable[tuple[str, str]]) -> None:
+        """Give rooms other names; pairs of old and new. Commits this transaction, or rolls it back.
+
+        The old name is another room's from then on. Its first seq is greater than any that was told of under it, so
+        that nobody who comes back later takes its messages for those of the room that had the name. Nothing may have
+        been appended in this transaction, and no room of a new name have messages. Raises `LogError`.
+        """
+        assert not self._undo
+        renamed: list[tuple[str, Head, Head]] = []
+        try:
+            for old, new in names:
+                if (room := self._rooms.get(old)) is not None:
+                    renamed.append((old, *self._renamed(room, new, self._next_room_id + len(renamed))))
+        except LogError:
+            self.rollback()
+            raise
+        self.commit()
+        self._next_room_id += len(renamed)
+        for old, room, left in renamed:
+            if (before := self._rooms.get(room.name)) is not None:
+                del self._names[before.id]
+                self._room_count -= before.name[0] == "#"
+            self._rooms[room.name], self._rooms[old] = room, left
+            self._names[room.id], self._names[left.id] = room.name, old
+            self._room_count += old[0] == "#"
+
+    def _renamed(self, room: Head, name: str, id_: int) -> tuple[Head, Head]:
+        """Write ``room`` under another name, and what is left at its own as number ``id_``; return both."""
+        there = self._rooms.get(name)
+        assert there is None or there.last == there.pruned
+        if there is not None:  # what another room left behind there
+            self._write("DELETE FROM rooms WHERE id = ?", (there.id,))
+        origins = tuple(dict.fromkeys((*room.origins, room.name)))
+        new = replace(room, name=name, recent=None, redacted=None, origins=origins)
+        end = room.last + 1
+        start = chain.left_behind(room.name, end)
+        left = Head(id_, room.name, "", end, start, end, start)
+        self._write("UPDATE rooms SET name = ?, sum = ? WHERE id = ?", (name, new.columns()[-1], room.id))
+        self._write("INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (id_, left.name, *left.columns()))
+        self.remember(chain.ORIGINS + name, msgspec.json.encode(origins).decode())
+        self.forget(chain.ORIGINS + room.name)
+        return new, left
 
     def prune(self, room: str, keep: int, before_ms: int, limit: int) -> int:
         """Remove the oldest messages of ``room``, at most ``limit``; return how many seqs, 0: none is to go.

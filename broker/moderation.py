@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from broker import masks, modes, modlog, policy, rights, serverbans
 from broker.accounts import Account, Accounts
 from broker.admission import Admission
-from broker.log import Log
+from broker.log import Log, LogError
 from broker.modes import Actor, Draft, Target
 from broker.outbox import Outbox
 from broker.people import Device, People, Person, Refusal
@@ -65,6 +65,7 @@ class Moderation:
             moderation.Unban: self._unban,
             moderation.Invite: self._invite,
             moderation.Claim: self._claim,
+            moderation.Retitle: self._retitle,
             moderation.Announce: self._announce,
         }
 
@@ -448,6 +449,47 @@ class Moderation:
         most = self.settings.max_claims
         if len(self._policies.owned_by(account)) >= most:
             raise Refusal("too-many-rooms", f"{account} has {most} rooms registered, the most allowed")
+
+    def _retitle(self, device: Device, do: Do) -> None:
+        """Commits: the name must be another's before anybody hears of it, or nobody's."""
+        request, person = do.request, device.person
+        assert isinstance(request, moderation.Retitle)
+        old, room, kept = self._place(person, request.room)
+        self._allow("retitle", person, room, kept)
+        new = names.room(request.name)
+        if self._admission.lobby in (old, new):
+            raise Refusal("not-allowed", f"{self._admission.lobby} keeps its name")
+        if new == old:
+            raise Refusal("bad-request", f"it is called {old} already")
+        if self._is_taken(new):
+            raise Refusal("room-exists", f"there is a room {new} already; choose another name")
+        last = self._log.last(old)
+        try:
+            self._log.commit()  # what came before in this step is done, whatever comes of this
+            self._policies.committed()
+            self._policies.retitle(old, new, kept, person.nick, self.now, last)
+            self._log.retitle([(old, new), (modlog.name_of(old), modlog.name_of(new))])
+        except LogError:
+            self._log.rollback()
+            self._policies.rolled_back()
+            raise
+        self._policies.committed()
+        why = f": {request.reason}" if request.reason else ""
+        modlog.write(self._log, new, person, self.now, f"gave the room, which was {old}, the name {new}{why}")
+        if room is not None:
+            retitled = moderation.Retitled(room=old, name=new, by=person.nick, reason=request.reason)
+            self._rooms.announce(room, retitled)
+            self._rooms.retitle(room, new)
+            room.take(self._policies.load(new))
+            for member in room.members:
+                self._people.touch(member)
+        self._answer(do, native.Ok(id=request.id, room=new))
+
+    def _is_taken(self, name: str) -> bool:
+        """Tell whether a room cannot have this name: another has it, or what one set there is kept."""
+        kept = self._policies.load(name)
+        has_messages = any(name == one for one, _topic in self._log.names())
+        return name in self._rooms.by_name or has_messages or kept.owner is not None or kept.closed
 
     # --- the server
 

@@ -12,6 +12,7 @@ from broker.people import Person
 from protocol.moderation import Change
 
 MARK: Final = "!"
+SERVER: Final = "*"  # in the place of the nick of who did it: nobody
 _WORDS: Final = {  # of a change of modes that is on, or off
     "ban": ("banned", "took back the ban of"),
     "mute": ("muted", "took back the mute of"),
@@ -29,7 +30,7 @@ def name_of(room: str) -> str:
 def write(log: Log, room: str, by: Person | None, now_ms: int, text: str) -> None:
     """Note what somebody did, or the server (None), with this transaction. Raises `LogError`."""
     sender = by.uid if by is not None else bytes(16)
-    log.append(name_of(room), sender, None, now_ms, by.nick if by is not None else "", "notice", text)
+    log.append(name_of(room), sender, None, now_ms, by.nick if by is not None else SERVER, "notice", text)
 
 
 def said(change: Change) -> str:

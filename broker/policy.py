@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("moot.broker")
 
 PREFIX: Final = "room/"
+_MOVED: Final = ("moved", "moved_by", "moved_at", "moved_seq")
 PASS_MS: Final = 86_400_000  # an invitation lets in for a day
 MAX_PASSES: Final = 100  # of one room; the oldest goes
 OUT_MS: Final = 600_000  # so long a worker may not know yet that somebody was put out; kept for a new broker
@@ -86,6 +87,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     passes: list[Noted] = []  # who is invited, the first first
     out: list[Noted] = []  # who was put out lately and has not come back: a worker may not know it yet
     moved: str = ""  # what the room that had this name is called now
+    moved_by: str = ""  # nick
     moved_at: int = 0
     moved_seq: int = 0  # the newest it had then
 
@@ -238,15 +240,20 @@ class Policies:
         """Call ``undo`` if the transaction fails."""
         self._undo.append(undo)
 
-    def rename(self, old: str, new: str, policy: Policy, now_ms: int, last: int) -> None:
-        """Keep ``policy`` under ``new``, and under ``old`` where it went. Raises `LogError`."""
-        self._store(new, policy)
-        self._store(old, Policy(moved=new, moved_at=now_ms, moved_seq=last))
+    def retitle(self, old: str, new: str, policy: Policy, by: str, now_ms: int, last: int) -> None:
+        """Keep ``policy`` under ``new``, and under ``old`` where it went. Raises `LogError`.
+
+        ``last``: the newest seq that the room had under the old name.
+        """
+        self._store(new, replace(policy, moved="", moved_by="", moved_at=0, moved_seq=0))
+        self._store(old, Policy(moved=new, moved_by=by, moved_at=now_ms, moved_seq=last))
 
     def emptied(self, name: str, policy: Policy) -> None:
         """Everybody has left the room of that name."""
         if policy.owner is None and not policy.closed and name != self._lobby():
-            stays = Policy(moved=policy.moved, moved_at=policy.moved_at, moved_seq=policy.moved_seq)
+            stays = EMPTY
+            if policy.moved:
+                stays = replace(EMPTY, **{name: getattr(policy, name) for name in _MOVED})
             if stays != policy:
                 self._left[name] = stays
 

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import Final
 
-from broker import pages
+from broker import modlog, pages, rights
 from broker.log import Log, inbox_name
 from broker.pages import Page
 from broker.people import People, Person
 from broker.rooms import Room, Rooms
-from protocol import native
+from protocol import names, native
 
 PEOPLE_LISTED: Final = 1000
 PEOPLE_RESYNCED: Final = 200  # at least, of a room's members told to each of them unasked
@@ -47,10 +47,11 @@ def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> 
     other = people.called(request.nick)
     device = other.newest
     mine = other is asker
+    shared = sorted(other.rooms.keys() & asker.rooms.keys())
     return native.Profile(
         id=request.id,
         nick=other.nick,
-        rooms=sorted(other.rooms.keys() & asker.rooms.keys()),
+        rooms=shared,
         since=device.since,
         idle=max(0, now_ms - (other.spoke or device.since)) // 1000,
         client=device.client,
@@ -59,6 +60,7 @@ def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> 
         away=other.away,
         name=other.name,
         account=other.account,
+        roles={name: held for name in shared if (held := other.rooms[name].roles_of(other))},
         bot=other.bot,
         admin=other.admin,
         secure=all(device.secure for device in other.devices),
@@ -82,8 +84,12 @@ def room_list(log: Log, rooms: Rooms, asker: Person, request: native.Rooms) -> n
 
 def history(log: Log, rooms: Rooms, asker: Person, request: native.History, max_bytes: int) -> native.HistoryPage:
     """``max_bytes``: of a page read backwards, about. Raises `Refusal`, `names.BadName`, `LogError`."""
-    of_inbox = request.room == native.INBOX
-    name = inbox_name(asker.uid) if of_inbox else rooms.of(asker, request.room).name
+    if request.room == native.INBOX:
+        name = inbox_name(asker.uid)
+    elif request.room.startswith(modlog.MARK):
+        name = modlog_of(rooms, asker, request.room.removeprefix(modlog.MARK))
+    else:
+        name = rooms.of(asker, request.room).name
     after = request.after if request.since is None else log.seq_since(name, request.since)
     if after is not None:
         page = following(log, name, after, request.limit)
@@ -96,8 +102,21 @@ def history(log: Log, rooms: Rooms, asker: Person, request: native.History, max_
         )
         page = pages.newest(found, max_bytes)
         more = page.begin > 1
-    shown = native.INBOX if of_inbox else name
+    shown = request.room if request.room == native.INBOX else name
     return native.HistoryPage(id=request.id, room=shown, messages=page.messages, more=more, gaps=page.gaps)
+
+
+def modlog_of(rooms: Rooms, asker: Person, room: str) -> str:
+    """Return the log's name of what was done in ``room``, for somebody who may read it. Raises `Refusal`, `BadName`."""
+    name = names.room(room)
+    there = rooms.by_name.get(name)
+    kept = there.policy if there is not None else rooms.policies.load(name)
+    if there is not None:
+        held = there.roles_of(asker)
+    else:
+        held = list(kept.held_by(asker.account)) if asker.account is not None else []
+    rights.check(rights.rank_of(held, admin=asker.admin), "modlog", owned=kept.owner is not None)
+    return modlog.name_of(name)
 
 
 def following(log: Log, room: str, seq: int, limit: int) -> Page:

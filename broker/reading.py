@@ -55,7 +55,7 @@ class Reader:
         sound: dict[int, tuple[Columns, bytes]] = {}
         for lead in _LEAD:
             begin = max(room.pruned + 1, first - lead)
-            walk = chain.Walk(room.name, begin - 1, room.base if begin == room.pruned + 1 else None)
+            walk = chain.Walk(room.name, begin - 1, room.base if begin == room.pruned + 1 else None, room.origins)
             sound = {
                 seq: (columns, walk.before)
                 for seq, columns, stored in _rows(db, room.id, begin, last)

@@ -188,9 +188,25 @@ class Rooms:
         for worker in room.workers:
             self._out.tell(worker, announced)
 
+    def retitle(self, room: Room, name: str) -> None:
+        """``room`` has another name from here on; nobody is told."""
+        old = room.name
+        del self.by_name[old]
+        room.name = name
+        self.by_name[name] = room
+        for person in room.members:
+            person.rooms = {one.name: one for one in person.rooms.values()}
+            for device in person.devices:
+                device.rooms = {one.name: one for one in device.rooms.values()}
+
     def of(self, person: Person, name: str) -> Room:
-        """Return the room of that name, which ``person`` is in. Raises `Refusal`, `names.BadName`."""
+        """Return the room of that name, which ``person`` is in. Raises `Refusal`, `names.BadName`.
+
+        What was on its way when the room got another name finds it under the one it had.
+        """
         room = person.rooms.get(name) or person.rooms.get(names.room(name))
+        if room is None:
+            room = person.rooms.get(self.policies.loaded(names.room(name)).moved)
         if room is None:
             raise Refusal("not-in-room", f"you are not in {name}; join it first")
         return room

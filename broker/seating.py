@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Container, Iterable
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from broker import queries
 from broker.accounts import Account, Accounts
 from broker.attendance import Entry
@@ -20,7 +22,7 @@ from broker.ownership import Ownership
 from broker.people import Device, People, Person, Refusal
 from broker.presence import Presence
 from broker.rooms import Rooms
-from protocol import __version__, addresses, names, native
+from protocol import __version__, addresses, moderation, names, native
 from protocol.ipc import (
     Announced,
     Answered,
@@ -126,6 +128,7 @@ class Seating:
         keep the seats until ``until`` (monotonic seconds) if they can.
         """
         self._replay_left = REPLAY_CHARS
+        attach = self._told_of_new_names(attach)
         another = attach.epoch not in ("", self.log.epoch)
         if any(seq > self.log.last(name) for name, seq in attach.seqs.items()):
             another = True  # an older copy of the log
@@ -161,6 +164,23 @@ class Seating:
                 self.out.tell(attach.worker, Posted(self._sender(msg), msg))
         if late and not attach.seats:
             self.tell_who_is_here(attach.worker)
+
+    def _told_of_new_names(self, attach: Attach) -> Attach:
+        """Return ``attach`` with the rooms as they are called now; a worker may not have heard it from the last broker.
+
+        A room that has its name from another one begins behind what that one had, so the seqs tell them apart.
+        """
+        new: dict[str, str] = {}
+        for name, seq in attach.seqs.items():
+            kept = self.rooms.policies.loaded(name)
+            if kept.moved and seq <= kept.moved_seq:
+                new[name] = kept.moved
+                retitled = moderation.Retitled(room=name, name=kept.moved, by=kept.moved_by)
+                self.out.tell(attach.worker, Announced(name, retitled))
+        if not new:
+            return attach
+        seats = [replace(seat, rooms=[new.get(name, name) for name in seat.rooms]) for seat in attach.seats]
+        return replace(attach, seats=seats, seqs={new.get(name, name): seq for name, seq in attach.seqs.items()})
 
     def tell_who_is_here(self, only: int | None = None) -> None:
         """Tell all members who is in their rooms, or those at one worker.

@@ -205,7 +205,7 @@ class State:
             if new and self._is_full():
                 text = f"this server has {self.settings.max_rooms} rooms, the most allowed; join one of them"
                 raise Refusal("too-many-rooms", text)
-            made = self._let_in(person, name, request.key)
+            made = self._let_in(person, name, request)
             self.note("joined", device, name)
         if name not in device.rooms:
             is_new = name not in person.rooms
@@ -240,14 +240,16 @@ class State:
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
 
-    def _let_in(self, person: Person, name: str, key: str | None) -> bool:
+    def _let_in(self, person: Person, name: str, request: native.Join) -> bool:
         """See whether ``person`` may come in, and tell those who are there. Return whether nobody is.
 
         Raises `Refusal`, `Spoilt`, `LogError`.
         """
         room = self.rooms.by_name.get(name)
         kept = room.policy if room is not None else self.policies.load(name)
-        self.admission.check(person, name, room, kept, key, self.now)
+        if kept.moved and request.epoch == self.log.epoch and 0 < (request.after or 0) <= kept.moved_seq:
+            raise Refusal("no-such-room", f"{name} is called {kept.moved} now; join that")
+        self.admission.check(person, name, room, kept, request.key, self.now)
         self.policies.admit(name, room, kept, person.uid)
         if room is not None:
             self.rooms.announce(room, native.Joined(room=name, who=person.card_in(room)))

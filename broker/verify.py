@@ -49,6 +49,12 @@ class Room:
     head: bytes = b""  # sum at `last`
     sound: bool = True
     seen: bool = False  # its messages were taken
+    origins: tuple[str, ...] = ()  # what it was called before
+
+    @property
+    def starts(self) -> list[bytes]:
+        """The sums from which its chain may start anew."""
+        return [chain.start(name) for name in (self.name, *self.origins)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ class Verifier:
         ``search``: when the row before cannot be read, look for its sum among the bytes around.
         """
         ours = room is self._room
-        guesses = [chain.start(room.name), *(self._sums if ours or self._aside else [])]
+        guesses = [*room.starts, *(self._sums if ours or self._aside else [])]
         if not ours:
             guesses.append(room.base)
         if any(_link(before, columns) == stored for before in guesses):
@@ -193,7 +199,7 @@ class Verifier:
             self._aside = [] if first else [row for row in aside if row.claim is None or row.claim[0] != before]
         if seq == self._next:
             self._condemn_strays()
-        elif not self._aside and _link(chain.start(room.name), columns) == stored:
+        elif not self._aside and any(_link(start, columns) == stored for start in room.starts):
             self.holes.append(Damage("left out by an earlier repair or import", room.name, self._next, seq - 1))
         else:
             self._condemn(seq - 1)
@@ -256,7 +262,7 @@ class Verifier:
             self._condemn_strays()
         elif room.sound and self._next > last + 1:
             self.damage.append(Damage(f"it has messages after {last}, its last by its entry", room.name))
-        elif room.sound and room.head not in (*self._sums, chain.start(room.name)):
+        elif room.sound and room.head not in (*self._sums, *room.starts):
             self.damage.append(Damage("the sum of its last message is another by its entry", room.name))
         self._room = None
 

@@ -42,7 +42,7 @@ class InboxOrRoom(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from protocol.names import BadName, room
 
-        if str(value).startswith("~"):
+        if str(value).startswith(("~", "!#")):  # an inbox; what was done in a room
             return str(value)
         try:
             return room(value if value.startswith("#") else "#" + value)

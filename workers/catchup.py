@@ -98,6 +98,15 @@ class CatchUp:
             conn.lag.after.pop(name, None)
             conn.lag.people.pop(name, None)
 
+    def retitled(self, conn: Conn, old: str, name: str) -> None:
+        """A room that ``conn`` is in has another name."""
+        if conn.queue is not None:
+            conn.queue.retitled(old, name)
+        if conn.lag is not None:
+            for rooms in (conn.lag.after, conn.lag.people):
+                if old in rooms:
+                    rooms[name] = rooms.pop(old)  # type: ignore[assignment]  # each has values of its own
+
     def lost(self, conn: Conn) -> None:
         """``conn`` is closed."""
         self._ready.pop(conn, None)

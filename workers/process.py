@@ -39,6 +39,7 @@ from protocol.ipc import (
     Told,
     Vouched,
 )
+from protocol.moderation import Retitled
 from protocol.pipes import decode_batch
 from protocol.settings import Settings
 from workers import tcp
@@ -330,11 +331,26 @@ class Worker:
             self.output.note(room)
             if isinstance(event.event, native.Renamed):
                 self._note_rename(room, event.event)
+            elif isinstance(event.event, Retitled):
+                self._retitle(room, event.event.name)
 
     def _note_rename(self, room: LocalRoom, renamed: native.Renamed) -> None:
         for conn in (*room.members.values(), *room.lagging.values()):
             if conn.hello is not None and conn.hello.nick == renamed.old:
                 conn.hello = msgspec.structs.replace(conn.hello, nick=renamed.nick)
+
+    def _retitle(self, room: LocalRoom, name: str) -> None:
+        """``room`` has another name from here on."""
+        old = room.name
+        self.output.hear(old)
+        del self.rooms[old]
+        room.name = name
+        self.rooms[name] = room
+        for conn in (*room.members.values(), *room.lagging.values()):
+            assert conn.rooms is not None
+            conn.rooms.remove(old)
+            conn.rooms.add(name)
+            self.catchup.retitled(conn, old, name)
 
     def _entered(self, event: Entered) -> None:
         self._scattering.forget()

@@ -61,6 +61,13 @@ class SendQueue:
             (lines, nowhere if logged is not None and logged.room == room else logged) for lines, logged in self._lines
         )
 
+    def retitled(self, old: str, name: str) -> None:
+        """The room ``old`` has another name."""
+        self._lines = deque(
+            (lines, Logged(name, logged.after) if logged is not None and logged.room == old else logged)
+            for lines, logged in self._lines
+        )
+
     def clear(self) -> None:
         self._lines.clear()
         self.size = 0

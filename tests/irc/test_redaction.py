@@ -105,6 +105,7 @@ def test_what_cannot_be_taken_back_fails_with_its_code(
 ) -> None:
     """FAIL REDACT INVALID_TARGET <target>; REDACT_FORBIDDEN <target> <target-msgid>; UNKNOWN_MSGID <target>
     <target-msgid>"""
+    client("eve", *CAPS).join(channel)  # its op, who may
     ann, bob = two(client, channel)
     names = {"c": channel, "theirs": said(bob, channel), "other": said(bob, "ann")}
     ann.told()
