@@ -27,6 +27,7 @@ MAX_ANIM_S: Final = 30.0
 _MAX_SAFE: Final = 1 << 53
 _WORD: Final = re.compile(r"[a-z0-9_-]{0,32}")  # a dialect, an animation
 _FINGERPRINT: Final = re.compile(r"(?:[0-9a-f]{64})?")
+MAX_PIN: Final = 100  # characters
 _ADDRESS: Final = re.compile(r"[0-9A-Za-z.:%_-]{0,80}")
 # What `protocol.text.clean` drops and a terminal, a line of a log or a reader would obey: controls but newline and
 # tab, bidirectional overrides, line separators, tags.
@@ -123,7 +124,7 @@ def _check_hello(hello: native.Hello) -> None:
 
 def _origin(do: Do) -> None:
     _check_origin(do.addr, do.dialect)
-    if _FINGERPRINT.fullmatch(do.certfp) is None or len(do.ticket) > MAX_TICKET:
+    if _FINGERPRINT.fullmatch(do.certfp) is None or len(do.ticket) > MAX_TICKET or len(do.pin) > MAX_PIN:
         raise _Refused("a certificate or a ticket that is none")
 
 

@@ -169,7 +169,9 @@ class Logins:
             account = self._accounts.known(name)
             exchange.account, exchange.uid = fold(name), account.uid if account else ""
             self._proving.check_throttle(exchange.account, do.addr)
-            exchange.challenge = sasl.challenge(self._proving.settings.server_name, exchange.account, self._entropy(16))
+            exchange.challenge = sasl.challenge(
+                self._proving.settings.server_name, do.pin, exchange.account, self._entropy(16)
+            )
             self._go_on(do, exchange, exchange.challenge)
             return
         account = self._accounts.known(exchange.account)

@@ -66,9 +66,10 @@ def token(data: str) -> str:
     return data
 
 
-def challenge(server: str, account: str, nonce: bytes) -> str:
+def challenge(server: str, pin: str, account: str, nonce: bytes) -> str:
     """Return what ED25519 has signed: who asks, for what, and what was never asked before.
 
-    ``server``: its name. ``account``: folded. ``nonce``: at least 16 random bytes.
+    ``server``: its name. ``pin``: of the key by which the client knows it; so it cannot pass on another server's
+    challenge. ``account``: folded. ``nonce``: at least 16 random bytes.
     """
-    return f"moot login {' '.join(server.split())[:64]} {account} {nonce.hex()}"
+    return f"moot login {' '.join(server.split())[:64]} {pin or '-'} {account} {nonce.hex()}"

@@ -124,6 +124,15 @@ async def _open(address: Address, context: ssl.SSLContext | None) -> Streams:
         raise ConnectionError("it closed the connection before TLS had begun") from None
 
 
+def pin_shown(writer: asyncio.StreamWriter) -> str:
+    """Return the pin of the key that the server has shown; empty: none that makes sense."""
+    tls = writer.get_extra_info("ssl_object")
+    try:
+        return "" if tls is None else pin_of(tls.getpeercert(binary_form=True) or b"")
+    except ValueError:
+        return ""
+
+
 def _pin(writer: asyncio.StreamWriter) -> str:
     """Return the pin of the key that the server has shown."""
     certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)

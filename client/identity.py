@@ -34,8 +34,14 @@ class Proof:
             return accounts.Sasl(mech="ED25519", data=self.account, remember=True)
         return plain_login(self.account, self.password, remember=True)
 
-    def answer(self, challenge: str) -> accounts.Sasl | None:
-        """Return the request that answers ``challenge``; None: there is nothing to answer it with."""
+    def answer(self, challenge: str, pin: str) -> accounts.Sasl | None:
+        """Return the request that answers ``challenge``; None: there is nothing to answer it with.
+
+        ``pin``: of the key that the server has shown in TLS, empty without TLS. A challenge that names another is
+        another server's, passed on by one that wants to be us there.
+        """
+        if challenge.split(" ")[-3:-2] != [pin or "-"]:
+            return None
         try:
             return None if self.sign is None else accounts.Sasl(data=self.sign(challenge), remember=True)
         except ValueError:  # it wants something else signed

@@ -16,7 +16,7 @@ from typing import Final, Protocol, Self
 
 from client import trust
 from client.address import Address, parse_address
-from client.dial import dial
+from client.dial import dial, pin_shown
 from client.feed import Feed
 from client.identity import Proof
 from client.logins import Logins, Pass
@@ -448,6 +448,7 @@ class Chat:
         # A token that is told to whoever listens is nobody's secret any more; the server would not take it either.
         encrypted = writer.get_extra_info("ssl_object") is not None
         self.session.secure = encrypted or self._servers.is_loopback(self.address)
+        self.session.pin = pin_shown(writer)
         self.session.proof = self.credentials.proof(self._identity) if self.session.secure else None
         pinger = asyncio.create_task(self._ping(writer))
         hello = asyncio.get_running_loop().call_later(HELLO_S, self._check_hello, writer)

@@ -92,6 +92,7 @@ class Session:
         self.token = secrets.token_urlsafe(24) if token is None else token
         self.new_cmid = new_id or (lambda: secrets.token_urlsafe(16))
         self._follows = follow
+        self.pin = ""  # of the key that the server has shown in TLS; empty: it showed none
         self.proof: Proof | None = None  # how to log in with the next connection; the owner sets it
         self.secure = True  # nobody on the way can read along; the owner sets it
         self.identity = Identity(lambda said: self._updates.append(said))
@@ -479,7 +480,7 @@ class Session:
         """The server answers our proof of who we are."""
         proof = self.proof
         assert proof is not None  # it was asked with
-        if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data)) is not None:
+        if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data, self.pin)) is not None:
             self._ask(answer, "session")
             return
         if isinstance(event, native.Error) and is_later(event) and (event.code not in SPENT or event.wait == 0):

@@ -51,6 +51,7 @@ class Do(_Tagged, frozen=True):
     ticket: str = ""  # for Hello: as `Vouched` gave it
     secure: bool = False  # for Hello and accounts: through TLS
     certfp: str = ""  # for Hello and accounts: hex SHA-256 of the certificate that the client showed and proved
+    pin: str = ""  # for accounts: of the key that the server showed the client, see `protocol.pins`; empty: none
 
 
 class Gone(_Tagged, frozen=True):

@@ -24,6 +24,7 @@ from workers import tcp
 from workers.dialects import Become, Dialect, Effect, HangUp, Item, Peer, Wake
 from workers.flood import Bucket, cost
 from workers.intake import exposed, prepare
+from workers.origin import is_private
 from workers.sendq import Logged, SendQueue
 from workers.sniff import Speech, sniff
 
@@ -142,11 +143,6 @@ class Conn(asyncio.Protocol):
         """SHA-256, in hex, of the certificate that the client has shown in TLS; empty: none."""
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         return "" if tls is None else str(tls.certfp)
-
-    @property
-    def private(self) -> bool:
-        """Whether nobody on the way can read what is said: it speaks through TLS, or comes from this machine."""
-        return self.secure or addresses.is_loopback(self.host)
 
     @property
     def knocks(self) -> bool:
@@ -316,7 +312,7 @@ class Conn(asyncio.Protocol):
         if isinstance(checked, native.Error):
             self.reply(checked)
             return
-        if type(checked) in PROVING and not self.private and (no := exposed(checked)) is not None:
+        if type(checked) in PROVING and not is_private(self) and (no := exposed(checked)) is not None:
             self.reply(no)
             return
         if self.todo is None:

@@ -42,7 +42,7 @@ from protocol.ipc import (
 from protocol.moderation import Retitled
 from protocol.pipes import decode_batch
 from protocol.settings import Settings
-from workers import tcp
+from workers import origin, tcp
 from workers.attachment import Attachment
 from workers.catchup import CatchUp
 from workers.conn import Conn
@@ -189,7 +189,7 @@ class Worker:
         if type(request) in native.PAGED:
             conn.paging = True
         if type(request) in _ORIGINS:
-            do = _with_origin(conn, self._rid, request)
+            do = origin.asked(conn, self._rid, request)
             conn.proving = type(request) in accounts.PROVING
         else:
             do = Do(conn.id, self._rid, request, art)
@@ -502,21 +502,6 @@ class Worker:
 
 def _not_introduced(what: str) -> native.Error:
     return native.Error(code="not-introduced", text=f"{what}; connect again when you are ready")
-
-
-def _with_origin(conn: Conn, rid: int, request: native.Request) -> Do:
-    """Return what asks for ``request`` with all that is known of where it comes from."""
-    return Do(
-        conn.id,
-        rid,
-        request,
-        addr=conn.host,
-        dialect=conn.dialect.name if conn.dialect is not None else "",
-        returns=conn.returns,
-        ticket=conn.ticket,
-        secure=conn.secure,
-        certfp=conn.certfp,
-    )
 
 
 def _called(conn: Conn, nick: str) -> None:

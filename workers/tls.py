@@ -13,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
 
+from protocol.pins import pin_of
+
 RECORD: Final = 16 * 1024  # bytes of plaintext in one record, at most (RFC 8446 §5.1)
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all of this kind
 _TAKEN: Final = 64 * 1024  # bytes fetched from OpenSSL at once
@@ -72,6 +74,12 @@ class Tls:
     def version(self) -> str:
         """The protocol as OpenSSL names it: "TLSv1.3"."""
         return self._connection.get_protocol_version_name()
+
+    @property
+    def pin(self) -> str:
+        """Of the key that was shown to the client, see `protocol.pins`."""
+        shown = self._connection.get_certificate(as_cryptography=True)
+        return "" if shown is None else pin_of(shown.public_bytes(Encoding.DER))
 
     @property
     def certfp(self) -> str:

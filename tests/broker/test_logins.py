@@ -292,7 +292,7 @@ def test_a_key_is_added_listed_used_and_removed(desk: Desk) -> None:
     assert info.keys[0].startswith("SHA256:")
     assert info.keys[0].endswith(" ann at home")
     challenge = desk.ask(BOB, Sasl(mech="ED25519", data="Ann"), Challenge).data
-    assert challenge.startswith("moot login moot ann ")
+    assert challenge.startswith("moot login moot - ann ")
     assert desk.ask(BOB, sign(challenge), LoggedIn).account == "ann"
     assert desk.ask(ANN, Key(remove=info.keys[0]), AccountInfo).keys == []
     again = desk.ask(EVE, Sasl(mech="ED25519", data="ann"), Challenge).data
@@ -313,7 +313,7 @@ def test_a_signature_counts_for_its_own_challenge_and_key_alone(desk: Desk) -> N
 
 def test_who_is_unknown_is_challenged_like_anybody(desk: Desk) -> None:
     challenge = desk.ask(BOB, Sasl(mech="ED25519", data="nobody"), Challenge).data
-    assert challenge.startswith("moot login moot nobody ")
+    assert challenge.startswith("moot login moot - nobody ")
     assert desk.refused(BOB, sign(challenge)) == "login-failed"
 
 

@@ -102,8 +102,9 @@ def test_a_wrong_password_of_any_kind_is_wrong(password: str) -> None:
 
 
 def test_a_challenge_has_no_line_and_no_more_words_than_it_should() -> None:
-    said = sasl.challenge("our\nserver", "ann", b"\x01" * 16)
-    assert said == "moot login our server ann " + "01" * 16
+    said = sasl.challenge("our\nserver", "SHA256:abc", "ann", b"\x01" * 16)
+    assert said == "moot login our server SHA256:abc ann " + "01" * 16
+    assert sasl.challenge("moot", "", "ann", b"\x01" * 16) == "moot login moot - ann " + "01" * 16
 
 
 # --- nobody learns who has an account

@@ -1,5 +1,6 @@
 """A session that logs in, without sockets."""
 
+import pytest
 from msgspec.structs import replace
 
 from client.identity import Proof
@@ -71,9 +72,11 @@ def test_a_server_that_is_busy_is_asked_again_later() -> None:
 
 def test_a_key_signs_the_challenge() -> None:
     s = proving(Proof("ann", sign=lambda challenge: f"signed({challenge})"))
+    s.pin = "SHA256:abc"
     assert wrote(s) == [{"op": "sasl", "id": 1, "mech": "ED25519", "data": "ann", "remember": True}]
-    told(s, Challenge(id=1, data="who?"))
-    assert wrote(s) == [{"op": "sasl", "id": 2, "data": "signed(who?)", "remember": True}]
+    challenge = "moot login our moot SHA256:abc ann 00ff"
+    told(s, Challenge(id=1, data=challenge))
+    assert wrote(s) == [{"op": "sasl", "id": 2, "data": f"signed({challenge})", "remember": True}]
     assert identified(told(s, LoggedIn(id=2, account="ann", session="t1")))[0].token == "t1"
 
 
@@ -86,6 +89,17 @@ def test_a_challenge_that_is_none_is_not_signed() -> None:
     told(s, Challenge(id=1, data="transfer all money"))
     assert [line["op"] for line in wrote(s)] == ["hello"]
     assert s.identity.account is None
+
+
+@pytest.mark.parametrize(
+    ("pin", "shown"), [("SHA256:abc", "SHA256:def"), ("SHA256:abc", "-"), ("", "SHA256:abc"), ("SHA256:abc", "")]
+)
+def test_the_challenge_of_another_server_is_not_signed(pin: str, shown: str) -> None:
+    s = proving(Proof("ann", sign=lambda challenge: "signed"))
+    s.pin = pin
+    s.outgoing()
+    told(s, Challenge(id=1, data=f"moot login moot {shown} ann 00ff"))
+    assert [line["op"] for line in wrote(s)] == ["hello"]
 
 
 def test_registering_and_leaving_again_changes_who_we_are() -> None:

@@ -13,6 +13,7 @@ from scramp import ScramClient
 
 from protocol import native
 from protocol.accounts import AccountInfo, Challenge, Key, LoggedIn, LoggedOut, Logout, Register, Sasl
+from protocol.pins import pin_of
 from tests.server import Peer, Server, meeting, serving, until
 from tests.tls import TlsPeer, closing
 
@@ -63,8 +64,16 @@ def test_scram_and_keys_work_over_the_wire(meet: Callable[..., Peer]) -> None:
 
     third = meet()
     challenge = third.ask(Sasl(mech="ED25519", data="bobby"), Challenge).data
+    assert challenge.startswith("moot login moot - bobby ")
     signature = base64.b64encode(key.sign(challenge.encode())).decode()
     assert third.ask(Sasl(data=signature), LoggedIn).account == "bobby"
+
+
+def test_a_challenge_names_the_key_that_the_client_was_shown(shared: Server) -> None:
+    with closing() as keep:
+        peer = keep(TlsPeer(shared.port))
+        challenge = peer.ask(Sasl(mech="ED25519", data="somebody"), Challenge).data
+        assert challenge.startswith(f"moot login moot {pin_of(peer.shown())} somebody ")
 
 
 def test_what_is_sent_behind_a_login_waits_for_it(meet: Callable[..., Peer]) -> None:
