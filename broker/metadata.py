@@ -1,7 +1,7 @@
 """What people and rooms say of themselves, values by key. Pure over the log.
 
-Of accounts it is kept in the log (`data/<folded name>`), of guests with their person, of rooms with the room while
-somebody is in it. Every key may be seen by everybody who may see whose it is.
+Of accounts it is kept in the log (`data/<folded name>`), of guests with their person, of rooms with their policy. Every
+key may be seen by everybody who may see whose it is.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from broker import rights
+from broker.admission import Admission
 from broker.log import Log, Spoilt
 from broker.outbox import Outbox
 from broker.people import Device, People, Person, Refusal
@@ -22,7 +24,6 @@ from protocol.metadata import MAX_KEYS, Datum, MetaClear, Metadata, Metadatum, M
 MEMBERS_TOLD: Final = 200  # of a room; what those of a larger one say is asked for one by one
 VALUES_TOLD: Final = 1000  # in one answer
 LATER_S: Final = 5.0
-_OPS: Final = frozenset({"owner", "admin", "op"})
 
 _decoder: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
 
@@ -30,11 +31,14 @@ _decoder: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, 
 class MetadataDesk:
     """Carries out what `protocol.metadata` asks for."""
 
-    def __init__(self, log: Log, outbox: Outbox, people: People, rooms: Rooms, watching: Watching) -> None:
+    def __init__(
+        self, log: Log, outbox: Outbox, people: People, rooms: Rooms, admission: Admission, watching: Watching
+    ) -> None:
         self._log = log
         self._out = outbox
         self._people = people
         self._rooms = rooms
+        self._admission = admission
         self._watching = watching
         self.handlers: dict[type, Callable[[Device, Do], None]] = {
             MetaGet: self._get,
@@ -97,16 +101,18 @@ class MetadataDesk:
     def _own(self, asker: Person, target: str) -> Person | Room:
         """Return whose values ``asker`` may change. Raises `Refusal`, `names.BadName`."""
         subject = self._subject(asker, target)
-        if subject is asker or asker.admin:
-            return subject
-        if isinstance(subject, Person):
+        if isinstance(subject, Room):
+            policy = subject.policy
+            rank = self._admission.rank(asker, subject, policy)
+            rights.check(rank, "describe", owned=policy.owner is not None)
+        elif subject is not asker and not asker.admin:
             raise Refusal("not-allowed", f"only {subject.nick} may say this of {subject.nick}")
-        if not _OPS.intersection(asker.card_in(subject).roles):
-            raise Refusal("not-allowed", f"only an op of {subject.name} may say this of it")
         return subject
 
     def _of(self, subject: Person | Room) -> dict[str, str]:
-        if not isinstance(subject, Person) or subject.account is None:
+        if isinstance(subject, Room):
+            return subject.policy.metadata
+        if subject.account is None:
             return subject.metadata
         try:
             found = self._log.recall(_key(subject.account))
@@ -115,7 +121,10 @@ class MetadataDesk:
         return {} if found is None else _decoder.decode(found)
 
     def _keep(self, subject: Person | Room, values: dict[str, str]) -> None:
-        if not isinstance(subject, Person) or subject.account is None:
+        if isinstance(subject, Room):
+            changed = msgspec.structs.replace(subject.policy, metadata=values)
+            self._rooms.policies.change(subject.name, subject, changed)
+        elif subject.account is None:
             subject.metadata = values
         elif values:
             self._log.remember(_key(subject.account), msgspec.json.encode(values).decode())

@@ -84,6 +84,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     roles: dict[str, list[Role]] = {}  # by account, highest first
     entries: list[Listing] = []
     filters: list[str] = []  # folded words
+    metadata: dict[str, str] = {}  # see `broker.metadata`
     passes: list[Noted] = []  # who is invited, the first first
     out: list[Noted] = []  # who was put out lately and has not come back: a worker may not know it yet
     moved: str = ""  # what the room that had this name is called now

@@ -18,7 +18,6 @@ class Room:
     name: str
     members: dict[Person, None] = field(default_factory=dict)  # in the order they came
     workers: dict[int, int] = field(default_factory=dict)  # worker -> how many of its connections hear the room
-    metadata: dict[str, str] = field(default_factory=dict)  # see `broker.metadata`
     policy: Policy = EMPTY
     strict: bool = False  # what is said must be looked at (`broker.admission.Admission.check_speech`)
     granted: dict[bytes, list[Role]] = field(default_factory=dict)  # by uid of members, for as long as they are that

@@ -68,7 +68,9 @@ class State:
         self.gate.registrar.on_drop = lambda account: self.policies.forget_account(account.name)
         self.gate.registrar.rooms_of = self._rooms_of
         self.seating.tickets = self.gate.tickets
-        self.metadata = MetadataDesk(log, outbox, self.people, self.rooms, self.seating.presence.watching)
+        self.metadata = MetadataDesk(
+            log, outbox, self.people, self.rooms, self.admission, self.seating.presence.watching
+        )
         self.markers = Markers(log, outbox, self.people, self.rooms, self.seating.presence)
         self.seating.merging.on_identified = self.markers.identified
         self.moderation = Moderation(

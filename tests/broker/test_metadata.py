@@ -84,3 +84,12 @@ def test_who_watches_without_sharing_a_room_is_told_too(desk: Desk) -> None:
     desk.ask(ANN, MetaSet(target="ann", key="mood", value="happy"), native.Ok)
     assert desk.told_to(EVE) == [Metadatum(room="@", target="ann", key="mood", value="happy")]
     assert desk.told_to(BOB) == []  # hears it in the room
+
+
+def test_what_a_room_says_goes_when_it_is_nobodys_and_all_have_left(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.ask(ANN, MetaSet(target="#tea", key="url", value="x"), native.Ok)
+    assert desk.ask(ANN, MetaGet(target="#tea"), Metadata).values == [Datum("#tea", "url", "x")]
+    desk.ask(ANN, native.Leave(room="#tea"), native.Ok)
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    assert desk.ask(ANN, MetaGet(target="#tea"), Metadata).values == []

@@ -124,6 +124,8 @@ def test_a_channels_values_are_its_ops(client: Make, channel: str) -> None:
     bob.ask("METADATA * SUB url")
     ann.told()
     assert bob.ask(f"METADATA {channel} SET url :x")[0].params[1] == "KEY_NO_PERMISSION"
+    assert ann.numbers(f"METADATA {channel} SET url :http://tea.example") == ["761"]
+    assert [m.params for m in bob.told() if m.command == "METADATA"] == [[channel, "url", "*", "http://tea.example"]]
 
 
 @pytest.mark.parametrize("cap", [SECOND, THIRD])
