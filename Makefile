@@ -50,6 +50,7 @@ fmt: setup ## put the code into its form
 
 bench: setup ## deliveries and stored messages per second, latency, memory, slow and hostile clients; some 20 minutes
 	@$(PY) -m bench.fanout $(ARGS)
+	@$(PY) -m bench.variants
 	@$(PY) -m bench.idle
 	@$(PY) -m bench.startup
 	@$(PY) -m bench.fun
