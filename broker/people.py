@@ -11,6 +11,7 @@ from protocol import addresses, names, native
 from protocol.ipc import ConnId, worker_of
 
 if TYPE_CHECKING:
+    from broker.accounts import Account
     from broker.rooms import Room
 
 
@@ -97,6 +98,13 @@ class Person:
     def newest(self) -> Device:
         """The device that came last, of those that are connected if there are any."""
         return max(self.devices, key=lambda device: (device.connected, device.since))
+
+
+def person_of(uid: bytes, nick: str, account: "Account | None") -> Person:
+    """Return a newcomer: of ``account``, or a guest who is the device ``uid``."""
+    if account is None:
+        return Person(uid, nick)
+    return Person(account.person, nick, account=account.name, admin=account.admin)
 
 
 class People:

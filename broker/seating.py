@@ -1,7 +1,8 @@
-"""Who comes, goes and comes back: hellos, the seats that workers tell of, those that wait for their owner. Pure.
+"""Who goes and comes back: the seats that workers tell of, those that wait for their owner. Pure.
 
 Every connection that is introduced is a *device* of a person. It keeps its seat while its worker is replaced, and for
-a while without a connection. Whose device it is by logging in or out, `broker.merging` knows.
+a while without a connection. Who says hello is `broker.introducing`'s; whose device it is by logging in or out,
+`broker.merging` knows.
 """
 
 import hashlib
@@ -19,17 +20,15 @@ from broker.log import Log, LogError, inbox_name
 from broker.merging import Merging
 from broker.outbox import Outbox
 from broker.ownership import Ownership
-from broker.people import Device, People, Person, Refusal
+from broker.people import Device, People, Person, Refusal, person_of
 from broker.presence import Presence
 from broker.rooms import Rooms
-from protocol import __version__, addresses, moderation, names, native
+from protocol import moderation, names, native
 from protocol.ipc import (
     Announced,
-    Answered,
     Attach,
     Closed,
     ConnId,
-    Do,
     Gone,
     Parted,
     Posted,
@@ -45,7 +44,6 @@ REPLAY_CHARS: Final = 4 * 1024 * 1024  # in all; what is more is resumed by the 
 COME_BACK_S: Final = 0.5  # after which those may connect again who are sent away
 REPLACED: Final = "the server's log was replaced; connect again"
 BEHIND: Final = "the server was away for too long to go on from here; connect again"
-IN_CLEAR: Final = "you came back without TLS, or had been without, so you must log in again"
 TOO_LATE: Final = "what proved your account does not any more; log in again"
 MAX_PEOPLE: Final = 250_000  # devices introduced at once; some 500 MB of memory
 
@@ -149,7 +147,7 @@ class Seating:
             elif known is None or known.restored:
                 self._seat(seat, until)
             elif not known.connected:  # only the link was lost, not the worker
-                self._move(known, known.conn, known.addr, known.dialect)
+                self.move(known, known.conn, known.addr, known.dialect)
         for name, seq in attach.seqs.items():
             room = self.rooms.by_name.get(name)
             if room is None or attach.worker not in room.workers or seq < 0:
@@ -222,7 +220,7 @@ class Seating:
                 continue  # a kill tore the sheet between one who gave up the nick and one who took it
             if known is not None and account is None:
                 continue
-            person = known or self._person(entry.uid, entry.nick, account)
+            person = known or person_of(entry.uid, entry.nick, account)
             if known is None:
                 person.color, person.away, person.spoke = entry.color, entry.away, entry.spoke
                 person.name, person.bot = entry.name, entry.bot
@@ -255,12 +253,6 @@ class Seating:
             return None
         return account if account is not None and account.person == entry.person else None
 
-    @staticmethod
-    def _person(uid: bytes, nick: str, account: Account | None) -> Person:
-        if account is None:
-            return Person(uid, nick)
-        return Person(account.person, nick, account=account.name, admin=account.admin)
-
     def let_go(self, still_awaited: Container[int]) -> None:
         """The workers have attached but for those awaited: who cannot come back, and sits with none, leaves."""
         for device in [device for device in self.people.lingering.values() if device.restored]:
@@ -286,118 +278,7 @@ class Seating:
 
     # --- coming and going
 
-    def hello(self, do: Do, hello: native.Hello, now_ms: int) -> None:
-        """Introduce a connection and answer it. Raises `Refusal`, `names.BadName`, `LogError`."""
-        uid = _uid(hello.token or "")
-        known = self.people.by_conn.get(do.conn)
-        if known is not None and (known.connected or known.uid != uid):  # else an earlier broker's answer was lost
-            raise Refusal("bad-request", "already introduced; use nick to take another one")
-        if hello.v != native.VERSION:
-            raise Refusal("unsupported-version", f"this server speaks version {native.VERSION}, not {hello.v}")
-        earlier = self.people.by_device.get(uid)
-        if earlier is not None and earlier.connected and earlier.overtook(hello.attempt):
-            text = "this hello comes late: you connected again since; that connection stays"
-            raise Refusal("replaced", text, attempt=earlier.attempt)
-        account = self._account_of(do, earlier)
-        self.check_ban(hello.nick, account, [do.addr])
-        person = None if account is None else self.people.by_uid.get(account.person)
-        was_logged_in = earlier is not None and earlier.person.account is not None
-        nick = None  # that of the person, whose other devices are here
-        if person is None or person.devices == [earlier]:
-            alone = earlier is not None and earlier.person.devices == [earlier]
-            mine = earlier.person if earlier is not None and alone else None
-            nick = self.people.free_nick(hello.nick, mine, None if account is None else account.name)
-        device = earlier
-        if device is None:
-            device = self._new_device(do, hello, uid, person or self._person(uid, nick or "", account), now_ms)
-        else:
-            self._take_over(device, do, hello, account, nick)
-        device.attempt = hello.attempt
-        device.secure, device.certfp = do.secure, do.certfp
-        self.note("introduced", device, "again" if earlier else "")
-        self._welcome(do, hello, device, resumed=earlier is not None)
-        if account is not None and not do.ticket:
-            self.out.tell(worker_of(do.conn), Vouched(do.conn, self.tickets.issue(do.conn, account)))
-            self.presence.tell(device, self.merging.logged_in(device))
-        elif account is None and (do.ticket or was_logged_in):
-            self.out.tell(worker_of(do.conn), Vouched(do.conn, ""))
-            reason = TOO_LATE if do.ticket else IN_CLEAR
-            self.presence.tell(device, self.merging.logged_out(device, reason))
-        self.presence.tell_inside_one(device)
-
-    def _account_of(self, do: Do, earlier: Device | None) -> Account | None:
-        """Return what a newcomer is logged in to: by its ticket, or as the seat is that it takes over.
-
-        The token of a seat is as good as a password, and like one it must not have come in clear text from afar.
-        """
-        if do.ticket:
-            return self.tickets.holder(do.conn, do.ticket)
-        if earlier is None or earlier.person.account is None:
-            return None
-        if not all(secure or addresses.is_loopback(addr) for secure, addr in _ways(do, earlier)):
-            return None
-        account = self.accounts.account(earlier.person.account)
-        return account if account is not None and account.person == earlier.person.uid else None
-
-    def _welcome(self, do: Do, hello: native.Hello, device: Device, *, resumed: bool) -> None:
-        person = device.person
-        welcome = native.Welcome(
-            id=hello.id,
-            nick=person.nick,
-            server=self.settings.server_name,
-            version=__version__,
-            epoch=self.log.epoch,
-            inbox=self.log.last(inbox_name(person.uid)),
-            motd=self.settings.motd,
-            max_text=self.settings.max_text,
-            resumed=resumed,
-            color=person.color,
-            away=person.away,
-            people=len(self.people.by_uid),
-            rooms=len(self.rooms.by_name),
-        )
-        self.out.tell(worker_of(do.conn), Answered(do.conn, do.rid, welcome))
-
-    def _new_device(self, do: Do, hello: native.Hello, uid: bytes, person: Person, now_ms: int) -> Device:
-        if self.settings.limits:
-            self.people.check_crowd(do.addr, self.settings.max_per_address)
-        if len(self.people.by_device) >= MAX_PEOPLE:
-            raise Refusal("too-many", f"{MAX_PEOPLE:,} people are here, the most this server can have")
-        device = Device(do.conn, uid, person, do.addr, do.dialect, hello.client, now_ms, do.returns)
-        if not person.devices:
-            person.color, person.away, person.name = hello.color, hello.away, hello.name
-        self.people.add(device)
-        if person.devices == [device]:
-            self.presence.came(person)
-        return device
-
-    def _take_over(
-        self, device: Device, do: Do, hello: native.Hello, account: Account | None, nick: str | None
-    ) -> None:
-        """The same device on a new connection: rooms stay, and nobody hears of it if it is the same person's."""
-        old = device.conn
-        if device.connected:
-            replaced = native.Error(code="replaced", text="you connected from elsewhere; this connection ends")
-            self.out.tell(worker_of(old), Told(old, replaced))
-            self.out.tell(worker_of(old), Closed(old))
-        self._move(device, do.conn, do.addr, do.dialect)
-        device.client = hello.client
-        self.presence.unwelcomed = device
-        try:
-            if account is not None:
-                self.merging.log_in(device, account, nick)
-            else:
-                self.merging.log_out(device, nick=nick)
-        finally:
-            self.presence.unwelcomed = None
-        person = device.person
-        if nick not in (None, person.nick):
-            self.rename(device, nick or "")
-        if hello.color not in (None, person.color) and nick is not None:
-            was, person.color = person.card, hello.color
-            self.presence.announce_change(person, was, device)
-
-    def _move(self, device: Device, conn: ConnId, addr: str, dialect: str) -> None:
+    def move(self, device: Device, conn: ConnId, addr: str, dialect: str) -> None:
         """``device`` is on another connection from here on, and hears the same rooms."""
         self.rooms.unseat(device)
         self.people.move(device, conn, addr, dialect)
@@ -450,7 +331,7 @@ class Seating:
 
     def _seat(self, seat: Seat, until: float) -> None:
         hello = seat.hello
-        uid, account = _uid(hello.token or ""), self._vouched_for(seat)
+        uid, account = uid_of(hello.token or ""), self._vouched_for(seat)
         owner = uid if account is None else account.person
         device = self.people.by_device.get(uid)
         noted = device if device is not None and device.restored else None
@@ -471,7 +352,7 @@ class Seating:
             self.out.tell(worker_of(older), Closed(older))
             if late:
                 return
-            self._move(device, seat.conn, seat.addr, seat.dialect)
+            self.move(device, seat.conn, seat.addr, seat.dialect)
             device.since = seat.since
             if account is not None:
                 self.merging.log_in(device, account)
@@ -513,7 +394,7 @@ class Seating:
 
     def _newcomer(self, seat: Seat, uid: bytes, nick: str, account: Account | None, noted: Device | None) -> Person:
         """Return the person of ``seat``, of whom no other device is here."""
-        person, hello = self._person(uid, nick, account), seat.hello
+        person, hello = person_of(uid, nick, account), seat.hello
         person.color, person.away, person.name = hello.color, seat.away, hello.name
         if noted is not None:  # what its worker does not know
             person.bot, person.spoke = noted.person.bot, noted.person.spoke
@@ -596,11 +477,6 @@ class Seating:
         return device.conn if device is not None else 0
 
 
-def _ways(do: Do, earlier: Device) -> list[tuple[bool, str]]:
-    """Return how a seat's token came, now and before: whether through TLS, and from where."""
-    return [(do.secure, do.addr), (earlier.secure, earlier.addr)]
-
-
-def _uid(token: str) -> bytes:
+def uid_of(token: str) -> bytes:
     """Return who a token's owner is; the token itself is kept nowhere."""
     return hashlib.blake2b(token.encode(), digest_size=16, person=b"moot uid").digest()

@@ -13,6 +13,7 @@ from broker.accounts import Account, Accounts
 from broker.admission import Admission
 from broker.gate import Gate
 from broker.hinting import Hinting
+from broker.introducing import Introducing
 from broker.log import Log, Spoilt, inbox_name
 from broker.markers import Markers
 from broker.metadata import MetadataDesk
@@ -61,6 +62,7 @@ class State:
         self.bans = ServerBans(log)
         self.rooms = Rooms(log, outbox, self.policies)
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, self.accounts, note)
+        self.introducing = Introducing(self.seating)
         self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
         self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
@@ -145,7 +147,7 @@ class State:
         request = do.request
         try:
             if type(request) is native.Hello:
-                self.seating.hello(do, request, self.now)
+                self.introducing.hello(do, request, self.now)
                 return
             device = self.people.by_conn.get(do.conn)
             if device is None and type(request) is native.Quit:

@@ -257,9 +257,9 @@ class TheDevices(RuleBasedStateMachine):
         return uid
 
     def name(self, uid: bytes) -> str:
-        from broker.seating import _uid
+        from broker.seating import uid_of
 
-        (name,) = [device for device in DEVICES if _uid(token(device)) == uid]
+        (name,) = [device for device in DEVICES if uid_of(token(device)) == uid]
         return name
 
     def of(self, device: str) -> Owner | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from broker.log import inbox_name
-from broker.seating import _uid
+from broker.seating import uid_of
 from chaos.courier import SAID, Client
 from chaos.ledger import stored
 from chaos.stage import Fault, Stage
@@ -68,7 +68,7 @@ def _sent_as(kind: str) -> Literal["text", "me"]:
 
 
 def inbox(name: str) -> str:
-    return inbox_name(_uid(f"the token of {name}"))
+    return inbox_name(uid_of(f"the token of {name}"))
 
 
 class TheModel(RuleBasedStateMachine):

@@ -4,6 +4,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from precis_i18n import get_profile
 
 from protocol import names
 from protocol.names import BadName, fold_nick, free_nick, from_login, skeleton
@@ -83,6 +84,16 @@ def test_nicks_that_can_be_told_apart_have_skeletons_of_their_own() -> None:
     assert skeleton("Ann") == "ann"
     assert skeleton("paypa1") == "paypa1"
     assert len({skeleton(nick) for nick in ("Zoë", "zoe", "ñandu", "nandu", "мама", "王小明", "王大明")}) == 7
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8))
+def test_every_nick_is_a_username_whose_case_is_kept_as_rfc_8265_has_it(typed: str) -> None:
+    """RFC 8265 §3.4: "UsernameCasePreserved Profile"; applied again it changes nothing, so it was applied."""
+    try:
+        nick = names.nick(typed)
+    except BadName:
+        return
+    assert get_profile("UsernameCasePreserved").enforce(nick) == nick
 
 
 @pytest.mark.parametrize("nick", ["admin", "Root", "NickServ", "аdmin", "ѕerver", "ＭＯＯＴ", "rооt"])
