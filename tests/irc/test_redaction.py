@@ -94,7 +94,8 @@ def test_who_comes_later_never_sees_it(client: Make, channel: str) -> None:
         ("REDACT {c} nonsense", ["UNKNOWN_MSGID", "{c}", "nonsense"]),
         ("REDACT {c} {other}", ["UNKNOWN_MSGID", "{c}", "{other}"]),
         ("REDACT {c} {theirs}", ["REDACT_FORBIDDEN", "{c}", "{theirs}"]),
-        ("REDACT bob {theirs}", ["UNKNOWN_MSGID", "bob", "{theirs}"]),
+        ("REDACT ann {theirs}", ["UNKNOWN_MSGID", "ann", "{theirs}"]),
+        ("REDACT ann {other}", ["REDACT_FORBIDDEN", "ann", "{other}"]),
         ("REDACT #nowhere {theirs}", ["INVALID_TARGET", "#nowhere"]),
         ("REDACT #no,where {theirs}", ["INVALID_TARGET", "#no,where"]),
         ("REDACT {c} {theirs}-", ["UNKNOWN_MSGID", "{c}", "{theirs}-"]),
@@ -107,12 +108,24 @@ def test_what_cannot_be_taken_back_fails_with_its_code(
     <target-msgid>"""
     client("eve", *CAPS).join(channel)  # its op, who may
     ann, bob = two(client, channel)
-    names = {"c": channel, "theirs": said(bob, channel), "other": said(bob, "ann")}
-    ann.told()
-    (told,) = ann.ask(line.format(**names))
+    names = {"c": channel, "theirs": said(ann, channel), "other": said(ann, "bob")}
+    bob.told()
+    (told,) = bob.ask(line.format(**names))
     assert told.command == "FAIL"
     assert told.params[:-1] == ["REDACT", *(param.format(**names) for param in params)]
-    assert bob.told() == []
+    assert ann.told() == []
+
+
+def test_an_op_takes_back_what_others_said(client: Make, channel: str) -> None:
+    """Allowing channel moderators or server admins to delete unwelcome messages from others"""
+    ann, bob = two(client, channel)  # ann made the channel
+    name = said(bob, channel, "join my network for cold hard chats")
+    ann.told()
+    (echo,) = ann.ask(f"REDACT {channel} {name} spam")
+    (told,) = bob.told()
+    for message in (echo, told):
+        assert (message.command, message.nick, message.params) == ("REDACT", "ann", [channel, name, "spam"])
+    assert ann.ask(f"CHATHISTORY LATEST {channel} * 5")[1:-1] == []
 
 
 def test_nothing_is_taken_back_twice(client: Make, channel: str) -> None:

@@ -27,6 +27,40 @@ def test_a_killed_broker_costs_no_connection_and_no_message(tmp_path: Path) -> N
         bob.leave()
 
 
+def test_what_is_taken_back_while_the_broker_is_killed_is_taken_back_once(tmp_path: Path) -> None:
+    caps = ("echo-message", "message-tags", "batch", "draft/message-redaction", "draft/chathistory", "draft/multiline")
+    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
+        ann, bob = Client(("127.0.0.1", server.port)), Client(("127.0.0.1", server.port))
+        for one in (ann, bob):
+            one.register("ann" if one is ann else "bob", *caps)
+            one.join("#tea")
+        ann.told()
+        echoes = ann.ask("PRIVMSG #tea :oops", "PRIVMSG bob :psst", "PRIVMSG #tea :stays")
+        bob.told()
+        names = {m.last: m.tags["msgid"] for m in echoes}
+        server.kill("broker")
+        ann.send(f"REDACT #tea {names['oops']}", f"REDACT bob {names['psst']}")
+        ann.send(
+            "BATCH +1 draft/multiline #tea", "@batch=1 PRIVMSG #tea :two", "@batch=1 PRIVMSG #tea :lines", "BATCH -1"
+        )
+        until(lambda: len(server.pids("broker")) == 2, "another broker")
+        for one in (ann, bob):
+            told = one.told()
+            assert sorted(m.params[1] for m in told if m.command == "REDACT") == sorted([names["oops"], names["psst"]])
+            assert [m.last for m in told if m.command == "PRIVMSG"] == ["two", "lines"]
+        server.kill("broker")
+        until(lambda: len(server.pids("broker")) == 3, "another broker")
+        assert [m.last for m in bob.ask("CHATHISTORY LATEST #tea * 9") if m.command == "PRIVMSG"] == [
+            "stays",
+            "two",
+            "lines",
+        ]
+        assert [m.command for m in bob.ask("CHATHISTORY LATEST ann * 9")] == ["BATCH", "BATCH"]
+        assert ann.ask(f"REDACT #tea {names['oops']}")[0].params[1] == "UNKNOWN_MSGID"
+        ann.leave()
+        bob.leave()
+
+
 def test_who_is_logged_in_stays_so_when_the_broker_is_killed(tmp_path: Path) -> None:
     """And what one watches and says of oneself stays, too."""
     with serving(tmp_path / "data", "--workers", "2", "--no-limits", *CHEAP) as server:

@@ -121,6 +121,24 @@ def test_who_read_nothing_is_replayed_and_then_hears_what_is_live(small: Server,
         assert slow.ask(native.Send(cmid="own", to="#one", text="mine"), native.Ok).seq == last + 1
 
 
+def test_what_was_taken_back_meanwhile_is_not_replayed(small: Server, ann: Peer) -> None:
+    ann.enter("ann", "#one")
+    with slow_peer(small, "slow", "#one") as slow:
+        last = say_until_lagging(small, ann, "#one")
+        first, end = last + 1, say(ann, "#one", 20, "secret")
+        for seq in range(first, end + 1):
+            ann.ask(native.Redact(cmid=f"r{seq}", room="#one", seq=seq), native.Ok)
+        page: list[native.Msg] = []
+        while not page or page[-1].seq < end + 20:
+            event = slow.events.pop(0) if slow.events else slow._read()
+            page += event.messages if isinstance(event, native.HistoryPage) else []
+            page += [event] if isinstance(event, native.Msg) else []
+        assert [msg.seq for msg in page] == list(range(1, end + 21))
+        taken = [msg for msg in page if first <= msg.seq <= end]
+        assert [(msg.text, msg.redacted) for msg in taken] == [("", True)] * 20
+        assert [msg.reply for msg in page if msg.kind == "redact"] == list(range(first, end + 1))
+
+
 def test_it_lags_again_and_again_under_load_and_misses_nothing_and_gets_nothing_twice(small: Server) -> None:
     stop, lasts = threading.Event(), dict.fromkeys(("#one", "#two", "@slow"), 0)
 
