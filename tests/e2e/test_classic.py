@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from protocol import native
+from protocol import accounts, native
 from tests.server import LIMIT_S, Peer, Server, serving, until
 
 MakePeer = Callable[..., Peer]
@@ -373,3 +373,63 @@ def test_a_server_that_stops_warns(tmp_path: Path) -> None:
             assert one.next("WARN").content
             until(lambda one=one: one.ended, "the end of the connection")  # type: ignore[misc]
             one.close()
+
+
+# --- accounts
+
+
+PASSWORD = "correct horse battery"
+
+
+def claimed(peer: MakePeer, nick: str) -> None:
+    """Have an account of that name."""
+    owner = peer(nick)
+    owner.ask(accounts.Register(password=PASSWORD), accounts.LoggedIn)
+    owner.close()
+
+
+def test_a_registered_nick_needs_its_password(first: Callable[..., FirstClient], peer: MakePeer) -> None:
+    claimed(peer, "zoe")
+    bob = first()
+    bob.send("CON,nickname=zoe;password=;color=,")
+    assert "belongs to an account" in bob.next("CONVER").content
+    bob.send("CON,nickname=zoe;password=wrong horse;color=,")
+    assert bob.next("CONVER").content.startswith("Error: the account or the password is wrong")
+    bob.send(f"CON,nickname=zoe;password={PASSWORD};color=,")
+    assert bob.next("CONVER").content == "OK"
+    ear = peer("ear", "#lobby")
+    assert ear.ask(native.Whois(nick="zoe"), native.Profile).account == "zoe"
+
+
+def test_a_password_for_a_free_nick_makes_a_guest(first: Callable[..., FirstClient]) -> None:
+    bob = first()
+    bob.send("CON,nickname=bob;password=whatever;color=,")
+    assert bob.next("CONVER").content == "OK"
+
+
+def test_an_op_of_the_lobby_kicks_and_others_may_not(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--admin", "carl", "--classic-pacing", str(PACING_MS)) as server:
+        shown = re.search(r"shown only now: (\S+)", server.log)
+        assert shown is not None
+        root, bob = FirstClient(server.port), FirstClient(server.port)
+        root.send(f"CON,nickname=carl;password={shown[1]};color=,")
+        assert root.next("CONVER").content == "OK"
+        bob.enter("bob")
+        root.send("USER,,")
+        users = until(
+            lambda: next((told for told in root.told if told.reason == "USER" and told.params["num"] == "2"), None),
+            "both of them",
+        )
+        assert (users.params["admin"], users.params["admin0"]) == ("1", "carl")
+        bob.send("KICK,user=carl,why")
+        assert "Error" in bob.next("ERR").content
+        root.send("KICK,user=nobody,why")
+        assert "nobody" in root.next("ERR").content
+        root.send("KICK,user=bob,too loud")
+        assert bob.next("WARN").content == "You have been kicked for reason: too loud"
+        until(lambda: bob.ended, "the end of the connection")
+        assert root.next("INFO", "bob was put out of #lobby by carl: too loud")
+        root.send("CHAT,rec=-ALL,quiet now")
+        assert root.next("CHATR").content == "quiet now"
+        root.close()
+        bob.close()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import native
+from protocol import accounts, moderation, native
 from protocol.native import Person
 from protocol.settings import Settings
 from workers.dialects import Dialect
@@ -129,7 +129,7 @@ def test_a_taken_nick_is_said_so_and_another_may_be_tried() -> None:
 
 @pytest.mark.parametrize(("color", "taken"), [("#0f0", "#00FF00"), ("#d333ff", "#D333FF"), ("red", None), ("", None)])
 def test_a_color_is_written_in_full_and_one_that_is_none_is_passed_over(color: str, taken: str | None) -> None:
-    con = f"CON,nickname=bob;password=secret;color={color},"
+    con = f"CON,nickname=bob;password=;color={color},"
     assert new().feed(con.encode()) == [native.Hello(id=1, nick="bob", color=taken)]
 
 
@@ -383,8 +383,113 @@ def test_a_nick_that_is_taken_leaves_the_color_too() -> None:
     assert classic.follow_up() == [native.Who(id=4, room="#lobby")]
 
 
-def test_kick_is_for_admins() -> None:
-    assert told(inside().feed(b"KICK,user=root,why")) == ["ERR,T,Error: only an admin may do that, and you are none"]
+# --- accounts, roles
+
+
+LOGIN = b"CON,nickname=bob;password=secret;color=,"
+
+
+def proving() -> Classic:
+    classic = new()
+    (asked,) = classic.feed(LOGIN)
+    assert asked == accounts.Sasl(id=1, mech="PLAIN", data="\0bob\0secret")
+    return classic
+
+
+def test_a_password_is_checked_before_anybody_comes_in() -> None:
+    classic = proving()
+    assert classic.receive(accounts.LoggedIn(id=1, account="bob")) == b""
+    assert classic.follow_up() == [native.Hello(id=2, nick="bob")]
+    assert told(classic.receive(msgspec.structs.replace(WELCOME, id=2))) == ["CONVER,T,OK"]
+
+
+def test_a_wrong_password_of_an_account_is_refused_and_one_may_try_again() -> None:
+    classic = proving()
+    assert classic.receive(native.Error(id=1, code="login-failed", text="it is wrong")) == b""
+    assert classic.follow_up() == [native.Hello(id=2, nick="bob")]  # maybe the nick is nobody's
+    reserved = native.Error(id=2, code="nick-reserved", text="bob is an account's", free="bob2")
+    assert told(classic.receive(reserved)) == ["CONVER,T,Error: it is wrong"]
+    assert classic.feed(LOGIN) == [accounts.Sasl(id=3, mech="PLAIN", data="\0bob\0secret")]
+
+
+def test_a_password_for_a_nick_that_is_nobodys_does_no_harm() -> None:
+    classic = proving()
+    classic.receive(native.Error(id=1, code="login-failed", text="it is wrong"))
+    classic.follow_up()
+    assert told(classic.receive(msgspec.structs.replace(WELCOME, id=2))) == ["CONVER,T,OK"]
+
+
+def test_a_password_in_clear_text_from_elsewhere_is_refused() -> None:
+    classic = proving()
+    assert told(classic.receive(native.Error(id=1, code="insecure", text="use TLS"))) == ["CONVER,T,Error: use TLS"]
+    assert classic.follow_up() == ()
+    assert classic.feed(CON) == [native.Hello(id=2, nick="bob", color="#D333FF")]
+
+
+def test_an_accounts_nick_without_a_password_says_where_it_goes() -> None:
+    classic = new()
+    classic.feed(CON)
+    reserved = native.Error(id=1, code="nick-reserved", text="bob is an account's", free="bob2")
+    assert told(classic.receive(reserved)) == [
+        "CONVER,T,Error: bob is an account's; to log in, give its password: CON,nickname=NICK;password=;color=#RRGGBB,"
+    ]
+
+
+def test_those_in_charge_are_listed_again_as_admins() -> None:
+    lobby = Lobby("#lobby", lambda: NOON, HOUR_S)
+    lobby.take([Person("root", admin=True), Person("bob"), Person("ann", roles=["op"]), Person("eve", roles=["voice"])])
+    assert told(lobby.users()) == ["USER,T;num=4;admin=2;0=root;1=bob;2=ann;3=eve;admin0=root;admin1=ann,"]
+
+
+def test_a_role_that_is_given_is_told_and_listed() -> None:
+    lobby = Lobby("#lobby", lambda: NOON, HOUR_S)
+    lobby.take([ROOT, BOB])
+    event = moderation.Modes(room="#lobby", by="root", changes=[moderation.Change("op", True, "bob")])
+    assert told(lobby.hear(event)) == [
+        "INFO,T;sender=root,root made bob an op of #lobby",
+        "USER,T;num=2;admin=1;0=root;1=bob;admin0=bob,",
+    ]
+    quiet = moderation.Modes(room="#lobby", by="root", changes=[moderation.Change("moderated")])
+    assert told(lobby.hear(quiet)) == ["INFO,T;sender=root,root let only those with a voice speak in #lobby"]
+
+
+def test_kick_puts_somebody_out_of_the_lobby() -> None:
+    bob = inside()
+    assert bob.feed(b"KICK,user=root,he, he") == [moderation.Kick(id=3, nick="root", room="#lobby", reason="he, he")]
+    assert bob.receive(native.Ok(id=3)) == b""
+    bob.feed(b"KICK,user=x,why")
+    assert told(bob.receive(native.Error(id=4, code="no-such-nick", text="nobody is called x"))) == [
+        "ERR,T,Error: nobody is called x"
+    ]
+    assert told(bob.feed(b"KICK,user=,why")) == ["ERR,T,Error: whom? KICK,user=NICK,why puts somebody out"]
+
+
+def test_who_is_kicked_is_told_why_and_is_gone() -> None:
+    bob = inside()
+    left = native.Left(room="#lobby", nick="bob", by="root", reason="enough")
+    assert told(bob.receive(left)) == ["WARN,T,You have been kicked for reason: enough"]
+    assert bob.follow_up() == [native.Quit()]
+    assert bob.receive(native.Bye(reason="")) == b""
+    assert bob.feed(b"CHAT,rec=-ALL,hi") == []
+
+
+def test_others_see_who_kicked_whom() -> None:
+    lobby = Lobby("#lobby", lambda: NOON, HOUR_S)
+    lobby.take([ROOT, BOB])
+    assert told(lobby.hear(native.Left(room="#lobby", nick="bob", by="root", reason="enough"))) == [
+        "INFO,T;sender=bob,bob was put out of #lobby by root: enough",
+        "USER,T;num=1;admin=0;0=root,",
+    ]
+
+
+def test_commands_about_accounts_work_as_everywhere() -> None:
+    bob = inside()
+    assert bob.feed(b"CHAT,rec=-ALL,/register secret pass") == [accounts.Register(id=3, password="secret pass")]
+    assert told(bob.receive(accounts.LoggedIn(id=3, account="bob", nick="bob"))) == [
+        "INFO,T;sender=moot,You are logged in as bob."
+    ]
+    assert bob.feed(b"CHAT,rec=-ALL,/logout") == [accounts.Logout(id=4)]
+    assert told(bob.receive(native.Ok(id=4, nick="bob"))) == ["INFO,T;sender=moot,You are logged out. You are bob now."]
 
 
 # --- going

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from protocol import commands, names, native
-from protocol.account_commands import in_one_line
+from protocol import accounts, commands, moderation, names, native, sentences
+from protocol.account_commands import in_one_line, plain_login
 from protocol.commands import Local, Problem
 from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
@@ -25,6 +25,7 @@ from workers.dialects.classic_lobby import EVERYONE, Lobby, long_color
 MAX_HELD: Final = 16 * 1024  # bytes of messages held back until others are answered; more is refused, and said so
 REPLAYED: Final = 50  # messages sent again for REF
 _HELD_EACH: Final = 64  # bytes that a held message takes beside its text, about
+MAX_PASSWORD: Final = 300  # characters; a longer one is none
 _NEWEST: Final = 1 << 53  # no seq is greater
 _USAGE: Final = "CON,nickname=NICK;password=;color=#RRGGBB,"
 _COLOR_RULE: Final = "a color is written #RRGGBB, such as #D333FF"
@@ -62,7 +63,26 @@ class _Users:
     told: bool = True
 
 
-_Asked = Request | _Refresh | _Update | _Users
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """A password is being checked; ``hello`` comes next."""
+
+    hello: native.Hello
+
+
+@dataclass(frozen=True, slots=True)
+class _Guest:
+    """A hello after a password that was refused: ``why`` counts where the nick is an account's, else it needs none."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kick:
+    """A KICK under way."""
+
+
+_Asked = Request | _Refresh | _Update | _Users | _Proof | _Guest | _Kick
 
 
 class Classic:
@@ -89,6 +109,7 @@ class Classic:
         self._fun: dict[str, native.FunCommand] = {}
         self._inbox = 0  # newest seq of the inbox
         self._last_from: str | None = None
+        self._kicked = False  # put out of the one room there is, so the conversation is over
         self._asked: dict[int, _Asked] = {}  # by the id we gave it
         self._next_id = 1
         self._own: list[Request] = []  # for `follow_up`
@@ -194,10 +215,12 @@ class Classic:
             nick = _short_nick(message.params["nickname"])
         except names.BadName as no:
             return [self._no(str(no))]
-        # An account's password, message.params["password"], is to be checked here once there are accounts. A nick
-        # without one needs none, so it is no mistake to give one.
         self._stage = _Stage.KNOCKING
-        return [self._ask(native.Hello(nick=nick, color=long_color(message.params.get("color", ""))))]
+        hello = native.Hello(nick=nick, color=long_color(message.params.get("color", "")))
+        password = message.params.get("password", "")
+        if not password:
+            return [self._ask(hello)]
+        return [self._ask(plain_login(nick, password[:MAX_PASSWORD]), _Proof(hello))]
 
     def _chat(self, message: Message) -> list[Request | bytes]:
         to, text = message.params.get("rec"), clean(message.content)
@@ -269,9 +292,12 @@ class Classic:
     def _user(self, _message: Message) -> list[Request | bytes]:
         return [self._ask(native.Who(room=self._lobby.room), _Users())]
 
-    def _kick(self, _message: Message) -> list[Request | bytes]:
-        # Once there are roles, an admin's becomes a request here: who is params["user"], why is the content.
-        return [self._no("only an admin may do that, and you are none")]
+    def _kick(self, message: Message) -> list[Request | bytes]:
+        nick, reason = message.params.get("user"), clean(message.content, newlines=False).strip()
+        if not nick:
+            return [self._no("whom? KICK,user=NICK,why puts somebody out")]
+        kick = moderation.Kick(nick=nick, room=self._lobby.room, reason=reason[: native.MAX_REMARK])
+        return [self._ask(kick, _Kick())]
 
     def _discon(self, _message: Message) -> list[Request | bytes]:
         return [self._quit()]
@@ -312,6 +338,10 @@ class Classic:
                 return self._lobby.answer("WARN", event.text)
             case native.Shown():
                 return self._shown(event.text.split("\n"))
+            case accounts.LoggedIn():
+                return self._logged_in(event)
+            case native.Left(by=str()) if event.nick == self._nick and event.room == self._lobby.room:
+                return self._put_out(event)
         self._answered(event)
         match event:
             case native.Profile():
@@ -320,7 +350,32 @@ class Classic:
                 return self._shown(prose.rooms(event))
             case native.Pong():
                 return self._shown(prose.clock(event))
+            case native.Renamed(old=old) if old == self._nick:
+                self._nick = event.nick
+            case accounts.LoggedOut():
+                self._nick, self._inbox = event.nick, event.inbox
+                return self._shown([sentences.logged_out(event)])
+            case accounts.AccountInfo():
+                return self._shown(prose.account(event))
+            case moderation.RoomPolicy():
+                return self._shown(prose.policy(event))
+            case moderation.Invited():
+                return self._shown([sentences.invited(event, self._nick)])
         return b""
+
+    def _logged_in(self, event: accounts.LoggedIn) -> bytes:
+        asked = self._answered(event)
+        if isinstance(asked, _Proof):
+            self._own.append(self._ask(asked.hello))
+            return b""
+        self._nick = event.nick or self._nick
+        self._inbox = self._inbox if event.inbox is None else event.inbox
+        return self._shown([sentences.logged_in(event)])
+
+    def _put_out(self, event: native.Left) -> bytes:
+        self._own.append(self._quit())
+        self._kicked = True
+        return self._lobby.answer("WARN", f"You have been kicked for reason: {event.reason or 'none was given'}")
 
     def _direct(self, msg: Msg) -> bytes:
         if msg.room == native.INBOX:
@@ -333,6 +388,8 @@ class Classic:
         asked = self._answered(ok)
         if ok.nick is not None:
             self._nick = ok.nick
+        if isinstance(asked, accounts.Request | moderation.Request) and (said := sentences.done(asked, ok.nick)):
+            return self._shown([said])
         if not isinstance(asked, _Update):
             return b""
         self._updating = False
@@ -351,8 +408,17 @@ class Classic:
                 return self._confirm("UPDATE", f"Error: {error.text}")
             case _Refresh():
                 return self._refreshed(asked)
-            case native.Hello():
+            case _Proof(hello=hello) if error.code != "insecure":
+                # Whether there is such an account is told to nobody: as a guest they learn what everybody may.
+                self._own.append(self._ask(hello, _Guest(error.text)))
+                return b""
+            case _Guest(why=why):
                 self._stage = _Stage.NAMELESS
+                return self._no(why if error.code == "nick-reserved" else error.text)
+            case native.Hello() | _Proof():
+                self._stage = _Stage.NAMELESS
+                if error.code == "nick-reserved":
+                    return self._no(f"{error.text}; to log in, give its password: {_USAGE}")
             case native.Join() if self._stage is _Stage.KNOCKING:
                 self._stage = _Stage.INSIDE  # without a room
         return self._no(error.text)
@@ -405,6 +471,8 @@ class Classic:
         return self._shown(prose.people(people))
 
     def _goodbye(self, bye: native.Bye) -> bytes:
+        if self._kicked:
+            return b""
         if self._stage is _Stage.LEAVING:
             return self._confirm("DISCON", "Disconnected Successfully.")
         again = "" if bye.retry is None else f"; come back in {bye.retry:g} seconds"

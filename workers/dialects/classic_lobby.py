@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
-from protocol import native
+from protocol import moderation, native, sentences
 from protocol.native import Event, Msg, Person
 from protocol.nickcolor import nick_color
 from workers.dialects import classic_codec as codec
 
 EVERYONE: Final = "-ALL"  # the protocol's name for the lobby; no nick begins so
+_IN_CHARGE: Final = frozenset({"owner", "admin", "op", "halfop"})  # roles that may put others out
 _GROUND: Final = "#000000"  # the first client is dark; a colour made from a nick must be readable there
 
 
@@ -53,6 +54,9 @@ class Lobby:
             case native.Joined(who=who):
                 self._people[who.nick] = who
                 return self.came(who.nick)
+            case native.Left(by=str()):
+                self._people.pop(event.nick, None)
+                return self.info(event.nick, sentences.kicked(event)) + self.users()
             case native.Left():
                 self._people.pop(event.nick, None)
                 what = "has disconnected" if event.quit else f"has left {event.room}"
@@ -69,8 +73,29 @@ class Lobby:
                 return self.users()
             case native.Notice():
                 return self.answer("WARN", event.text)
+            case moderation.Modes():
+                return self._modes(event)
+            case moderation.Retitled():
+                self.room = event.name
+                return self.info(event.by or event.name, sentences.retitled(event))
             case _:
                 return b""
+
+    def _modes(self, event: moderation.Modes) -> bytes:
+        """Roles were given or taken, or the room's modes changed."""
+        before = self._admins()
+        for change in event.changes:
+            who = self._people.get(change.arg or "")
+            if who is not None and change.mode in moderation.ROLES:
+                held = {*who.roles, change.mode} if change.on else {*who.roles} - {change.mode}
+                roles = [role for role in moderation.ROLES if role in held]
+                self._people[who.nick] = msgspec.structs.replace(who, roles=roles)
+        told = b"".join(self.info(event.by or self.room, line) for line in sentences.modes(event))
+        return told if self._admins() == before else told + self.users()
+
+    def _admins(self) -> list[str]:
+        """Return the nicks of those who may put others out."""
+        return [who.nick for who in self._people.values() if who.admin or not _IN_CHARGE.isdisjoint(who.roles)]
 
     def _renamed(self, old: str, nick: str) -> bytes:
         self._people = {
@@ -81,6 +106,8 @@ class Lobby:
 
     def _changed(self, before: Person | None, now: Person) -> bytes:
         told = b""
+        if before is not None and (before.admin, before.roles) != (now.admin, now.roles):
+            told += self.users()
         if before is not None and before.color != now.color:
             told += self.info(now.nick, f"{now.nick}'s color changed to {self.color(now.nick)}") + self.users()
         if before is None or before.away != now.away:
@@ -108,16 +135,21 @@ class Lobby:
     def users(self) -> bytes:
         """Return the list of who is here; the first clients read no more of it than fits into one message.
 
-        Admins will be listed too once there are accounts: ``admin`` is their number, then each as ``admin0`` and on.
+        ``admin`` is the number of those who may put others out; they are listed again as ``admin0`` and on.
         """
         admins: list[tuple[str, str]] = []
         nicks: list[tuple[str, str]] = []
         room = codec.MAX_SENT - 100  # for what stands before
+        in_charge = set(self._admins())
         for number, nick in enumerate(self._people):
-            room -= len(f";{number}={codec.escape(nick)}".encode())
+            mine = [(str(number), nick)]
+            if nick in in_charge:
+                mine.append((f"admin{len(admins)}", nick))
+            room -= sum(len(f";{key}={codec.escape(value)}".encode()) for key, value in mine)
             if room < 0:
                 break
-            nicks.append((str(number), nick))
+            nicks.append(mine[0])
+            admins += mine[1:]
         counts = [("num", str(len(nicks))), ("admin", str(len(admins)))]  # a client reads as many as it is told
         return codec.message("USER", [self._now(), *counts, *nicks, *admins])
 
