@@ -7,7 +7,7 @@ log (`broker.modlog`) too. Who may do what stands in `broker.rights`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -57,6 +57,8 @@ class Moderation:
         self._accounts = accounts
         self._admission = admission
         self._bans = bans
+        self.on_retitled: Callable[[Iterable[Person], str, str], None] = lambda _members, _old, _new: None
+        """Told of the members of a room that has another name from here on."""
         self.handlers: dict[type, Callable[[Device, Do], None]] = {
             moderation.Mode: self._mode,
             moderation.Policy: self._policy,
@@ -480,6 +482,7 @@ class Moderation:
             retitled = moderation.Retitled(room=old, name=new, by=person.nick, reason=request.reason)
             self._rooms.announce(room, retitled)
             self._rooms.retitle(room, new)
+            self.on_retitled(room.members, old, new)
             room.take(self._policies.load(new))
             for member in room.members:
                 self._people.touch(member)

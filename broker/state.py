@@ -78,6 +78,7 @@ class State:
         self.moderation = Moderation(
             log, outbox, self.people, self.rooms, self.seating, self.accounts, self.admission, self.bans
         )
+        self.moderation.on_retitled = self.markers.retitled
         self.seating.merging.admits = self.moderation.may_stay
         self.seating.check_ban = self.moderation.check_ban
         self.take_settings(settings)

@@ -1,7 +1,7 @@
 """How far people have read, on all their devices."""
 
 from broker.markers import MAX_KEPT
-from protocol import native
+from protocol import moderation, native
 from protocol.accounts import Read, ReadUpto
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk, conn
 from tests.broker.members import come, log_in, log_out, register
@@ -155,6 +155,24 @@ def test_an_account_keeps_so_many_and_those_of_rooms_it_has_left_give_way(desk: 
     assert len(written(desk)) == MAX_KEPT
     assert "#r0" not in written(desk)
     assert f"#r{MAX_KEPT + 4}" in written(desk)
+
+
+def test_a_room_that_gets_another_name_is_read_as_far_as_before(desk: Desk) -> None:
+    ann = register(desk, "ann")
+    come(desk, ANN, "ann", ann)
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    desk.ask(ANN, moderation.Claim(room="#tea"), native.Ok)
+    desk.say(ANN, "#tea", "one")
+    desk.ask(ANN, Read(room="#tea", seq=1), native.Ok)
+    desk.state.expire(0.0)
+    desk.state.expire(1.0)
+    desk.commit()
+    desk.ask(ANN, moderation.Retitle(room="#tea", name="#chai"), native.Ok)
+    assert upto(desk, ANN, "#chai") == 1
+    desk.state.expire(2.0)
+    desk.state.expire(3.0)
+    desk.commit()
+    assert written(desk) == {"#chai": "1"}
 
 
 def test_a_dropped_account_leaves_nothing(desk: Desk) -> None:
