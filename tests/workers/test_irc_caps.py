@@ -27,3 +27,23 @@ def test_sts_is_off_unless_it_is_wanted() -> None:
 
 def test_the_table_is_in_order() -> None:
     assert [cap.name for cap in CAPS] == sorted({cap.name for cap in CAPS})
+
+
+@pytest.mark.parametrize(
+    ("peer", "mechanisms"),
+    [
+        (FAR, "SCRAM-SHA-256"),
+        (NEAR, "PLAIN,SCRAM-SHA-256"),
+        (SAFE, "PLAIN,SCRAM-SHA-256"),
+        (Peer(secure=True, local=False, certified=True), "PLAIN,SCRAM-SHA-256,EXTERNAL"),
+    ],
+    ids=["far", "near", "through TLS", "with a certificate"],
+)
+def test_only_mechanisms_that_may_be_used_are_offered(peer: Peer, mechanisms: str) -> None:
+    """Servers SHOULD advertise the available SASL authentication mechanisms in the value of the sasl capability"""
+    assert offered(DEFAULTS, peer)["sasl"] == mechanisms
+
+
+def test_no_password_is_asked_for_where_others_can_read_it() -> None:
+    assert "draft/account-registration" not in offered(DEFAULTS, FAR)
+    assert "draft/account-registration" in offered(DEFAULTS, SAFE)

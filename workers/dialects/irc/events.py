@@ -15,7 +15,12 @@ from workers.dialects.irc.mapping import NOBODY, Host
 from workers.dialects.irc.turns import Line, tagged
 
 MODES_SHOWN: Final = 12  # changes in one MODE message; "maximum number of message parameters is 15"
-_UNASKED: Final = ("connection closed", "connection lost", "Ping timeout: ")  # reasons that nobody typed, about
+UNASKED: Final = (
+    "connection closed",
+    "connection lost",
+    "Ping timeout: ",
+    "put off the server by ",
+)  # reasons that nobody typed, about
 
 
 def shared(event: Event, host: Host, flags: str, epoch: str) -> bytes:
@@ -36,7 +41,7 @@ def lines_of(event: Event, host: Host, flags: str, epoch: str) -> list[Line]:
             joined, gone = (of_somebody(lines, who.account, flags, bot=who.bot) for lines in done)
             return [*joined, *role_lines(room, who, host), *gone]
         case native.Left(nick=nick, reason=reason, quit=True):
-            said = reason if reason.startswith(_UNASKED) else f"Quit: {reason}"
+            said = reason if reason.startswith(UNASKED) else f"Quit: {reason}"
             return of_somebody([("", body(host.mask(nick, event.account), "QUIT", said))], event.account, flags)
         case native.Left(room=room, nick=nick, reason=reason, by=str(by)):
             kick = body(host.mask(by, event.by_account), "KICK", room, nick, reason or by)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import names, native
 from protocol.native import Event
 from workers.dialects import HangUp
-from workers.dialects.irc import accounts, caps, errors, metadata, server
+from workers.dialects.irc import accounts, caps, errors, events, metadata, server
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import NOBODY
 
@@ -127,7 +127,8 @@ def nothing(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
 
 
 def quit_(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
-    irc.leave(params[0] if params else "")
+    reason = params[0] if params else ""
+    irc.leave(f"Quit: {reason}" if reason.startswith(events.UNASKED) else reason)  # nobody passes for the server
 
 
 # --- CAP
