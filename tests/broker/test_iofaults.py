@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -15,10 +16,12 @@ import pytest
 from broker.log import Log, LogError, LogLost
 from broker.upkeep import AGAIN_S, Upkeep
 from protocol import native
+from protocol.accounts import LoggedIn, Register, Sasl
+from protocol.ipc import Announced, Do, Vouched
 from tests.broker.desk import ANN as ANN_CONN
 from tests.broker.shell import Bench, answers, code, hello, join, posts, say
 from tests.broker.vfs import Heard
-from tests.server import Peer, Server, until
+from tests.server import LIMIT_S, Peer, Server, until
 
 ANN: Final = b"a" * 16
 
@@ -351,3 +354,58 @@ def test_a_full_disk_refuses_in_time_and_serves_what_there_is_and_recovers(small
         peer.close()
         server.destroy()
         print(server.log[-4000:])
+
+
+def proof(bench: Bench) -> None:
+    """Have the vault's next result applied."""
+    assert select.select([bench.broker.vault], [], [], LIMIT_S)[0]
+    bench.turn()
+
+
+def test_an_account_is_made_when_the_disk_has_it_and_others_are_not_disturbed_by_one_that_could_not_be(
+    bench: tuple[Bench, Faulty],
+) -> None:
+    broker, disk = bench
+    one = broker.worker(1)
+    register = Register(password="correct horse", account="ann")
+    one.put(hello(ANN_CONN, "ann"), join(ANN_CONN, "#tea"), Do(ANN_CONN, 3, register, addr="127.0.0.1"))
+    broker.turn()
+    one.told()
+    disk.failing.add(("sync", "db-wal"))
+    proof(broker)
+    told = one.told()
+    assert code(answers(told)[3]) == "storage"
+    assert not [event for event in told if isinstance(event, Vouched | Announced)]
+    disk.failing.clear()
+
+    def well() -> bool:
+        broker.turn()
+        return writable(broker.broker.log)
+
+    until(well, "the log to be writable again")
+    one.put(Do(ANN_CONN, 4, register, addr="127.0.0.1"), say(ANN_CONN, "hi", 5))
+    broker.turn()
+    assert isinstance(answers(one.told())[5], native.Ok)  # the log's thread did not wait for the hash
+    proof(broker)
+    told = one.told()
+    assert isinstance(answers(told)[4], LoggedIn)
+    assert [event.conn for event in told if isinstance(event, Vouched)] == [ANN_CONN]
+
+
+def test_a_session_that_could_not_be_stored_is_given_to_nobody(bench: tuple[Bench, Faulty]) -> None:
+    broker, disk = bench
+    one = broker.worker(1)
+    one.put(Do(ANN_CONN, 1, Register(password="correct horse", account="ann"), addr="127.0.0.1"))
+    broker.turn()
+    proof(broker)
+    one.told()
+    login = Sasl(mech="PLAIN", data="\0ann\0correct horse", remember=True)
+    one.put(Do(ANN_CONN, 2, login, addr="127.0.0.1"))
+    broker.turn()
+    disk.failing.add(("sync", "db-wal"))
+    proof(broker)
+    assert code(answers(one.told())[2]) == "storage"
+    disk.failing.clear()
+    account = broker.broker.state.accounts.account("ann")
+    assert account is not None
+    assert account.sessions == []

@@ -1,14 +1,16 @@
 """Logging in, making accounts and what one may do with one's own, over a state with a log in memory."""
 
 import base64
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from scramp import ScramClient
 
-from broker.accounts import MAX_KEYS, MAX_SESSIONS
+from broker.accounts import MAX_KEYS, MAX_SESSIONS, Account
+from broker.log import LogError
 from broker.sasl import ABORT
 from protocol import accounts, native
 from protocol.accounts import (
@@ -550,3 +552,143 @@ def test_who_takes_the_name_of_a_dropped_account_takes_nothing_else(desk: Desk) 
     assert desk.ask(BOB, Register(password="another one", account="ann"), LoggedIn).nick == "ann"
     assert desk.ask(BOB, accounts.Account(), AccountInfo).rooms == []
     assert desk.state.people.by_conn[BOB].person.uid != mine  # nor the inbox
+
+
+# --- the vault takes its time
+
+
+class Later:
+    """In the place of the vault: works when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        self.full = False
+
+    def submit(self, whose: str, work: Callable[[], Any], done: Callable[[Any], None]) -> bool:
+        self.waiting.append(lambda: done(work()))
+        return not self.full
+
+    def work(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for one in waiting:
+            one()
+
+
+@pytest.fixture
+def later(desk: Desk) -> Later:
+    register(desk, ANN, "ann")
+    made = Later()
+    desk.state.gate.proving._vault = made
+    return made
+
+
+def answers_to(desk: Desk, who: ConnId) -> list[native.Event]:
+    return [event.event for event in desk.events(who) if isinstance(event, Answered) and event.conn == who]
+
+
+def test_who_is_gone_when_the_vault_is_done_proves_nothing(desk: Desk, later: Later) -> None:
+    desk.enter(BOB, "bob")
+    desk.post(BOB, plain("ann", remember=True))
+    desk.state.gate.gone(BOB)
+    desk.gone(BOB)
+    later.work()
+    desk.commit()
+    assert answers_to(desk, BOB) == []
+    account = desk.state.gate.accounts.account("ann")
+    assert account is not None
+    assert account.sessions == []
+
+
+def test_who_sat_with_a_worker_that_died_proves_nothing(desk: Desk, later: Later) -> None:
+    desk.post(EVE, plain("ann"))
+    desk.post(conn(2, 5), Sasl(mech="PLAIN"))
+    desk.state.gate.worker_lost(2)
+    later.work()
+    desk.commit()
+    assert [event for event in desk.events(EVE) if isinstance(event, Vouched)] == []
+    assert desk.state.gate.logins._exchanges == {}
+
+
+def test_the_same_request_again_while_it_is_looked_at_is_answered_once(desk: Desk, later: Later) -> None:
+    for _ in range(2):  # from a worker that was linked anew
+        desk.state.do(Do(BOB, 77, plain("ann"), None, "192.0.2.7"), desk.now)
+    assert len(later.waiting) == 1
+    later.work()
+    desk.commit()
+    assert [type(event) for event in answers_to(desk, BOB)] == [LoggedIn]
+
+
+@pytest.mark.parametrize("change", ["password", "dropped", "another"])
+def test_an_account_that_changed_meanwhile_is_not_logged_in_to(desk: Desk, later: Later, change: str) -> None:
+    desk.post(BOB, plain("ann"))
+    known = desk.state.gate.accounts
+    account = known.account("ann")
+    assert account is not None
+    if change == "password":
+        known.change(account, password="$argon2id$another")
+    else:
+        desk.state.gate.registrar.remove(account)
+    if change == "another":
+        known.create(Account(name="ann", uid="99" * 16, since=5, password=account.password))
+    later.work()
+    desk.commit()
+    assert [getattr(event, "code", event) for event in answers_to(desk, BOB)] == ["login-failed"]
+
+
+def test_two_who_register_one_name_at_once_do_not_both_get_it(desk: Desk, later: Later) -> None:
+    desk.post(BOB, Register(password=SECRET, account="cleo"))
+    desk.post(EVE, Register(password="another one", account="Cleo"))
+    later.work()
+    desk.commit()
+    assert [type(event) for event in answers_to(desk, BOB)] == [LoggedIn]
+    assert [getattr(event, "code", event) for event in answers_to(desk, EVE)] == ["account-exists"]
+
+
+def test_a_full_vault_is_told_and_costs_no_try(desk: Desk, later: Later) -> None:
+    later.full = True
+    for _ in range(20):
+        error = desk.ask(BOB, plain("ann"), native.Error)
+        assert (error.code, error.wait) == ("login-throttled", 2.0)
+    later.full = False
+    later.waiting.clear()
+    desk.post(BOB, plain("ann"))
+    later.work()
+    desk.commit()
+    assert [type(event) for event in answers_to(desk, BOB)] == [LoggedIn]
+
+
+def test_an_account_that_cannot_be_stored_is_told_so_and_nobody_is_logged_in(
+    desk: Desk, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.enter(BOB, "bob", "#tea")
+    desk.post(BOB, Register(id=3, password=SECRET))
+
+    def broken() -> None:
+        desk.log.rollback()
+        raise LogError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.log, "commit", broken)
+        with pytest.raises(LogError):
+            later.work()
+    desk.state.rolled_back()
+    desk.commit()
+    (error,) = answers_to(desk, BOB)
+    assert isinstance(error, native.Error)
+    assert (error.id, error.code, error.wait) == (3, "storage", 1.0)
+    assert account_of(desk, BOB) is None
+    assert ticket(desk, BOB) is None
+    assert desk.state.gate.accounts.account("bob") is None
+
+
+def test_work_that_broke_is_an_internal_error_for_the_asker(desk: Desk) -> None:
+    desk.state.gate.proving._vault = Broken()
+    assert desk.refused(BOB, plain("ann")) == "internal"
+
+
+class Broken:
+    """A vault in which everything breaks."""
+
+    def submit(self, whose: str, work: Callable[[], Any], done: Callable[[Any], None]) -> bool:
+        done(None)
+        return True

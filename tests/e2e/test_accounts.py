@@ -1,11 +1,14 @@
 """Accounts over the real server: TLS and loopback, brokers and workers that are killed, nobody who waits for a hash."""
 
 import base64
+import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -15,7 +18,7 @@ from protocol import native
 from protocol.accounts import AccountInfo, Challenge, Key, LoggedIn, LoggedOut, Logout, Register, Sasl
 from protocol.pins import pin_of
 from tests.server import Peer, Server, meeting, serving, until
-from tests.tls import TlsPeer, closing
+from tests.tls import TlsPeer, any_certificate, closing
 
 SECRET = "correct horse"
 
@@ -158,3 +161,30 @@ def test_who_logged_out_everywhere_is_a_guest_for_the_next_broker_too(tmp_path: 
             who = peer.ask(native.Who(), native.People).people
             assert [person.account for person in who] == [None, None]
         assert ann.ask(Sasl(mech="SESSION", data=token), native.Error).code == "login-failed"
+
+
+def address_of_this_machine() -> str:
+    found = [
+        each.address for every in psutil.net_if_addrs().values() for each in every if each.family == socket.AF_INET
+    ]
+    others = [address for address in found if not address.startswith("127.")]
+    if not others:
+        pytest.skip("this machine has no address but its loopback")
+    return others[0]
+
+
+def test_passwords_are_not_taken_in_clear_text_from_elsewhere_and_what_tells_nothing_is(tmp_path: Path) -> None:
+    address = address_of_this_machine()
+    with serving(tmp_path / "data", "--workers", "1", "--listen", f"{address}:0") as server, closing() as keep:
+        port = int(re.findall(rf"{re.escape(address)}:(\d+)", server.log)[0])
+        peer = keep(Peer(server.port))
+        peer.sock.close()
+        peer.sock = socket.create_connection((address, port), timeout=20)
+        for request in (plain("ann"), Register(password=SECRET, account="ann"), Sasl(mech="SESSION", data="x" * 43)):
+            assert peer.ask(request, native.Error).code == "insecure"
+        assert peer.ask(Sasl(mech="ED25519", data="ann"), Challenge).data
+        peer.enter("ann")  # whoever was refused goes on
+        secure = keep(TlsPeer(server.port))
+        secure.sock.close()
+        secure.sock = any_certificate().wrap_socket(socket.create_connection((address, port), timeout=20))
+        assert secure.ask(Register(password=SECRET, account="bob"), LoggedIn).account == "bob"
