@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from client.address import Address as Target
 from client.address import parse_address
-from moot import __version__, admincmds, logcmds
+from moot import __version__, admincmds, keycmds, logcmds
 from moot.config import ConfigError, Wish, data_directory, load
 from moot.flags import ServerCommand
 from protocol.addresses import show
@@ -388,6 +388,7 @@ def doctor(flags: dict[str, Any], config: Path | None, as_json: bool) -> int:
     return run_doctor(load(flags, os.environ, config), as_json=as_json)
 
 
+program.add_command(keycmds.key)
 program.add_command(admincmds.admin)
 for log_command in logcmds.COMMANDS:
     program.add_command(log_command)

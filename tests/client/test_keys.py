@@ -88,3 +88,12 @@ def test_other_files_are_refused_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "ecdsa").write_bytes(text)
     with pytest.raises(BadKey, match="no Ed25519 key"):
         signer(tmp_path / "ecdsa")
+
+
+def test_no_client_loads_what_signs_before_it_signs() -> None:
+    code = (
+        "import sys, client.keys, client.entering, client.net, client.plain, client.send, client.tail, moot.cli;"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'cryptography', 'bcrypt', 'textual'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "[]\n"

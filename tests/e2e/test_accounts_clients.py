@@ -220,3 +220,81 @@ def test_a_password_in_a_pipe_stands_in_the_line(server: Server, peer: MakePeer,
     assert "Here it takes one line: /login bob PASSWORD" in said
     assert "You are logged in as bob." in said
     assert "bob is registered since" in said
+
+
+# --- keys
+
+
+def test_a_key_logs_in_where_no_session_is(server: Server, sit: Sit, tmp_path: Path) -> None:
+    ann = sit("--nick", "ann")
+    ann.wait_for(here("ann"))
+    registered_in(ann)
+    ann.keys("C-q")
+    ann.wait_for("exit status 0")
+    home, where = tmp_path / "home", f"127.0.0.1:{server.port}"
+
+    def moot(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*MOOT, *words],
+            env=environment(home),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            stdin=subprocess.DEVNULL,
+        )
+
+    added = moot("key", "add")
+    assert (added.returncode, added.stderr) == (0, "")
+    assert "logs you in as ann" in added.stdout
+    listed = moot("key", "list", "--host", where)
+    assert listed.stdout.startswith("SHA256:"), listed.stderr
+    key = next((home / ".local/state/moot/keys").glob(f"*_{server.port}"))
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+    file = home / ".local/state/moot/logins.json"
+    (login,) = json.loads(file.read_text())
+    assert login.pop("token")
+    file.write_text(json.dumps([login]))
+    again = sit()
+    again.wait_for(here("ann ✓"))
+    until(lambda: json.loads(file.read_text())[0].get("token"), "a session by the key")
+    again.say(f"/key remove {listed.stdout.split()[0]}")
+    again.wait_for("ann is registered since")
+    assert "has no keys" in moot("key", "list").stdout
+    assert moot("key", "remove", "SHA256:none").returncode == 1
+
+
+def test_a_key_of_ssh_with_a_passphrase_asks_for_it_before_the_chat(server: Server, sit: Sit, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ann = sit("--nick", "ann")
+    ann.wait_for(here("ann"))
+    registered_in(ann)
+    (home / ".ssh").mkdir()
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "open sesame", "-C", "me", "-f", str(home / ".ssh/id_ed25519")]
+    subprocess.run(words, check=True)
+    ann.say("/key add ~/.ssh/id_ed25519.pub")
+    ann.wait_for("key SHA256:")
+    ann.keys("C-q")
+    ann.wait_for("exit status 0")
+    file = home / ".local/state/moot/logins.json"
+    (login,) = json.loads(file.read_text())
+    del login["token"]
+    file.write_text(json.dumps([login]))
+    again = sit()
+    again.wait_for("Passphrase of")
+    again.say("open sesame")
+    again.wait_for(here("ann ✓"))
+
+
+def test_without_an_account_there_is_nothing_to_add_a_key_to(server: Server, tmp_path: Path) -> None:
+    words = [*MOOT, "key", "add", "--host", f"127.0.0.1:{server.port}"]
+    done = subprocess.run(
+        words,
+        env=environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 1
+    assert "log in with moot join" in done.stderr

@@ -22,6 +22,7 @@ COMMANDS = (
     "tail",
     "forget",
     "doctor",
+    "key",
     "admin",
     *LOG_COMMANDS,
     "completion",
