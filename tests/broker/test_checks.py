@@ -4,7 +4,7 @@ import pytest
 
 from broker.checks import Offence, checked, is_sound
 from protocol import native
-from protocol.accounts import Account, Drop, Key, Register, Sasl
+from protocol.accounts import Account, Drop, Key, Read, Register, Sasl
 from protocol.ipc import Art, Attach, Do, Gone, Seat
 from protocol.native import Anim
 from protocol.settings import DEFAULTS
@@ -29,7 +29,28 @@ SOUND: list[Do] = [
     Do(ANN, 14, Register(password="two\nlines", account="ann"), None, "192.0.2.7", "native", ticket="1 00 ann"),
     Do(ANN, 15, Key(add="ssh-ed25519 AAAA ann at home")),
     Do(ANN, 16, Account(account="x" * 256)),
+    Do(ANN, 17, native.Rename(name="Ann Arbor")),
+    Do(ANN, 18, native.Rename()),
+    Do(ANN, 19, native.Watch(add=["bob"] * 100, remove=["x" * 256])),
+    Do(ANN, 20, native.Was(nick="bob")),
+    Do(ANN, 21, Read(room="@", seq=5)),
 ]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        native.Rename(name="x" * 151),
+        native.Rename(name="a\nb"),
+        native.Watch(add=["x" * 257]),
+        native.Watch(remove=["x" * 257]),
+        native.Was(nick="x" * 257),
+        Read(room="#" + "x" * 256),
+    ],
+    ids=repr,
+)
+def test_names_that_no_sound_worker_sends_are_offences(request_: native.Request) -> None:
+    assert isinstance(checked(Do(ANN, 1, request_), DEFAULTS), Offence)
 
 
 @pytest.mark.parametrize("do", SOUND, ids=lambda do: type(do.request).__name__)

@@ -166,3 +166,17 @@ def test_what_has_a_secret_in_it_is_refused_where_others_can_read_it(request_: n
 )
 def test_what_proves_without_telling_is_taken_anywhere(request_: native.Request) -> None:
     assert exposed(request_) is None
+
+
+def test_a_name_beside_the_nick_is_cleaned_and_cut() -> None:
+    assert prepare(native.Rename(name="Ann\x1b\nArbor"), DEFAULTS) == native.Rename(name="Ann Arbor")
+    assert prepare(native.Rename(name="\x07"), DEFAULTS) == native.Rename()
+    long = prepare(native.Rename(name=EXPANDING * 150), DEFAULTS)
+    assert isinstance(long, native.Rename)
+    assert len(long.name or "") == native.MAX_PERSON
+
+
+def test_nicks_to_watch_are_not_of_any_length() -> None:
+    assert prepare(native.Watch(add=["bob"] * 100), DEFAULTS) == native.Watch(add=["bob"] * 100)
+    assert code(prepare(native.Watch(add=["x" * 257]), DEFAULTS)) == "too-long"
+    assert code(prepare(native.Watch(remove=["x" * 257]), DEFAULTS)) == "too-long"
