@@ -50,9 +50,9 @@ fmt: setup ## put the code into its form
 
 bench: setup ## deliveries and stored messages per second, latency, memory, slow and hostile clients; some 20 minutes
 	@$(PY) -m bench.fanout $(ARGS)
-	@$(PY) -m bench.variants
+	-@$(PY) -m bench.variants
 	@$(PY) -m bench.idle
-	@$(PY) -m bench.startup
+	-@$(PY) -m bench.startup
 	@$(PY) -m bench.fun
 	@$(PY) -m bench.durable
 	@$(PY) -m bench.resume
@@ -63,7 +63,7 @@ bench: setup ## deliveries and stored messages per second, latency, memory, slow
 	@$(PY) -m bench.kills worker --count 20
 
 conformance: setup ## tests/irc against all servers there are to compare with: ngircd and InspIRCd; some four minutes
-	@MOOT_CONFORMANCE=1 $(PY) -m pytest -q -n 3 --dist loadfile tests/irc
+	@IRC_CONFORMANCE=1 $(PY) -m pytest -q -n 3 --dist loadfile tests/irc
 
 soak: setup ## the long proof: kills, faults, power losses, an hour of churn; takes hours, see docs/reliability.md
 	@$(PY) -m chaos.soak $(ARGS)

@@ -84,7 +84,7 @@ def _leave_out(request: pytest.FixtureRequest, server: str, claims: Claims) -> N
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Other servers are asked what `PEERED` names, or only what `CORE` does."""
-    asked = dict.fromkeys(PEERS, PEERED) if os.environ.get("MOOT_CONFORMANCE") else CORE
+    asked = dict.fromkeys(PEERS, PEERED) if os.environ.get("IRC_CONFORMANCE") else CORE
     items[:] = [item for item in items if (server := _peer_of(item)) is None or item.path.stem in asked[server]]
 
 

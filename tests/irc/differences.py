@@ -13,12 +13,14 @@ PEERED: Final = frozenset(
         "test_cap",
         "test_channels",
         "test_labels",
+        "test_message_tags",
         "test_messages",
         "test_monitor",
         "test_people",
         "test_registration",
         "test_server",
         "test_setname",
+        "test_statusmsg",
         "test_user_modes",
         "test_whowas",
     }
@@ -30,6 +32,8 @@ CORE: Final = {"ngircd": PEERED, "inspircd": frozenset({"test_cap", "test_labels
 
 NEEDS: Final[dict[str, str]] = {
     "test_a_bot_is_known_as_one": "BOT",
+    "test_statusmsg": "STATUSMSG",
+    "test_tags_that_cannot_be_told_have_their_numeric[@+a=b TAGMSG a,b,c,d,e-407]": "TARGMAX",
     "test_monitor": "MONITOR",
     "test_setname": "setname",
     "test_who_is_away_may_say_so_before_being_registered": "draft/pre-away",
@@ -45,6 +49,7 @@ NEEDS: Final[dict[str, str]] = {
 OURS: Final[dict[str, str]] = dict.fromkeys(
     (
         "test_a_cow_arrives_as_lines",
+        "test_a_reaction_to_nothing_we_have_is_told_and_not_kept",
         "test_formatting_is_taken_off_and_the_echo_shows_it",
         "test_other_ctcp_is_refused_politely",
         "test_what_005_says_of_this_server",
@@ -80,6 +85,8 @@ DIFFERS: Final[dict[str, dict[str, str]]] = {
         "test_quit_is_acknowledged_and_heard_once_with_its_reason": "puts the reason in quotes; `Quit: ` is a SHOULD",
     },
     "inspircd": {
+        "test_a_tagmsg_without_a_tag_of_the_clients_is_nothing": "answers 412; the text removes the tag and is silent",
+        "test_other_tags_of_a_client_are_removed": "passes on a tag with nothing behind the vendor's slash",
         "test_who_is_gone_is_known_for_a_while": "keeps one spelling of a nick for all who had it",
         "test_who_was_never_here_is_said_so": "takes one nick, as Modern IRC has it; RFC 2812 has lists",
         "test_nobody_makes_oneself_operator_or_registered": _OPER,

@@ -106,7 +106,8 @@ def test_tags_alone_reach_others_and_come_back(client: Make, channel: str, targe
     (echo,) = ann.ask(f"@label=x1;+example.org/foo=bar TAGMSG {to}")
     assert (echo.command, echo.nick, echo.params, echo.tags["label"]) == ("TAGMSG", "ann", [to], "x1")
     (told,) = bob.told()
-    assert (told.command, told.nick, told.params, told.tags) == ("TAGMSG", "ann", [to], {"+example.org/foo": "bar"})
+    assert (told.command, told.nick, told.params) == ("TAGMSG", "ann", [to])
+    assert clients(told) == {"+example.org/foo": "bar"}
 
 
 def test_tags_alone_come_back_to_nobody_who_did_not_ask(client: Make, channel: str) -> None:
@@ -124,15 +125,16 @@ def test_tags_alone_come_back_to_nobody_who_did_not_ask(client: Make, channel: s
     [
         ("@+a=b TAGMSG", "461"),
         ("@+a=b TAGMSG nobody", "401"),
-        ("@+a=b TAGMSG #nowhere", "404"),
+        ("@+a=b TAGMSG #nowhere", "401 403 404"),  # the text has all three
         ("@+typing=active TAGMSG nobody", "401"),
-        ("@+draft/reply=x;+draft/react=y TAGMSG #nowhere", "404"),
+        ("@+draft/reply=x;+draft/react=y TAGMSG #nowhere", "401 403 404"),
         ("@+a=b TAGMSG a,b,c,d,e", "407"),
     ],
 )
 def test_tags_that_cannot_be_told_have_their_numeric(client: Make, line: str, number: str) -> None:
     """See PRIVMSG in RFC2812 for more details on replies and examples."""
-    assert client("ann", "message-tags").numbers(line) == [number]
+    (told,) = client("ann", "message-tags").numbers(line)
+    assert told in number.split()
 
 
 def test_a_tagmsg_without_a_tag_of_the_clients_is_nothing(client: Make, channel: str) -> None:
@@ -154,7 +156,8 @@ def test_others_hear_that_somebody_types(client: Make, channel: str, state: str,
     to = channel if target == "channel" else "bob"
     ann.ask(f"@+typing={state} TAGMSG {to}")
     (told,) = bob.told()
-    assert (told.command, told.nick, told.params, told.tags) == ("TAGMSG", "ann", [to], {"+typing": state})
+    assert (told.command, told.nick, told.params) == ("TAGMSG", "ann", [to])
+    assert clients(told) == {"+typing": state}
 
 
 # --- reply, react

@@ -42,7 +42,7 @@ def test_tags_alone_honour_the_prefix(client: Make, channel: str) -> None:
     eve.told()
     bob.ask(f"@+example-client-tag=example-value TAGMSG @{channel}")
     (told,) = [m for m in ann.told() if m.command == "TAGMSG"]
-    assert (told.params, told.tags) == ([f"@{channel}"], {"+example-client-tag": "example-value"})
+    assert (told.params, told.tags["+example-client-tag"]) == ([f"@{channel}"], "example-value")
     assert [m for m in eve.told() if m.command == "TAGMSG"] == []
 
 
@@ -50,5 +50,8 @@ def test_who_is_not_in_it_cannot_say_anything_to_some_of_it(client: Make, channe
     """ERR_CANNOTSENDTOCHAN"""
     ann, bob = client("ann"), client("bob")
     ann.join(channel)
-    assert bob.numbers(f"PRIVMSG @{channel} :hi", "PRIVMSG @#no,where :hi") == ["404", "404", "401"]
+    assert bob.numbers(f"PRIVMSG @{channel} :hi") == ["404"]
+    nowhere = bob.numbers("PRIVMSG @#no,where :hi")
+    assert nowhere[0] in ("401", "403", "404")
+    assert nowhere[1:] == ["401"]
     assert ann.told() == []
