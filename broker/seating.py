@@ -95,6 +95,7 @@ class Seating:
         self.presence = Presence(outbox, people, rooms)
         self.merging = Merging(log, outbox, people, rooms, self.presence)
         self.ownership = Ownership(people, accounts, self.presence)
+        self.ownership.on_renamed = lambda person, old: note("renamed", person.newest, f"from {old}, an account's")
         self.take_settings(settings)
         self._replay_left = 0  # characters, of this attach
 

@@ -32,6 +32,7 @@ def test_who_holds_a_nick_that_becomes_an_accounts_is_warned_and_renamed_after_a
     assert expire(desk, 159.9) == 160.0
     assert desk.told == {}
     assert expire(desk, 160.0) is None
+    assert desk.notes[-1] == "ann2 renamed from ann, an account's"
     renamed = native.Renamed(room="#tea", old="ann", nick="ann2")
     assert Announced("#tea", renamed) in desk.told[1]
     assert desk.told_to(BOB) == [native.Notice(text="you are ann2 now: ann belongs to an account")]

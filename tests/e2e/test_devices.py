@@ -1,6 +1,7 @@
 """Two devices of one account on the real server: one person, whatever process is killed in between."""
 
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from protocol import native
 from protocol.accounts import Inside, LoggedIn, LoggedOut, Logout, Read, ReadUpto, Register, Sasl
-from tests.server import Peer, Server, meeting, serving, until
+from tests.moot.program import MOOT
+from tests.server import LIMIT_S, Peer, Server, meeting, serving, until
 
 SECRET = "correct horse"
 
@@ -124,6 +126,31 @@ def test_devices_of_a_killed_worker_come_back_as_the_same_person(server: Server,
     asker.ask(native.Send(cmid="2", to="@ann", text="and now?"), native.Ok)
     for peer in survivors:
         assert peer.next(native.Msg).text == "and now?"
+
+
+def test_a_rolling_restart_leaves_both_logged_in_and_nobody_hears_of_it(
+    server: Server, meet: Callable[..., Peer]
+) -> None:
+    bob, laptop, phone = two_devices(meet)
+    bob.gather(native.Joined)
+    words = [*MOOT, "restart", "--data", str(server.data), "--spread", "0"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as restart:
+        again = []
+        for device, peer in (("laptop", laptop), ("phone", phone)):
+            assert peer.next(native.Bye).retry == 0
+            peer.close()
+            again.append(meet())
+            assert come(again[-1], device).resumed
+            assert again[-1].next(LoggedIn).nick == "ann"
+            again[-1].ask(native.Join(room="#tea"), native.Room)
+        bob.close()
+        assert restart.wait(LIMIT_S) == 0
+    for number, peer in enumerate(again):
+        peer.ask(native.Send(cmid=f"r{number}", to="#tea", text=f"again {number}"), native.Ok)
+    for peer in again:
+        assert [msg.text for msg in peer.gather(native.Msg)] == ["again 0", "again 1"]
+        assert [event.nick for event in peer.gather(native.Left)] in ([], ["bob"])
+        assert peer.gather(native.Joined) == []
 
 
 def test_what_was_read_is_shared_and_outlives_the_broker(server: Server, meet: Callable[..., Peer]) -> None:
