@@ -82,6 +82,7 @@ class Accounts:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._count: int | None = None  # of accounts; None: not counted yet
 
     # --- asking
 
@@ -122,11 +123,24 @@ class Accounts:
         """Return all accounts, by folded name. Not for what happens often."""
         return [_decoded(key, _account_decoder, value) for key, value in self._log.recall_under("account/")]
 
+    @property
+    def count(self) -> int:
+        """How many accounts there are."""
+        if self._count is None:
+            self._count = self._log.count_under("account/")
+        return self._count
+
+    def reload(self) -> None:
+        """A transaction failed: count them again when it matters."""
+        self._count = None
+
     # --- changing
 
     def create(self, account: Account) -> None:
         """Add an account, whose name and its likes must be nobody's (`owner_of`)."""
         assert self.owner_of(account.name) is None
+        if self._count is not None:
+            self._count += 1
         self._write(account)
         self._log.remember("look/" + names.skeleton(account.name), account.key)
         for fingerprint in account.certs:
@@ -152,6 +166,8 @@ class Accounts:
             self._log.forget(key)
         self._log.forget("look/" + names.skeleton(account.name))
         self._log.forget("account/" + account.key)
+        if self._count is not None:
+            self._count -= 1
         self._log.forget("data/" + account.key)  # see `broker.metadata`
 
     def _write(self, account: Account) -> None:

@@ -12,7 +12,7 @@ from broker.registrar import Registrar
 from broker.seating import Seating
 from broker.tickets import Tickets
 from broker.vault import Worksite
-from protocol import accounts
+from protocol import accounts as requests
 from protocol.ipc import ConnId, Do
 from protocol.settings import Settings
 
@@ -24,6 +24,7 @@ class Gate:
         self,
         settings: Settings,
         log: Log,
+        accounts: Accounts,
         outbox: Outbox,
         people: People,
         seating: Seating,
@@ -31,7 +32,7 @@ class Gate:
         entropy: Callable[[int], bytes],
     ) -> None:
         """``entropy(n)`` returns that many random bytes."""
-        self.accounts = Accounts(log)
+        self.accounts = accounts
         self.tickets = Tickets(log, self.accounts, entropy)
         self.proving = Proving(settings, log, outbox, self.accounts, vault)
         self.logins = Logins(self.proving, self.accounts, self.tickets, outbox, people, seating, entropy)
@@ -39,17 +40,17 @@ class Gate:
             self.proving, self.accounts, self.tickets, self.logins, log, outbox, people, seating, entropy
         )
         self.handlers: dict[type, Callable[[Device, Do], None]] = {
-            accounts.Sasl: lambda _device, do: self.logins.sasl(do),
-            accounts.Register: lambda _device, do: registrar.register(do),
-            accounts.Password: registrar.password,
-            accounts.Logout: registrar.logout,
-            accounts.Key: registrar.key,
-            accounts.Account: registrar.account,
-            accounts.Drop: registrar.drop_mine,
+            requests.Sasl: lambda _device, do: self.logins.sasl(do),
+            requests.Register: lambda _device, do: registrar.register(do),
+            requests.Password: registrar.password,
+            requests.Logout: registrar.logout,
+            requests.Key: registrar.key,
+            requests.Account: registrar.account,
+            requests.Drop: registrar.drop_mine,
         }
         self.unintroduced: dict[type, Callable[[Do], None]] = {
-            accounts.Sasl: self.logins.sasl,
-            accounts.Register: registrar.register,
+            requests.Sasl: self.logins.sasl,
+            requests.Register: registrar.register,
         }
         """What can be asked before `hello`."""
 

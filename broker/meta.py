@@ -83,6 +83,13 @@ def under(db: apsw.Connection, prefix: str) -> list[tuple[str, tuple[str, bool] 
     return [(key, sound(key, raw, stored)) for key, raw, stored in keys]
 
 
+def count(db: apsw.Connection, prefix: str) -> int:
+    """Return how many keys begin with ``prefix``. Raises `apsw.Error`."""
+    above = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    found: int = db.execute("SELECT COUNT(*) FROM meta WHERE key >= ? AND key < ?", (prefix, above)).get
+    return found
+
+
 def sound(key: str, raw: Any, stored: Any) -> tuple[str, bool] | None:
     """Return a value, and whether it is as it was written; one flipped bit in it or in its sum is mended.
 

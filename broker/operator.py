@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from broker import checks
-from broker.accounts import Account, Accounts
+from broker.accounts import Account
 from broker.log import Spoilt
 from broker.outbox import Outbox
 from broker.people import Device, Person
@@ -31,7 +31,7 @@ class Operator:
 
     def __init__(self, state: State, log_bytes: Callable[[], int]) -> None:
         self._state = state
-        self._accounts = Accounts(state.log)
+        self._accounts = state.accounts
         self._log_bytes = log_bytes
         self._rid = 0
 
@@ -125,7 +125,7 @@ class Operator:
             rooms=len(state.rooms.by_name),
             rooms_kept=log.room_count,
             messages=sum(log.last(name) for name in log.rooms()),
-            accounts=len(self._accounts.all()),
+            accounts=self._accounts.count,
             log_bytes=self._log_bytes(),
             uptime=asked.uptime,
             restarts=asked.restarts,

@@ -72,6 +72,9 @@ class Registrar:
             self._register_again(do, name, owner)
             return
         self._check_name(name, device)
+        most = self._proving.settings.max_accounts
+        if most and self._accounts.count >= most:
+            raise Refusal("full-list", f"this server has {most:,} accounts, the most allowed; ask its operator")
         limits = self._proving.settings.limits
         wait = self._proving.throttle.register_wait(do.addr, self._proving.now_s) if limits else 0.0
         if wait > 0:

@@ -66,7 +66,7 @@ class State:
         self.oneself = Oneself(outbox, self.people, self.seating)
         self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
         self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
-        self.gate = Gate(settings, log, outbox, self.people, self.seating, vault, entropy)
+        self.gate = Gate(settings, log, self.accounts, outbox, self.people, self.seating, vault, entropy)
         self.gate.registrar.on_drop = lambda account: self.policies.forget_account(account.name)
         self.gate.registrar.rooms_of = self._rooms_of
         self.seating.tickets = self.gate.tickets
@@ -84,6 +84,7 @@ class State:
         self.take_settings(settings)
         self._reloads = [self.markers.rolled_back, self.policies.rolled_back, self.bans.reload]
         self.now = 0  # the step's time, milliseconds since 1970, UTC
+        self.on_rollback(self.accounts.reload)
         self.on_rollback(self.gate.registrar.reload)
         self._handlers: dict[type, Callable[[Device, Do], None]] = {
             native.Send: self.saying.send,

@@ -56,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0
 
     registration: Annotated[bool, _m("", "people may make accounts")] = True
+    max_accounts: Annotated[int, _m("accounts", "on the server; 0: as many as come", ge=0)] = 100_000
     session_days: Annotated[
         float, _m("days", "a program that remembers its login is believed that long after it came last", gt=0, le=3650)
     ] = 90.0

@@ -119,6 +119,25 @@ def test_registration_can_be_off() -> None:
     assert desk.refused(ANN, Register(password=SECRET)) == "not-allowed"
 
 
+def test_a_server_has_only_so_many_accounts_and_counts_them_right() -> None:
+    desk = Desk(settings(max_accounts=2, **CHEAP))
+    register(desk, ANN, "ann")
+    register(desk, BOB, "bob")
+    desk.enter(EVE, "eve")
+    assert desk.refused(EVE, Register(password=SECRET)) == "full-list"
+    desk.ask(ANN, Drop(password=SECRET), native.Ok)
+    desk.log.remember("account/x", "{}")
+    desk.log.rollback()
+    desk.state.rolled_back()
+    desk.ask(EVE, Register(password=SECRET), LoggedIn)
+    assert desk.refused(conn(1, 9), Register(password=SECRET, account="cleo")) == "full-list"
+
+
+@pytest.mark.parametrize("name", ["NickServ", "admin", "server"])
+def test_names_of_services_and_of_those_in_charge_are_nobody_s(desk: Desk, name: str) -> None:
+    assert desk.refused(ANN, Register(password=SECRET, account=name)) == "nick-reserved"
+
+
 def test_one_address_makes_only_so_many_accounts(desk: Desk) -> None:
     for number in range(4):
         desk.ask(conn(1, 10 + number), Register(password=SECRET, account=f"ann{number}"), LoggedIn)
