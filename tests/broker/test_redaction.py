@@ -1,8 +1,12 @@
 """Messages that were taken back: by whom, that others hear of it, and that nothing gives them out again."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from broker.archive import Importer, exported
 from broker.audit import Audit
@@ -260,3 +264,85 @@ def test_another_device_of_the_account_takes_it_back_too(desk: Desk) -> None:
     desk.ask(phone, native.Join(room="#tea"), native.Room)
     desk.ask(phone, native.Redact(cmid="r", room="#tea", seq=1), native.Ok)
     desk.ask(phone, native.Redact(cmid="s", room="@", seq=1), native.Ok)
+
+
+class Masking(RuleBasedStateMachine):
+    """A log in a file against a list of texts, of which None was taken back."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.directory = TemporaryDirectory()
+        self.path = Path(self.directory.name) / "moot.db"
+        self.log = Log(self.path)
+        self.kept: list[str | None] = []  # committed, by seq - 1
+        self.texts = list(self.kept)
+        self.pruned = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "log"):
+            self.log.close()
+            self.directory.cleanup()
+
+    @rule()
+    def say(self) -> None:
+        text = f"said {len(self.texts) + 1}"
+        self.log.append("#tea", b"a" * 16, None, 1, "ann", "text", text)
+        self.texts.append(text)
+
+    @rule(back=st.integers(1, 130))
+    def take_back(self, back: int) -> None:
+        seq = len(self.texts) - back + 1
+        if self.pruned < seq:
+            self.log.append("#tea", b"a" * 16, None, 1, "ann", "redact", "took back a message", Extra(reply=seq))
+            self.texts[seq - 1] = None
+            self.texts.append("took back a message")
+
+    @rule(count=st.sampled_from([1, 60, 120]))
+    def say_much(self, count: int) -> None:
+        for _ in range(count):
+            self.say()
+
+    @rule()
+    def commit(self) -> None:
+        self.log.commit()
+        self.kept = list(self.texts)
+
+    @rule()
+    def roll_back(self) -> None:
+        self.log.rollback()
+        self.texts = list(self.kept)
+
+    @rule()
+    def release(self) -> None:
+        self.log.release("#tea")
+
+    @rule()
+    def reopen(self) -> None:
+        self.log.close()
+        self.log = Log(self.path)
+        self.texts = list(self.kept)
+
+    @rule(keep=st.integers(1, 200))
+    def prune(self, keep: int) -> None:
+        self.commit()
+        if self.texts:
+            self.log.prune("#tea", keep, 0, 1000)
+            self.log.commit()
+            self.pruned = self.log.pruned("#tea")
+
+    @invariant()
+    def pages_show_what_was_not_taken_back(self) -> None:
+        if not hasattr(self, "log"):
+            return
+        there = [(seq, text) for seq, text in enumerate(self.texts, 1) if seq > self.pruned]
+        for page, expected in (
+            (self.log.newest("#tea", 50), there[-50:]),
+            (self.log.after("#tea", self.pruned, 70), there[:70]),
+            (self.log.before("#tea", len(self.texts) + 1, 150), there[-150:]),
+        ):
+            assert [(msg.seq, None if msg.redacted else msg.text) for msg in page.messages] == expected
+            assert all(msg.text == "" for msg in page.messages if msg.redacted)
+
+
+TestMasking = Masking.TestCase
+TestMasking.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
