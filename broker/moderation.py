@@ -416,6 +416,9 @@ class Moderation:
             changed, said = self._given(kept, request)
         else:
             changed, said = self._claimed(kept, name, room, person)
+        if changed == kept:
+            self._answer(do, native.Ok(id=request.id, room=name))
+            return
         modlog.write(self._log, name, person, self.now, said)
         self._policies.change(name, room, changed)
         if room is not None:
@@ -427,6 +430,8 @@ class Moderation:
         self._answer(do, native.Ok(id=request.id, room=name))
 
     def _claimed(self, kept: Policy, name: str, room: Room | None, person: Person) -> tuple[Policy, str]:
+        if kept.owner is not None and kept.owner == person.account:
+            return kept, ""  # an earlier broker may have ended before it could answer
         if kept.owner is not None:
             raise Refusal("not-allowed", f"{name} is {kept.owner}'s already")
         if person.account is None:
@@ -456,9 +461,12 @@ class Moderation:
         """Commits: the name must be another's before anybody hears of it, or nobody's."""
         request, person = do.request, device.person
         assert isinstance(request, moderation.Retitle)
+        new = names.room(request.name)
+        if self._was_retitled(request.room, new, person):
+            self._answer(do, native.Ok(id=request.id, room=new))
+            return
         old, room, kept = self._place(person, request.room)
         self._allow("retitle", person, room, kept)
-        new = names.room(request.name)
         if self._admission.lobby in (old, new):
             raise Refusal("not-allowed", f"{self._admission.lobby} keeps its name")
         if new == old:
@@ -487,6 +495,14 @@ class Moderation:
             for member in room.members:
                 self._people.touch(member)
         self._answer(do, native.Ok(id=request.id, room=new))
+
+    def _was_retitled(self, text: str, new: str, by: Person) -> bool:
+        """Whether ``by`` has done it already: an earlier broker may have ended before it could answer."""
+        old = names.room(text)
+        if old in self._rooms.by_name:
+            return False
+        kept = self._policies.load(old)
+        return (kept.moved, kept.moved_by) == (new, by.nick) and new in by.rooms
 
     def _is_taken(self, name: str) -> bool:
         """Tell whether a room cannot have this name: another has it, or what one set there is kept."""

@@ -65,6 +65,12 @@ def test_the_old_name_is_free_and_who_knew_it_is_told_the_new_one(tea: Desk) -> 
     assert texts(tea.ask(dan, native.History(room=TEA), native.HistoryPage).messages) == ["another room"]
 
 
+def test_who_asks_again_is_told_that_it_is_done(tea: Desk) -> None:
+    retitle(tea)
+    assert retitle(tea).room == "#chai"
+    assert tea.refused(BOB, moderation.Retitle(room=TEA, name="#chai")) == "no-such-room"
+
+
 def test_a_name_comes_back_where_it_was(tea: Desk) -> None:
     retitle(tea)
     retitle(tea, room="#chai", name=TEA)
