@@ -4,7 +4,7 @@ One send costs the kernel some 20 microseconds, whatever is in it, so everything
 adds bytes to connections' output and leaves the writing to the worker.
 """
 
-from protocol import native
+from protocol import moderation, native
 from protocol.ipc import Announced, ConnId, Posted
 from protocol.metadata import Metadatum
 from workers.conn import Conn
@@ -51,7 +51,7 @@ class LocalRoom:
 
     def hear_of(self, item: Announced, before: list[str]) -> None:
         """The same about somebody; ``before``: the rooms that heard of it before this one."""
-        if before or isinstance(item.event, native.Renamed | native.Changed | Metadatum):
+        if before or _is_personal(item.event):
             self.scattered[len(self.heard)] = before
         self.hear(item)
 
@@ -109,6 +109,13 @@ def _is_for(conn: Conn, item: Posted | Announced) -> bool:
     if item.conn == conn.id:
         return dialect.echoes or item.msg.kind in ("fun", "topic")
     return not dialect.picky or dialect.wants(item.msg)
+
+
+def _is_personal(event: native.Event) -> bool:
+    """Whether a dialect may tell somebody by itself of what all are told: it is about somebody, or somebody did it."""
+    if isinstance(event, native.Left):
+        return event.by is not None
+    return isinstance(event, native.Renamed | native.Changed | Metadatum | moderation.Modes)
 
 
 class Scattering:

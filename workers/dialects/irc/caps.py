@@ -55,6 +55,7 @@ CAPS: Final[tuple[Cap, ...]] = (
         "make an account with REGISTER",
         offer=lambda _settings, peer: "before-connect,custom-account-name" if peer.trusted else None,
     ),
+    Cap("draft/channel-rename", "RENAME tells of a channel's new name; else PART and JOIN do"),
     Cap("draft/chathistory", "CHATHISTORY; nothing earlier is sent on joining"),
     Cap(EVENT_PLAYBACK, "CHATHISTORY has topics, reactions and what was taken back; joins are kept nowhere"),
     Cap(
@@ -86,8 +87,9 @@ CAPS: Final[tuple[Cap, ...]] = (
     Cap("draft/pre-away", "AWAY may come before registration"),
     Cap("draft/read-marker", "MARKREAD: all devices of an account know how far one has read"),
     Cap("echo-message", "one's own messages come back, as they were stored"),
-    Cap("extended-join", "JOIN tells account (none: *) and real name", letter="j"),
+    Cap("extended-join", "JOIN tells account (of a guest: *) and real name", letter="j"),
     Cap("extended-monitor", "of those on the MONITOR list one hears what one hears of those in one's channels"),
+    Cap("invite-notify", "who may invite hears of others' invitations", letter="i"),
     Cap("labeled-response", "answers carry the label of the question"),
     Cap("message-tags", "messages carry their msgid and tags of clients; TAGMSG, reactions, who is typing", letter="m"),
     Cap("multi-prefix", "all signs of a member are shown, not only the highest"),

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from protocol import names, native
+from protocol import moderation, names, native
 from protocol.native import Event
 from protocol.text import clean
-from workers.dialects.irc import events, marks, metadata, modes, speech
+from workers.dialects.irc import events, marks, metadata, speech
 from workers.dialects.irc.kept import is_shown
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import is_channel, prefix, room
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
 
 MAX_CONDITIONS: Final = 20  # of one LIST; each is compared with each channel
+MAX_KEY: Final = 100  # characters; the broker takes fewer
+_KEPT_OUT: Final = {  # by code of the refusal
+    "accounts-only": "477",
+    "bad-key": "475",
+    "banned": "474",
+    "invite-only": "473",
+    "room-full": "471",
+    "throttled": "437",
+}
 _ALL: Final = "0"  # JOIN 0 leaves every channel
 
 
@@ -44,39 +53,61 @@ def join(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
             _part(irc, turn, name, name, "")
         return
     turn.streams = True
+    keys = params[1].split(",") if len(params) > 1 else []
+    key_of = dict(zip((typed for typed in params[0].split(",") if typed), keys, strict=False))
     for typed, name in _each(irc, turn, params[0]):
-        _join(irc, turn, typed, name)
+        _join(irc, turn, typed, name, key_of.get(typed, ""))
 
 
-def _join(irc: "Irc", turn: Turn, typed: str, name: str) -> None:
+def _join(irc: "Irc", turn: Turn, typed: str, name: str, key: str) -> None:
     def answered(event: Event) -> None:
         if isinstance(event, native.Room):
             if event.room not in irc.rooms:  # else it was in there already, and nothing is to be said
                 _entered(irc, turn, event)
         elif isinstance(event, native.Error):
-            irc.reply(turn, "403", typed)
+            _kept_out(irc, turn, typed, event)
 
-    irc.ask(turn, native.Join(room=name), answered)
+    irc.ask(turn, native.Join(room=name, key=key[:MAX_KEY] or None), answered)
+
+
+def _kept_out(irc: "Irc", turn: Turn, typed: str, error: native.Error) -> None:
+    number = _KEPT_OUT.get(error.code)
+    if number is None:
+        irc.reply(turn, "403", typed)
+    else:
+        irc.say(turn, number, irc.me, typed, error.text)
 
 
 def _entered(irc: "Irc", turn: Turn, event: native.Room) -> None:
+    def introduce() -> None:
+        _tell_who_is_there(irc, turn, event)
+        _tell_backlog(irc, turn, event)
+        metadata.joined(irc, turn, event.room)
+
+    came_in(irc, turn, event, introduce)
+
+
+def came_in(irc: "Irc", turn: Turn, event: Event, then: Callable[[], None] | None = None) -> None:
+    """Tell that one is in a channel, and what it is; ``then`` goes on, else with who is there."""
+    if not isinstance(event, native.Room):
+        return
     irc.rooms[event.room] = event.seq
+    irc.invitations.pop(event.room, None)
     me = native.Person(irc.nick, name=irc.intro.realname or None, account=irc.account)
     turn.lines.append(events.join_line(event.room, me, irc.host, irc.flags))
     if event.topic:
         _tell_topic(irc, turn, event)
-    marks.joined(irc, turn, event, lambda: _introduce(irc, turn, event))
+    marks.joined(irc, turn, event, then or (lambda: _tell_who_is_there(irc, turn, event)))
 
 
-def _introduce(irc: "Irc", turn: Turn, event: native.Room) -> None:
-    """Tell who is there, and what was said, of a channel that was entered."""
-    if "draft/no-implicit-names" not in irc.caps:
-        if event.count > len(event.people):
-            irc.ask(turn, native.Who(room=event.room), lambda people: _tell_names(irc, turn, event.room, people))
-        else:
-            _tell_members(irc, turn, event.room, event.people)
-    _tell_backlog(irc, turn, event)
-    metadata.joined(irc, turn, event.room)
+def _tell_who_is_there(irc: "Irc", turn: Turn, event: native.Room) -> None:
+    if "draft/no-implicit-names" in irc.caps:
+        return
+    secret = "secret" in event.flags
+    if event.count > len(event.people):
+        irc.ask(turn, native.Who(room=event.room), _names_teller(irc, turn, event.room, secret=secret))
+    else:
+        _tell_members(irc, turn, event.room, event.people, secret=secret)
 
 
 def _tell_backlog(irc: "Irc", turn: Turn, event: native.Room) -> None:
@@ -121,8 +152,15 @@ def not_in(irc: "Irc", turn: Turn, typed: str, name: str) -> None:
     irc.ask(
         turn,
         native.Rooms(),
-        lambda event: irc.reply(turn, "442" if modes.is_there(event, name) else "403", typed),
+        lambda event: irc.reply(turn, "442" if _is_there(event, name) else "403", typed),
     )
+
+
+def _is_there(event: Event, name: str) -> bool:
+    """Whether the list of rooms has one of that name, or is too long to tell."""
+    if not isinstance(event, native.RoomList):
+        return False
+    return event.count > len(event.rooms) or any(line.room == name for line in event.rooms)
 
 
 # --- TOPIC
@@ -143,6 +181,8 @@ def _set_topic(irc: "Irc", turn: Turn, typed: str, name: str, text: str) -> None
     def answered(event: Event) -> None:
         if isinstance(event, native.Ok):
             irc.awaits_echo(turn, event, wanted=True)
+        elif isinstance(event, native.Error) and event.code == "not-allowed":
+            irc.say(turn, "482", irc.me, name, event.text)
         elif isinstance(event, native.Error):
             not_in(irc, turn, typed, name)
 
@@ -175,27 +215,38 @@ def names_(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
         irc.reply(turn, "366", "*")
         return
     for _typed, name in _each(irc, turn, params[0], "366"):
-        irc.ask(turn, native.Who(room=name), _names_teller(irc, turn, name))
+        if name in irc.rooms:
+            irc.ask(turn, moderation.Policy(room=name), _names_asker(irc, turn, name))
+        else:
+            irc.ask(turn, native.Who(room=name), _names_teller(irc, turn, name))
 
 
-def _names_teller(irc: "Irc", turn: Turn, name: str) -> Callable[[Event], None]:
-    return lambda event: _tell_names(irc, turn, name, event)
+def _names_asker(irc: "Irc", turn: Turn, name: str) -> Callable[[Event], None]:
+    def answered(event: Event) -> None:
+        secret = isinstance(event, moderation.RoomPolicy) and "secret" in event.flags
+        irc.ask(turn, native.Who(room=name), _names_teller(irc, turn, name, secret=secret))
+
+    return answered
 
 
-def _tell_names(irc: "Irc", turn: Turn, name: str, event: Event) -> None:
-    _tell_members(irc, turn, name, event.people if isinstance(event, native.People) else [])
+def _names_teller(irc: "Irc", turn: Turn, name: str, *, secret: bool = False) -> Callable[[Event], None]:
+    def answered(event: Event) -> None:
+        _tell_members(irc, turn, name, event.people if isinstance(event, native.People) else [], secret=secret)
+
+    return answered
 
 
-def _tell_members(irc: "Irc", turn: Turn, name: str, people: list[native.Person]) -> None:
+def _tell_members(irc: "Irc", turn: Turn, name: str, people: list[native.Person], *, secret: bool = False) -> None:
+    symbol = "@" if secret else "="
     full = "userhost-in-names" in irc.caps
     every = "multi-prefix" in irc.caps
     words = [
         prefix(person, every=every) + (irc.host.mask(person.nick, person.account) if full else person.nick)
         for person in people
     ]
-    room_left = MAX_BODY - len(body(irc.host.name, "353", irc.me, "=", name, "").encode())
+    room_left = MAX_BODY - len(body(irc.host.name, "353", irc.me, symbol, name, "").encode())
     for line in words_in(words, room_left):
-        irc.say(turn, "353", irc.me, "=", name, line)
+        irc.say(turn, "353", irc.me, symbol, name, line)
     irc.reply(turn, "366", name)
 
 

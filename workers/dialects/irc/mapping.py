@@ -64,6 +64,7 @@ _LIMITS: Final = {letter: limit for limit, letter in LIMIT_LETTERS.items()}
 _FLAGS: Final = {letter: flag for flag, letter in FLAG_LETTERS.items()}
 _LISTS: Final = {letter: kind for kind, letter in LIST_LETTERS.items() if kind != "mute"}
 _TABLES: Final[tuple[Mapping[Any, str], ...]] = (ROLE_LETTERS, LIST_LETTERS, LIMIT_LETTERS, FLAG_LETTERS)
+MODES: Final = [(letter, mode) for table in _TABLES for mode, letter in table.items()]  # as moot calls them
 _LETTERS: Final[dict[str, str]] = {mode: letter for table in _TABLES for mode, letter in table.items()}
 
 

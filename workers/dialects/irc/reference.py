@@ -2,15 +2,25 @@
 
 from typing import Final
 
+from protocol import moderation
 from protocol.settings import DEFAULTS
-from workers.dialects.irc import Irc, mapping, modes
+from workers.dialects.irc import Irc, mapping
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.numerics import NAMES, TEXTS
 from workers.dialects.irc.server import isupport
 from workers.dialects.irc.table import COMMANDS
 
 _LATER: Final = {  # what IRC has and this server has not, by what it waits for
-    "roles": "KICK, INVITE, KNOCK, changes of modes of channels, invite-notify, ChanServ, draft/channel-rename",
+    "later": "KNOCK",
+}
+_PARAMETERS: Final[dict[str, str]] = {  # of modes; the others are about a nick
+    **dict.fromkeys(moderation.LISTED, "a mask"),
+    "mute": f"`{mapping.MUTE}` and a mask",
+    "filter": "a word",
+    "key": "the key",
+    "limit": "members at most",
+    "slow": "seconds between two messages of one person",
+    "throttle": "`5:10`: so many joins in so many seconds",
 }
 _INTRO: Final = """\
 # IRC
@@ -73,9 +83,19 @@ def markdown() -> str:
         "",
         "## Modes",
         "",
-        f"Channels have `{modes.FIXED}`: who is not in a room cannot speak there. The signs of",
+        "| letter | parameter | moot's word for it |",
+        "|---|---|---|",
+        f"| `{mapping.ALWAYS}` | | always on: who is not in a room cannot speak there |",
     ]
-    lines += [f"members are `{mapping.PREFIX}`, owner to voice; nobody has one yet, so a change is answered with 482."]
+    lines += [
+        f"| `{letter}` | {'' if mode in mapping.FLAG_LETTERS else _PARAMETERS.get(mode, 'a nick')} | `{mode}` |"
+        for letter, mode in sorted(mapping.MODES, key=lambda pair: pair[0].lower())
+    ]
+    lines += [
+        "",
+        f"The signs of members are `{mapping.PREFIX}`, owner to voice.",
+        "What each role may do is in [rooms.md](rooms.md).",
+    ]
     lines += ["", "## ISUPPORT", "", *(f"- `{token}`" for token in isupport(Irc(DEFAULTS, str)))]
     lines += ["", "## Numerics", "", "| number | name | words |", "|---|---|---|"]
     lines += [f"| {number} | `{name}` | {TEXTS.get(number, '')} |" for number, name in NAMES.items()]

@@ -9,8 +9,9 @@ from protocol.names import MAX_NICK
 from protocol.native import Event
 from workers.dialects.irc import metadata, monitor, presence
 from workers.dialects.irc.caps import CAPS
-from workers.dialects.irc.mapping import CHANNELLEN, PREFIX, SIGNS
-from workers.dialects.irc.modes import CHANMODES, CHANNEL_MODES, LIST_MODES
+from workers.dialects.irc.chanmodes import MAX_CHANGES
+from workers.dialects.irc.mapping import CHANMODES, CHANNEL_MODES, CHANNELLEN, EXTBAN, PREFIX, SIGNS, WITH_PARAMETER
+from workers.dialects.irc.moderating import MAX_KICKS
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_TARGETS: Final = 4  # of one PRIVMSG or NOTICE
 MAX_HISTORY: Final = 100  # messages of one CHATHISTORY
+KEYLEN: Final = 50
 AWAYLEN: Final = 200
 _TOKENS_A_LINE: Final = 12
 
@@ -25,6 +27,7 @@ _TOKENS_A_LINE: Final = 12
 def isupport(irc: "Irc") -> list[str]:
     """Return the tokens of 005, which are true."""
     return [
+        "ACCOUNTEXTBAN=account,R",
         f"AWAYLEN={AWAYLEN}",
         f"BOT={presence.BOT}",
         "CASEMAPPING=ascii",
@@ -34,7 +37,13 @@ def isupport(irc: "Irc") -> list[str]:
         "CHANTYPES=#",
         f"CHATHISTORY={MAX_HISTORY}",
         "ELIST=MNU",
-        "MODES=1",
+        "EXCEPTS=e",
+        f"EXTBAN={EXTBAN}",
+        "INVEX=I",
+        f"KEYLEN={KEYLEN}",
+        f"KICKLEN={native.MAX_REMARK}",
+        f"MAXTARGETS={MAX_TARGETS}",
+        f"MODES={MAX_CHANGES}",
         f"MONITOR={monitor.LIMIT}",
         "MSGREFTYPES=msgid,timestamp",
         f"NAMELEN={native.MAX_PERSON}",
@@ -43,7 +52,7 @@ def isupport(irc: "Irc") -> list[str]:
         f"PREFIX={PREFIX}",
         "SAFELIST",
         f"STATUSMSG={SIGNS}",
-        f"TARGMAX=JOIN:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
+        f"TARGMAX=JOIN:,KICK:{MAX_KICKS},LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
         f"TAGMSG:{MAX_TARGETS},USERHOST:5,WHOIS:1",
         f"TOPICLEN={native.MAX_REMARK}",
         "UTF8MAPPING=rfc8265",
@@ -62,7 +71,7 @@ def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
     irc.reply(turn, "001", f"Welcome to the {irc.host.network} network, {irc.mask}")
     irc.reply(turn, "002", f"Your host is {irc.host.name}, running version moot-{event.version}")
     irc.reply(turn, "003", f"This server was created with moot {event.version}")
-    irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", presence.USER_MODES, CHANNEL_MODES, LIST_MODES)
+    irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", presence.USER_MODES, CHANNEL_MODES, WITH_PARAMETER)
     _tell_isupport(irc, turn)
     _tell_users(irc, turn, event.people, event.rooms)
     if metadata.enabled(irc):  # "as part of the registration burst, i.e. before RPL_ENDOFMOTD"

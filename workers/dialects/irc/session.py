@@ -8,12 +8,13 @@ way. Until the nick is accepted, lines are held back.
 import enum
 from collections import deque
 from collections.abc import Callable, Sequence
+from types import UnionType
 from typing import Final
 
 import msgspec
 
 from protocol import commands as chat
-from protocol import native
+from protocol import moderation, native
 from protocol.accounts import Inside, LoggedIn, LoggedOut, ReadUpto
 from protocol.metadata import Metadatum
 from protocol.native import Event, Msg, Request
@@ -27,6 +28,7 @@ from workers.dialects.irc import (
     events,
     marks,
     metadata,
+    moderating,
     monitor,
     multiline,
     presence,
@@ -92,6 +94,8 @@ class Irc(Personal):
         self.fun: dict[str, native.FunCommand] = {}
         self.rooms: dict[str, int] = {}  # joined -> seq of its newest message then
         self.topics: dict[str, Msg] = {}  # as far as their messages came by
+        self.invitations: dict[str, None] = {}  # rooms one was asked into, the latest last
+        self._deeds: list[Event] = []  # own ones, to be told with the answer
         self._pulse = Pulse(self)
         self._reader = LineReader()
         self._held: deque[bytes | TooLong] = deque()
@@ -192,7 +196,17 @@ class Irc(Personal):
             case native.Changed(who=who):
                 self.monitor.seen(who)
                 return not same_nick(who.nick, self.nick)
+            case moderation.Modes(by=by) | native.Left(by=str(by)) if by and same_nick(by, self.nick):
+                if self._awaits(moderation.Mode | moderation.Kick):
+                    self._deeds.append(event)
+                    return False
         return True
+
+    def tell_deeds(self, turn: Turn) -> None:
+        """Tell what one has done to others with the answer to the command that did it."""
+        for event in self._deeds:
+            turn.lines += events.lines_of(event, self.host, self.flags, self.epoch)
+        self._deeds.clear()
 
     # --- for the commands
 
@@ -274,6 +288,14 @@ class Irc(Personal):
         """Keep nothing of a room that one has left."""
         for kept in (self.rooms, self.topics, self._echoed):
             kept.pop(room, None)
+
+    def move(self, old: str, new: str) -> None:
+        """A room one is in has another name."""
+        if old in self.rooms:
+            self.rooms[new] = self.rooms.pop(old)
+        if (topic := self.topics.pop(old, None)) is not None:
+            self.topics[new] = topic
+        self._echoed[new] = self._echoed.pop(old, 0)
 
     def leave(self, reason: str) -> None:
         self.stage = Stage.LEAVING
@@ -357,7 +379,7 @@ class Irc(Personal):
 
     # --- what it is told
 
-    def _awaits(self, kind: type) -> bool:
+    def _awaits(self, kind: type | UnionType) -> bool:
         return any(isinstance(request, kind) for _turn, request, _then in self._asked.values())
 
     def _told(self, event: Event) -> bytes:
@@ -391,6 +413,15 @@ class Irc(Personal):
                 turn.lines += speech.hint(event, target, self.host, self.flags)
             case native.Watched():
                 monitor.told(self, turn, event)
+            case moderation.Invited(nick=nick) if same_nick(nick, self.nick):
+                moderating.invited(self, turn, event)
+            case moderation.Retitled(room=room):
+                if room in self.rooms:
+                    moderating.renamed(self, self.new_turn("*"), event)
+                return self.settle()
+            case native.Left(room=room, nick=nick, by=str()) if same_nick(nick, self.nick):
+                self.forget(room)
+                return self.shared(event)
             case native.Notice(admins=True, text=text, by=by):
                 source = self.host.name if by is None else self.host.mask(by)
                 if presence.WALLOPS in self.modes:

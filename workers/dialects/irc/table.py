@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from workers.dialects.irc import (
     accounts,
+    chanmodes,
     channels,
     history,
     marks,
     messages,
     metadata,
-    modes,
+    moderating,
     monitor,
     multiline,
     operators,
@@ -67,8 +68,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("ERROR", "[text]", "Ignored.", registration.nothing, 0, True, True),
     Command("HELP", "[command]", "List the commands, or explain one.", server.help_, local=True),
     Command("INFO", "[server]", "Show what this server is.", server.info, local=True),
+    Command(
+        "INVITE", "[nick channel]", "Ask somebody into a channel; alone: where one is asked to.", moderating.invite
+    ),
     Command("ISON", "nick ...", "Ask which of these people are here.", people.ison, 1),
-    Command("JOIN", "channel,... | 0", "Enter channels; 0 leaves all of them. Keys are ignored.", channels.join, 1),
+    Command("JOIN", "channel,... [key,...] | 0", "Enter channels; 0 leaves all of them.", channels.join, 1),
+    Command("KICK", "channel,... nick,... [reason]", "Put people out of channels.", moderating.kick, 2),
     Command("KILL", "nick [reason]", "Put somebody off the server; for its admins.", operators.kill, 1),
     Command("LINKS", "[mask]", "Show the one server there is.", server.links, local=True),
     Command("LIST", "[channel,...] [>n,<n,mask,!mask]", "List the channels.", channels.list_),
@@ -81,7 +86,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         metadata.metadata,
         local=True,
     ),
-    Command("MODE", "target [modes]", "Show modes; nobody may change them yet.", modes.mode, 1, local=True),
+    Command(
+        "MODE",
+        "target [modes [parameters]]",
+        "Show or change what holds in a channel, or one's own modes.",
+        chanmodes.mode,
+        1,
+    ),
     Command("MONITOR", "+|-|C|L|S [nick,...]", "Be told when people come and go.", monitor.monitor, 1, local=True),
     Command("MOTD", "[server]", "Show the message of the day.", server.motd, local=True),
     Command("NAMES", "[channel,...]", "Show who is in channels you are in.", channels.names_),
@@ -103,6 +114,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "REGISTER", "account|* email|* password", "Make an account; its name is your nick.", accounts.register, 3, True
     ),
     Command("REHASH", "", "Refused: settings are read again where the server runs.", server.operate, local=True),
+    Command("RENAME", "channel new-name [reason]", "Give a channel another name.", moderating.rename, 2),
     Command("RESTART", "", "Refused: a server is renewed where it runs.", server.operate, local=True),
     Command("SETNAME", "realname", "Take another real name.", presence.setname, 1),
     Command("SQUIT", "server [reason]", "Refused: there are no other servers.", server.link, 1, local=True),
