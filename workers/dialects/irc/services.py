@@ -7,6 +7,7 @@ shown to nobody; nor does it come back as an echo.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from workers.dialects.irc.chanserv import CHANSERV
 from workers.dialects.irc.nickserv import NICKSERV
 from workers.dialects.irc.service import Service, hear
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
     from workers.dialects.irc.turns import Turn
 
-SERVICES: Final[dict[str, Service]] = {found.nick.lower(): found for found in (NICKSERV,)}
+SERVICES: Final[dict[str, Service]] = {found.nick.lower(): found for found in (CHANSERV, NICKSERV)}
 
 
 def service(nick: str) -> Service | None:

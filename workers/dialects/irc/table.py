@@ -23,6 +23,7 @@ from workers.dialects.irc import (
     server,
     services,
 )
+from workers.dialects.irc.chanserv import CHANSERV
 from workers.dialects.irc.nickserv import NICKSERV
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command("BATCH", "+name draft/multiline target | -name", "Begin or end a message of lines.", multiline.batch, 1),
     Command("CAP", "LS|LIST|REQ|END [...]", "Negotiate capabilities.", registration.cap, 1, True, True),
+    Command("CHANSERV", "order ...", "Say something to ChanServ.", services.command(CHANSERV), 1, local=True),
     Command(
         "CHATHISTORY",
         "LATEST|BEFORE|AFTER|AROUND|BETWEEN target place [place] limit | TARGETS place place limit",
@@ -64,6 +66,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         history.chathistory,
     ),
     Command("CONNECT", "server [port]", "Refused: there are no other servers.", server.link, 1, local=True),
+    Command("CS", "order ...", "Say something to ChanServ.", services.command(CHANSERV), 1, local=True),
     Command("DIE", "", "Refused: a server is stopped where it runs.", server.operate, local=True),
     Command("ERROR", "[text]", "Ignored.", registration.nothing, 0, True, True),
     Command("HELP", "[command]", "List the commands, or explain one.", server.help_, local=True),
