@@ -163,7 +163,8 @@ class Moderation:
                     self._people.touch(member)
         if draft.done:
             with self._out.bound():
-                event = moderation.Modes(room=name, by=by.nick if by is not None else "", changes=draft.done)
+                nick, account = (by.nick, by.account) if by is not None else ("", None)
+                event = moderation.Modes(room=name, by=nick, by_account=account, changes=draft.done)
                 self._rooms.announce(room, event)
 
     def _target(self, nick: str, name: str, room: Room | None) -> Target:
@@ -393,7 +394,7 @@ class Moderation:
         if passes:
             modlog.write(self._log, name, person, self.now, f"invited {other.nick}")
             self._policies.change(name, room, policy.with_pass(kept, other.uid, self.now))
-        event = moderation.Invited(room=name, by=person.nick, nick=other.nick)
+        event = moderation.Invited(room=name, by=person.nick, by_account=person.account, nick=other.nick)
         with self._out.bound():
             self._tell(other, event)
             for member in room.members if room is not None else ():

@@ -242,6 +242,7 @@ class State:
             reset=request.after is not None and not resumes,
             gaps=page.gaps,
             read=self.markers.position(person, name),
+            flags=room.policy.flags,
         )
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from protocol import accounts, metadata, moderation
-from protocol.moderation import Flag, Role
+from protocol.moderation import Role
 from protocol.wire import (
     INBOX,
     MAX_NAME,
@@ -369,7 +369,7 @@ class Room(Answers, frozen=True):
     reset: bool = False  # `after` could not be honoured (another epoch, or the future): start anew
     gaps: list[Gap] = []  # within what was asked for: no longer kept, or damaged; they will never come
     read: Seq | None = None  # how far one has read it; None: that is not known
-    flags: list[Flag] = []  # what the room is, such as "secret"
+    flags: list[str] = []  # what the room is, such as "secret"
 
 
 class HistoryPage(Answers, frozen=True, tag="history"):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import pytest
+
 LIMIT_S: Final = 20.0
 
 
@@ -50,6 +52,9 @@ class Client:
         self.rest = b""
         self.tokens = 0
         self.nick = ""
+        self.claims: dict[str, str] = {}  # tokens of 005
+        self.ours = False  # it is moot
+        self.ours = False  # it is moot
 
     def send(self, *lines: str) -> None:
         self.raw("".join(f"{line}\r\n" for line in lines).encode())
@@ -96,11 +101,22 @@ class Client:
             self.send("CAP LS 302", f"CAP REQ :{' '.join(caps)}")
         self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick.title()} Example")
         if caps:
-            assert self.until(lambda message: message.command == "CAP" and message.params[1] in ("ACK", "NAK"))[
-                -1
-            ].params[1] == "ACK"  # fmt: skip
+            answer = self.until(lambda message: message.command == "CAP" and message.params[1] in ("ACK", "NAK"))[-1]
+            assert answer.params[1] == "ACK"
             self.send("CAP END")
-        return self.until(lambda message: message.command in ("376", "422"))
+        told = self.until(lambda message: message.command in ("376", "422"))
+        for line in told:
+            if line.command == "005":
+                self.claims.update(word.partition("=")[::2] for word in line.params[1:-1])
+            elif line.command == "004":
+                self.ours = line.params[2].startswith("moot-")
+        return told
+
+    def needs(self, token: str, part: str = "") -> None:
+        """Leave the test out against another server that does not claim in 005 what it is about; ours must."""
+        if part not in self.claims.get(token, "") or token not in self.claims:
+            assert not self.ours, f"005 has no {token} with {part!r}"
+            pytest.skip(f"this server has no {token} with {part!r} in 005")
 
     def join(self, *channels: str) -> None:
         for channel in channels:

@@ -175,20 +175,6 @@ def test_the_list_may_be_asked_for_by_mask(client: Make, channel: str) -> None:
     assert channel + "green" in listed(ann.ask("LIST !*black"))
 
 
-def test_modes_are_shown_and_changed_by_nobody(client: Make, channel: str) -> None:
-    """If <modestring> is not given, the RPL_CHANNELMODEIS numeric is returned. ... If a user does not have appropriate
-    privileges to change modes on the target channel, the server MUST not process the message, and
-    ERR_CHANOPRIVSNEEDED numeric is returned."""
-    client("bob").join(channel)
-    ann = client("ann")
-    ann.join(channel)
-    modes = ann.ask(f"MODE {channel}")[0]
-    assert (modes.command, modes.params[1], modes.params[2][0]) == ("324", channel, "+")
-    assert ann.numbers(f"MODE {channel} +o ann") == ["482"]
-    assert ann.numbers(f"MODE {channel} b")[-1] == "368"
-    assert ann.numbers(f"MODE {channel}zzz") == ["403"]
-
-
 def test_modes_of_people_are_ones_own(client: Make) -> None:
     """If <target> is a nickname that does not exist on the network, the ERR_NOSUCHNICK numeric is returned. If <target>
     is a different nick than the user who sent the command, the ERR_USERSDONTMATCH numeric is returned."""

@@ -10,7 +10,16 @@ from protocol.native import Event
 from workers.dialects.irc import metadata, monitor, presence
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.chanmodes import MAX_CHANGES
-from workers.dialects.irc.mapping import CHANMODES, CHANNEL_MODES, CHANNELLEN, EXTBAN, PREFIX, SIGNS, WITH_PARAMETER
+from workers.dialects.irc.mapping import (
+    CHANMODES,
+    CHANNEL_MODES,
+    CHANNELLEN,
+    EXTBAN,
+    PREFIX,
+    SIGNS,
+    TYPE_A,
+    WITH_PARAMETER,
+)
 from workers.dialects.irc.moderating import MAX_KICKS
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ def isupport(irc: "Irc") -> list[str]:
         "INVEX=I",
         f"KEYLEN={KEYLEN}",
         f"KICKLEN={native.MAX_REMARK}",
+        f"MAXLIST={TYPE_A}:{irc.settings.max_entries}",
         f"MAXTARGETS={MAX_TARGETS}",
         f"MODES={MAX_CHANGES}",
         f"MONITOR={monitor.LIMIT}",
