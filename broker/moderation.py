@@ -488,7 +488,9 @@ class Moderation:
         why = f": {request.reason}" if request.reason else ""
         modlog.write(self._log, new, person, self.now, f"gave the room, which was {old}, the name {new}{why}")
         if room is not None:
-            retitled = moderation.Retitled(room=old, name=new, by=person.nick, reason=request.reason)
+            retitled = moderation.Retitled(
+                room=old, name=new, by=person.nick, by_account=person.account, reason=request.reason
+            )
             self._rooms.announce(room, retitled)
             self._rooms.retitle(room, new)
             self.on_retitled(room.members, old, new)

@@ -66,7 +66,6 @@ def whois(people: People, asker: Person, request: native.Whois, now_ms: int) -> 
         secure=all(device.secure for device in other.devices),
         address=device.addr if asker.admin else None,
         certfp=(device.certfp or None) if mine or asker.admin else None,
-        roles={name: roles for name in shared if (roles := other.rooms[name].roles_of(other))},
     )
 
 

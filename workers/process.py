@@ -326,22 +326,24 @@ class Worker:
 
     def _announced(self, event: Announced) -> None:
         room = self.rooms.get(event.room)
-        if room is not None:
-            room.hear_of(event, self._scattering.before(event))
-            self.output.note(room)
-            if isinstance(event.event, native.Renamed):
-                self._note_rename(room, event.event)
-            elif isinstance(event.event, Retitled):
-                self._retitle(room, event.event.name)
+        if room is None:
+            return
+        if isinstance(event.event, Retitled):
+            self._retitle(room, event.event)
+            return
+        room.hear_of(event, self._scattering.before(event))
+        self.output.note(room)
+        if isinstance(event.event, native.Renamed):
+            self._note_rename(room, event.event)
 
     def _note_rename(self, room: LocalRoom, renamed: native.Renamed) -> None:
         for conn in (*room.members.values(), *room.lagging.values()):
             if conn.hello is not None and conn.hello.nick == renamed.old:
                 conn.hello = msgspec.structs.replace(conn.hello, nick=renamed.nick)
 
-    def _retitle(self, room: LocalRoom, name: str) -> None:
-        """``room`` has another name from here on."""
-        old = room.name
+    def _retitle(self, room: LocalRoom, event: Retitled) -> None:
+        """``room`` has another name from here on; each member is told alone, for its dialect goes by names of rooms."""
+        old, name = room.name, event.name
         self.output.hear(old)
         del self.rooms[old]
         room.name = name
@@ -351,6 +353,7 @@ class Worker:
             conn.rooms.remove(old)
             conn.rooms.add(name)
             self.catchup.retitled(conn, old, name)
+            conn.reply(event)
 
     def _entered(self, event: Entered) -> None:
         self._scattering.forget()

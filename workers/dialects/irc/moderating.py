@@ -147,7 +147,7 @@ def rename(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     def answered(event: Event) -> None:
         if not isinstance(event, native.Error):
             return  # all who are there are told, and so is this client
-        if event.code == "name-taken":
+        if event.code == "room-exists":
             irc.fail(turn, "CHANNEL_NAME_IN_USE", old, new, event.text)
         elif event.code in ("not-allowed", "not-in-room", "no-such-room"):
             refused(irc, turn, old, name, event)

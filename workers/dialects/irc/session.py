@@ -379,6 +379,10 @@ class Irc(Personal):
 
     # --- what it is told
 
+    def _turn_of(self, kind: type) -> Turn | None:
+        """Return the command that waits for an answer to a request of this kind."""
+        return next((turn for turn, request, _then in self._asked.values() if isinstance(request, kind)), None)
+
     def _awaits(self, kind: type | UnionType) -> bool:
         return any(isinstance(request, kind) for _turn, request, _then in self._asked.values())
 
@@ -417,7 +421,7 @@ class Irc(Personal):
                 moderating.invited(self, turn, event)
             case moderation.Retitled(room=room):
                 if room in self.rooms:
-                    moderating.renamed(self, self.new_turn("*"), event)
+                    moderating.renamed(self, self._turn_of(moderation.Retitle) or self.new_turn("*"), event)
                 return self.settle()
             case native.Left(room=room, nick=nick, by=str()) if same_nick(nick, self.nick):
                 self.forget(room)
