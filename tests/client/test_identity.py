@@ -40,7 +40,8 @@ def test_coming_back_is_no_news() -> None:
     told(s, LoggedIn(id=1, account="ann"), replace(WELCOME, id=2))
     s.disconnected("cut")
     s.connected()
-    updates = told(s, LoggedIn(id=3, account="ann"))
+    assert wrote(s)[-1]["id"] == 4  # 3 had asked how far the inbox was read
+    updates = told(s, LoggedIn(id=4, account="ann"))
     assert [update.text for update in identified(updates)] == [""]
 
 
