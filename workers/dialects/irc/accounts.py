@@ -16,6 +16,7 @@ from protocol.native import Event
 from workers.dialects import Peer
 from workers.dialects.irc import changes, presence
 from workers.dialects.irc.lines import body
+from workers.dialects.irc.mapping import NOBODY
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -179,12 +180,11 @@ def plain(account: str, password: str) -> accounts.Sasl:
 def logged_in(irc: "Irc", turn: "Turn", event: accounts.LoggedIn) -> None:
     """One is logged in, by whatever way."""
     was = irc.account
-    if irc.nick:
-        renamed(irc, turn, event.nick)
+    renamed(irc, turn, event.nick)
     irc.reply(
         turn,
         "900",
-        irc.host.mask(irc.nick or irc.intro.nick or "*", event.account),
+        irc.host.mask(irc.nick or irc.intro.nick or NOBODY, event.account),
         event.account,
         f"You are now logged in as {event.account}",
     )
@@ -197,7 +197,7 @@ def logged_out(irc: "Irc", turn: "Turn", nick: str | None) -> None:
     renamed(irc, turn, nick)
     if was is None:
         return
-    irc.reply(turn, "901", irc.host.mask(irc.nick))
+    irc.reply(turn, "901", irc.host.mask(irc.nick or irc.intro.nick or NOBODY))
     _take(irc, turn, was, None, admin=False)
 
 
@@ -219,7 +219,7 @@ def _take(irc: "Irc", turn: "Turn", was: str | None, account: str | None, *, adm
 
 def renamed(irc: "Irc", turn: "Turn", nick: str | None) -> None:
     """The server gave one another nick, maybe."""
-    if nick is not None and nick != irc.nick:
+    if nick is not None and irc.nick and nick != irc.nick:  # who is not in yet has none to lose
         turn.lines.append(("", body(irc.mask, "NICK", nick)))
         irc.nick = nick
 

@@ -38,7 +38,7 @@ def knock(irc: "Irc", turn: "Turn") -> None:
     if irc.stage is not Stage.NAMELESS or not (intro.nick and intro.user) or intro.negotiating:
         return
     irc.stage = Stage.KNOCKING
-    intro.waits = irc.login.asked > 0 or (bool(irc.login.password) and accounts.use_password(irc, turn))
+    intro.waits = bool(irc.login.password) and accounts.use_password(irc, turn)
     if intro.waits:
         return
     accounts.interrupted(irc, turn)

@@ -148,7 +148,7 @@ class Irc(Personal):
             out = self.settle()
         else:
             out = self.settle() + self._told(event)
-        while self._held and self.stage in (Stage.NAMELESS, Stage.INSIDE):
+        while self._held and self.stage is not Stage.LEAVING and not self._waits:
             line = self._held.popleft()
             self._line(line)
             out += self.settle()
@@ -328,7 +328,7 @@ class Irc(Personal):
     def _line(self, line: bytes | TooLong) -> None:
         if self.stage is Stage.LEAVING:
             return
-        if self.stage is Stage.KNOCKING:
+        if self._waits:
             self._hold(line)
         elif isinstance(line, TooLong):
             self.locally(self.new_turn("*"), lambda turn: self.reply(turn, "417"))
@@ -337,6 +337,11 @@ class Irc(Personal):
         elif isinstance(found, Unreadable):
             text = "Message rejected, your IRC software MUST use UTF-8 encoding on this network"
             self.locally(self.new_turn(clip(found.command, 32)), lambda turn: self.fail(turn, "INVALID_UTF8", text))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether it depends on an answer of the broker what the next line means."""
+        return self.stage is Stage.KNOCKING or (self.stage is Stage.NAMELESS and self.login.asked > 0)
 
     def _hold(self, line: bytes | TooLong) -> None:
         size = 1 if isinstance(line, TooLong) else len(line)
