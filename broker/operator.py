@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from broker import checks
-from broker.accounts import Account
+from broker.accounts import Account, Scram
+from broker.credentials import Verifiers
 from broker.log import Spoilt
 from broker.outbox import Outbox
 from broker.people import Device, Person
@@ -61,6 +62,9 @@ class Operator:
                 request = order
             case operator.Admin(account=name, on=on):
                 return self._of_account(name, lambda account: self._state.gate.registrar.appoint(account, on=on))
+            case operator.Reset(account=name, password=password, scram=scram):
+                kept = Verifiers(password, None if scram is None else Scram(*scram))
+                return self._of_account(name, lambda account: self._state.gate.registrar.reset(account, kept))
             case operator.Drop(account=name):
                 return self._of_account(name, self._state.gate.registrar.remove)
             case _:
@@ -179,6 +183,8 @@ def told(order: Order, event: native.Event) -> Answer:
             text = "everybody here was told"
         case operator.Admin(account=name, on=on):
             text = f"{name} is {'an admin of the server now' if on else 'no admin of the server any more'}"
+        case operator.Reset(account=name):
+            text = f"{name} has another password, and is logged out everywhere"
         case operator.Drop(account=name):
             text = f"the account {name} is deleted, and its nick is free"
         case _:

@@ -161,14 +161,21 @@ class Registrar:
 
         Commits: a step of its own. Raises `LogError`.
         """
-        generation = account.generation + 1
-        changed = self._accounts.change(
-            account, password=kept.password, scram=kept.scram, sessions=[], generation=generation
-        )
+        changed = self._with_password(account, kept)
         self._log.commit()
         self._send_off(account, but, "the password of the account was changed")
         if but:
             self._logins.vouch(but, changed)
+
+    def reset(self, account: Account, kept: Verifiers) -> None:
+        """Give an account another password, whoever asked for it; all are logged out. Raises `LogError`."""
+        self._with_password(account, kept)
+        self._send_off(account, 0, "the operator gave the account another password")
+
+    def _with_password(self, account: Account, kept: Verifiers) -> Account:
+        return self._accounts.change(
+            account, password=kept.password, scram=kept.scram, sessions=[], generation=account.generation + 1
+        )
 
     def _still_mine(self, do: Do, account: Account) -> None:
         """Raises `Refusal` when the account is another than it was when the vault began."""

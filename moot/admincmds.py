@@ -318,6 +318,26 @@ def drop(data: str | None, nick: str, yes: bool) -> int:
     return _do(data, Drop(account=nick))
 
 
+@admin.command()
+@_asking
+@nick_argument
+def password(data: str | None, nick: str) -> int:
+    """Give an account another password, for somebody who has forgotten theirs. It is shown once; all are logged out."""
+    from broker.credentials import Costs, made
+    from moot.appointing import new_password
+    from protocol.operator import Reset
+    from protocol.settings import DEFAULTS
+
+    new = new_password()
+    costs = Costs(DEFAULTS.argon2_memory, DEFAULTS.argon2_passes, DEFAULTS.argon2_lanes, DEFAULTS.scram_iterations)
+    kept = made(new, costs)  # with the server's own parameters when they log in
+    assert kept.scram is not None, "it is on by default"
+    scram = (kept.scram.salt, kept.scram.iterations, kept.scram.stored_key, kept.scram.server_key)
+    code = _do(data, Reset(account=nick, password=kept.password, scram=scram))
+    click.echo(f"It is: {new}")
+    return code
+
+
 # --- asking
 
 

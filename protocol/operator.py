@@ -66,6 +66,14 @@ class Drop(Asks, frozen=True):
     account: str
 
 
+class Reset(Asks, frozen=True):
+    """Give an account another password, of which only the verifiers come here. Answer: `Done`."""
+
+    account: str
+    password: Annotated[str, Meta(pattern=r"^\$argon2id\$", max_length=500)]
+    scram: tuple[str, int, str, str] | None = None  # salt, iterations, stored key, server key; Base64
+
+
 Order = (
     Users
     | Rooms
@@ -74,6 +82,7 @@ Order = (
     | Accounts
     | Admin
     | Drop
+    | Reset
     | moderation.Kick
     | moderation.Ban
     | moderation.Unban

@@ -3,9 +3,10 @@
 import msgspec
 
 from broker.accounts import Account, Accounts
+from broker.credentials import Costs, made
 from broker.operator import Operator, answers
 from protocol import native, operator
-from protocol.accounts import LoggedIn, LoggedOut, Register
+from protocol.accounts import LoggedIn, LoggedOut, Register, Sasl
 from protocol.ipc import Asked
 from protocol.operator import Order
 from tests.broker.desk import ANN, BOB, EVE, NOON, Desk
@@ -124,3 +125,16 @@ def test_an_account_that_there_is_not_is_neither(desk: Desk) -> None:
         answer = carried_out(desk, order)
         assert isinstance(answer, native.Error)
         assert answer.code == "no-such-account"
+
+
+def test_somebody_who_forgot_the_password_gets_another_and_is_logged_out(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.ask(ANN, Register(password="correct horse"), LoggedIn)
+    kept = made("battery staple", Costs(8, 1, 1, 4096))
+    assert kept.scram is not None
+    scram = (kept.scram.salt, kept.scram.iterations, kept.scram.stored_key, kept.scram.server_key)
+    assert carried_out(desk, operator.Reset(account="Ann", password=kept.password, scram=scram)) == native.Ok()
+    desk.commit()
+    assert [type(event) for event in desk.told_to(ANN)][-1] is LoggedOut
+    assert desk.refused(BOB, Sasl(mech="PLAIN", data="\0ann\0correct horse")) == "login-failed"
+    assert desk.ask(EVE, Sasl(mech="PLAIN", data="\0ann\0battery staple"), LoggedIn).account == "ann"

@@ -280,3 +280,15 @@ def test_a_broker_that_is_killed_again_and_again_leaves_no_question_open(server:
 
 def has_started(server: Server, count: int) -> bool:
     return len(server.pids("broker")) == count
+
+
+def test_a_forgotten_password_is_replaced_by_one_that_is_shown_once(server: Server, peer: MakePeer) -> None:
+    peer("ann").ask(accounts.Register(password="correct horse"), accounts.LoggedIn)
+    done = admin(server, "password", "ann")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = re.search(r"^It is: (\S+)$", done.stdout, re.MULTILINE)
+    assert found is not None
+    login = accounts.Sasl(mech="PLAIN", data=f"\0ann\0{found[1]}")
+    assert peer().ask(login, accounts.LoggedIn).account == "ann"
+    none = admin(server, "password", "nobody")
+    assert (none.returncode, none.stdout) == (1, "")
