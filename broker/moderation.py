@@ -86,6 +86,8 @@ class Moderation:
         room = self._rooms.by_name.get(name)
         kept = room.policy if room is not None else self._policies.load(name)
         hidden = kept.has("secret") and name not in person.rooms and not self._admission.rank(person, room, kept)
+        if room is None and kept.moved:
+            raise Refusal("no-such-room", self._policies.moved_text(name, kept))
         if hidden or (room is None and kept.since == 0 and not kept.closed and not self._log.last(name)):
             raise Refusal("no-such-room", f"there is no room {name}")
         return name, room, kept

@@ -271,6 +271,12 @@ class Policies:
         """Tell whether a room is shown to its members alone."""
         return self._index.get(name, _PLAIN)[1]
 
+    def moved_text(self, name: str, kept: Policy) -> str:
+        """Return what is told of a room that has another name now, which nobody learns of a secret one."""
+        if self.is_secret(kept.moved):
+            return f"the room {name} has another name now; ask somebody who is in it"
+        return f"{name} is called {kept.moved} now; join that"
+
     def forget_account(self, account: str) -> None:
         """An account is no more: nothing of a room is its own, so that nobody who takes its name has that.
 

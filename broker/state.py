@@ -255,7 +255,7 @@ class State:
         room = self.rooms.by_name.get(name)
         kept = room.policy if room is not None else self.policies.load(name)
         if kept.moved and request.epoch == self.log.epoch and 0 < (request.after or 0) <= kept.moved_seq:
-            raise Refusal("no-such-room", f"{name} is called {kept.moved} now; join that")
+            raise Refusal("no-such-room", self.policies.moved_text(name, kept))
         self.admission.check(person, name, room, kept, request.key, self.now)
         self.policies.admit(name, room, kept, person.uid)
         if room is not None:

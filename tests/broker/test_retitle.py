@@ -71,6 +71,15 @@ def test_who_asks_again_is_told_that_it_is_done(tea: Desk) -> None:
     assert tea.refused(BOB, moderation.Retitle(room=TEA, name="#chai")) == "no-such-room"
 
 
+def test_the_new_name_of_a_secret_room_is_told_to_nobody(tea: Desk) -> None:
+    change(tea, ANN, Change("secret"))
+    retitle(tea)
+    tea.enter((3 << 32) | 1, "dan")
+    for request in (native.Join(room=TEA, after=1, epoch=tea.log.epoch), moderation.Policy(room=TEA)):
+        answer = tea.ask((3 << 32) | 1, request, native.Error)
+        assert (answer.code, "#chai" in answer.text) == ("no-such-room", False)
+
+
 def test_a_name_comes_back_where_it_was(tea: Desk) -> None:
     retitle(tea)
     retitle(tea, room="#chai", name=TEA)
