@@ -53,7 +53,8 @@ Protocol](https://modern.ircdocs.horse/) and the [IRCv3 specifications](https://
   it is not kept. Blank lines are left out there, but for pictures. `ACTION` is passed on, other CTCP is refused.
 - **Tags** of clients go with a message as they are, and stay with it. A `TAGMSG` with a reaction to a message that is
   there is kept as a message is; any other is told to who is there and forgotten. `msgid` is the same for everybody who
-  has a message, also for both sides of a private one.
+  has a message, also for both sides of a private one. When a channel gets another name, so do the messages in it: what
+  was said before has other `msgid`s from then on.
 - **Taken back**: `REDACT` works on what one said oneself, and for ops on what others did. Histories leave the message
   out; clients without the capability see nothing.
 - **For some**: what is sent to `@#channel` goes to the members with that prefix or a higher one, and to the sender. It
