@@ -1,199 +1,181 @@
-"""Rooms are kept in order over the real server, by several workers, and a killed broker changes nothing of it."""
+"""Keeping a room in order, from `nc`, IRC and the native protocol alike: all see the same, each in its own words."""
 
+import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from protocol import moderation, native
-from protocol.accounts import LoggedIn, Register, Sasl
 from protocol.moderation import Change
-from tests.server import Peer, Server, meeting, serving
+from tests.irc.client import Client
+from tests.server import LIMIT_S, Peer, Server, meeting, serving
 
-SECRET = "correct horse"
-Meet = Callable[..., Peer]
+MakePeer = Callable[..., Peer]
+
+
+class Typist:
+    """Somebody with `nc`."""
+
+    def __init__(self, port: int, nick: str) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S)
+        self.rest = b""
+        self.type(nick)
+
+    def type(self, *lines: str) -> list[str]:
+        """Type lines and return what is shown until the server has done them."""
+        self.sock.sendall("".join(f"{line}\n" for line in (*lines, "/time")).encode())
+        shown: list[str] = []
+        while not (shown and shown[-1].startswith("The server's time is")):
+            while b"\n" not in self.rest:
+                chunk = self.sock.recv(1 << 16)
+                assert chunk, f"the server closed the connection after {shown}"
+                self.rest += chunk
+            line, _, self.rest = self.rest.partition(b"\n")
+            shown.append(line.decode())
+        return shown[:-1]
+
+
+@pytest.fixture(scope="module", params=["1", "3"], ids=["one worker", "three workers"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    place = tmp_path_factory.mktemp("moderation")
+    env = {"XDG_STATE_HOME": str(place / "state")}
+    with serving(place / "data", "--workers", request.param, "--no-limits", env=env) as running:
+        yield running
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path / "data", "--workers", "2", "--no-limits") as server:
-        yield server
-
-
-@pytest.fixture
-def meet(server: Server) -> Iterator[Meet]:
+def make(server: Server) -> Iterator[MakePeer]:
     yield from meeting(server)
 
 
-def mode(peer: Peer, room: str, *changes: Change) -> None:
-    peer.ask(moderation.Mode(room=room, changes=list(changes)), native.Ok)
+@pytest.fixture
+def people(
+    server: Server, make: MakePeer, request: pytest.FixtureRequest
+) -> Iterator[tuple[Typist, Client, Peer, str]]:
+    """Ann with `nc`, who made the room, bob with IRC, and eve with a native client."""
+    room = f"#r{abs(hash(request.node.name)) % 10_000}"
+    ann, bob, eve = Typist(server.port, "ann"), Client(("127.0.0.1", server.port)), make()
+    ann.type(f"/join {room}")
+    bob.register("bob")
+    bob.join(room)
+    eve.enter("eve", room)
+    ann.type()
+    bob.told()
+    eve.gather(native.Joined)
+    yield ann, bob, eve, room
+    bob.leave()
+    ann.sock.close()
 
 
-def policy(peer: Peer, room: str) -> moderation.RoomPolicy:
-    return peer.ask(moderation.Policy(room=room), moderation.RoomPolicy)
+def test_roles_and_modes_are_seen_by_all(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, eve, room = people
+    assert ann.type("/op bob") == [f"* ann made bob an op of {room}"]
+    assert [(m.nick, m.params) for m in bob.told()] == [("ann", [room, "+o", "bob"])]
+    assert [event.changes for event in eve.gather(moderation.Modes)] == [[Change("op", arg="bob")]]
+    bob.ask(f"MODE {room} +sm")
+    assert ann.type() == [f"* bob hid {room} from those who are not in it",
+                          f"* bob let only those with a voice speak in {room}"]  # fmt: skip
+    assert eve.ask(native.Send(cmid="c1", to=room, text="hi"), native.Error).code == "not-allowed"
+    assert ann.type("/voice eve") == [f"* ann gave eve a voice in {room}"]
+    eve.ask(native.Send(cmid="c2", to=room, text="hi"), native.Ok)
+    assert [(m.command, m.last) for m in bob.told()] == [("MODE", "eve"), ("PRIVMSG", "hi")]
 
 
-def code(peer: Peer, request: native.Request) -> str:
-    return peer.ask(request, native.Error).code
+def test_who_is_kicked_and_banned_stays_out(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, eve, room = people
+    assert ann.type("/kick bob too loud") == [f"* bob was put out of {room} by ann: too loud"]
+    assert [(m.command, m.nick, m.params) for m in bob.told()] == [("KICK", "ann", [room, "bob", "too loud"])]
+    assert [(left.nick, left.by) for left in eve.gather(native.Left)] == [("bob", "ann")]
+    assert bob.ask(f"JOIN {room}")[0].command == "JOIN"
+    ann.type()
+    shown = ann.type("/ban bob 10m again")
+    assert shown[-1] == f"* bob was put out of {room} by ann: again"
+    assert [m.command for m in bob.told()][-1] == "KICK"
+    assert bob.numbers(f"JOIN {room}") == ["474"]
+    shown = ann.type("/ban")
+    assert any("banned: bob!*@*" in line and "again" in line and "until" in line for line in shown)
+    ann.type("/unban bob")
+    assert bob.ask(f"JOIN {room}")[0].command == "JOIN"
 
 
-def answer(peer: Peer, id_: str) -> native.Event:
-    """Return the answer to a request that was only written."""
-    event: native.Event = peer.next(lambda event: getattr(event, "id", None) == id_)
-    return event
+def test_who_is_put_out_with_nc_speaks_in_another_room(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, _eve, room = people
+    ann.type("/op bob")
+    bob.ask(f"KICK {room} ann :bye")
+    (line,) = ann.type()
+    assert line == f"* You were put out of {room} by bob: bye. What you type is said in #lobby."
 
 
-def members(peer: Peer, room: str) -> dict[str, list[str]]:
-    people = peer.ask(native.Who(room=room), native.People).people
-    return {person.nick: list(person.roles) for person in people}
+def test_an_invitation_reaches_every_kind_of_client(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, eve, room = people
+    ann.type("/mode +invite-only")
+    bob.ask(f"PART {room}")
+    eve.ask(native.Leave(room=room), native.Ok)
+    assert bob.numbers(f"JOIN {room}") == ["473"]
+    assert ann.type("/invite bob")[-1] == f"* bob is invited to {room}."
+    assert [(m.command, m.nick, m.last) for m in bob.told()] == [("INVITE", "ann", room)]
+    assert bob.ask(f"JOIN {room}")[0].command == "JOIN"
+    ann.type("/invite eve")
+    assert [(event.by, event.room) for event in eve.gather(moderation.Invited)] == [("ann", room)]
+    eve.ask(native.Join(room=room), native.Room)
+    eve.ask(moderation.Invite(nick="ann", room=room), native.Error)
 
 
-def say(peer: Peer, room: str, text: str) -> native.Ok:
-    say.number += 1  # type: ignore[attr-defined]
-    return peer.ask(native.Send(cmid=f"c{say.number}", to=room, text=text), native.Ok)  # type: ignore[attr-defined]
+def test_a_room_gets_another_name_while_people_talk(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, eve, room = people
+    assert ann.type(f"/room rename {room}x better") == [f"* ann renamed {room} to {room}x: better"]
+    told = bob.told()
+    assert [(m.command, m.params[0]) for m in told[:2]] == [("PART", room), ("JOIN", room + "x")]
+    assert [event.name for event in eve.gather(moderation.Retitled)] == [room + "x"]
+    ann.type("still here")
+    assert [m.params for m in bob.told()] == [[room + "x", "still here"]]
+    bob.ask(f"PRIVMSG {room}x :me too")
+    assert ann.type()[-1].endswith("bob: me too")
 
 
-say.number = 0  # type: ignore[attr-defined]
+def test_slow_and_filtered_rooms_say_why(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, _eve, room = people
+    ann.type("/slow 10m", "/filter add coffee")
+    assert [m.params[1:] for m in bob.told() if m.command == "MODE"] == [["+W", "600"], ["+g", "coffee"]]
+    (told,) = bob.ask(f"PRIVMSG {room} :coffee?")
+    assert (told.command, "coffee" in told.last) == ("404", True)
+    assert bob.ask(f"PRIVMSG {room} :tea?") == []
+    assert bob.numbers(f"PRIVMSG {room} :tea!") == ["404"]
+    shown = ann.type("/mode")
+    assert "  everybody may speak once in 600 s" in shown
+    assert "  may not be said: coffee" in shown
 
 
-def registered(meet: Meet, nick: str, *rooms: str) -> Peer:
-    peer = meet(nick)
-    peer.ask(Register(password=SECRET), LoggedIn)
-    for room in rooms:
-        peer.ask(native.Join(room=room), native.Room)
-    return peer
+def test_the_moderation_log_is_read_by_who_may(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, eve, _room = people
+    ann.type("/kick bob too loud")
+    bob.told()
+    shown = ann.type("/modlog")
+    assert any("put bob out: too loud" in line for line in shown)
+    assert eve.ask(native.History(room=f"!{_room}"), native.Error).code == "not-allowed"
 
 
-def test_roles_modes_lists_and_invitations_outlive_a_killed_broker(server: Server, meet: Meet) -> None:
-    ann = registered(meet, "anna", "#tea")
-    bob, eve, dan = meet("bob", "#tea"), registered(meet, "evelyn", "#tea"), meet("dan")
-    ann.ask(moderation.Claim(room="#tea"), native.Ok)
-    mode(ann, "#tea", Change("voice", arg="bob"), Change("halfop", arg="evelyn"), Change("moderated"))
-    mode(ann, "#tea", Change("invite-only"), Change("key", arg="x"), Change("filter", arg="darn"), Change("topic-lock"))
-    ann.ask(moderation.Ban(mask="zoe", room="#tea", kind="mute", seconds=600, reason="caps"), native.Ok)
-    ann.ask(moderation.Invite(nick="dan", room="#tea"), native.Ok)
-    before = policy(ann, "#tea"), members(ann, "#tea")
-    assert before[1] == {"anna": ["owner", "op"], "bob": ["voice"], "evelyn": ["halfop"]}
-    server.kill("broker")
-    after = policy(ann, "#tea"), members(ann, "#tea")
-    assert (replace(after[0], id=0), after[1]) == (replace(before[0], id=0), before[1])
-    assert code(meet("zoe"), native.Join(room="#tea")) == "invite-only"
-    assert dan.ask(native.Join(room="#tea"), native.Room).count == 4  # as invited
-    assert code(dan, native.Send(cmid="d", to="#tea", text="hi")) == "not-allowed"
-    assert code(bob, native.Send(cmid="b", to="#tea", text="darn")) == "filtered"
-    say(bob, "#tea", "with a voice")
-    eve.ask(native.Topic(cmid="t", room="#tea", text="Earl Grey"), native.Ok)
+def test_a_reaction_and_a_message_taken_back_with_nc(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, bob, eve, room = people
+    bob.ask(f"PRIVMSG {room} :tea?")
+    for line in ("/react 👍", "oops", "/redact"):
+        ann.type(line)
+    heard = [(msg.kind, msg.text, msg.reply) for msg in eve.gather(native.Msg)]
+    assert heard == [
+        ("text", "tea?", None),
+        ("react", "👍", 1),
+        ("text", "oops", None),
+        ("redact", "took back a message", 3),
+    ]
 
 
-def test_who_was_banned_does_not_slip_in_while_the_broker_is_dead(server: Server, meet: Meet) -> None:
-    ann, bob, eve = meet("ann", "#tea"), meet("bob", "#tea"), meet("eve", "#tea")
-    for _ in range(3):
-        ann.write(moderation.Kick(id="kick", nick="eve", room="#tea"))
-        ann.write(moderation.Ban(id="ban", mask="bob", room="#tea"))
-        server.kill("broker")
-        bob.write(native.Join(id="again", room="#tea"))
-        answers = [answer(ann, "kick"), answer(ann, "ban")]
-        assert isinstance(answers[1], native.Ok)
-        refusal = answer(bob, "again")
-        assert isinstance(refusal, native.Error)
-        assert refusal.code == "banned"
-        assert members(ann, "#tea") == {"ann": ["op"]}
-        say(ann, "#tea", "only for me")
-        for out in (bob, eve):
-            heard = out.gather(native.Msg)
-            assert heard == []
-            [left] = [event for event in out.gather(native.Left) if event.nick in ("bob", "eve")][:1]
-            assert left.room == "#tea"
-        ann.ask(moderation.Unban(mask="bob", room="#tea"), native.Ok)
-        for back in (bob, eve):
-            back.ask(native.Join(room="#tea"), native.Room)
-            back.gather(native.Msg)
-            back.gather(native.Left)
-
-
-def test_modes_are_told_to_the_members_alone_and_to_all_of_them(meet: Meet) -> None:
-    ann, bob, dan = meet("ann", "#tea"), meet("bob", "#tea"), meet("dan", "#cake")
-    mode(ann, "#tea", Change("secret"), Change("op", arg="bob"))
-    told = moderation.Modes(room="#tea", by="ann", changes=[Change("secret"), Change("op", arg="bob")])
-    assert bob.gather(moderation.Modes) == ann.gather(moderation.Modes) == [told]
-    assert dan.gather(moderation.Modes) == []
-    assert [line.room for line in dan.ask(native.Rooms(), native.RoomList).rooms] == ["#cake"]
-
-
-def test_what_was_set_holds_when_the_server_was_stopped(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", "--no-limits") as server:
-        for meet in meeting(server):
-            ann = registered(meet, "anna", "#tea")
-            ann.ask(moderation.Claim(room="#tea"), native.Ok)
-            mode(ann, "#tea", Change("moderated"), Change("ban", arg="bob"))
-        assert server.stop() == 0
-    with serving(tmp_path / "data", "--no-limits") as server:
-        for meet in meeting(server):
-            assert code(meet("bob"), native.Join(room="#tea")) == "banned"
-            eve = meet("eve", "#tea")
-            assert members(eve, "#tea") == {"eve": []}
-            assert code(eve, native.Send(cmid="e", to="#tea", text="hi")) == "not-allowed"
-            ann = meet()
-            ann.ask(Sasl(mech="PLAIN", data=f"\0anna\0{SECRET}"), LoggedIn)
-            ann.ask(native.Hello(nick="anna"), native.Welcome)
-            ann.ask(native.Join(room="#tea"), native.Room)
-            assert members(eve, "#tea") == {"anna": ["owner"], "eve": []}
-
-
-def test_a_timed_entry_ends_by_itself_and_the_room_hears_it(meet: Meet) -> None:
-    ann, bob = meet("ann", "#tea"), meet("bob", "#tea")
-    ann.ask(moderation.Ban(mask="bob", room="#tea", kind="mute", seconds=0.3), native.Ok)
-    assert code(bob, native.Send(cmid="b", to="#tea", text="hi")) == "muted"
-    ended = bob.next(lambda event: isinstance(event, moderation.Modes) and not event.by)
-    assert ended.changes == [Change("mute", False, "bob!*@*")]
-    say(bob, "#tea", "hi")
-
-
-def test_a_room_gets_another_name_while_people_speak_and_a_broker_dies(server: Server, meet: Meet) -> None:
-    ann, bob = meet("ann", "#tea"), meet("bob", "#tea")
-    say(bob, "#tea", "one")
-    ann.write(moderation.Retitle(id="new", room="#tea", name="#chai"))
-    bob.write(native.Send(id="two", cmid="two", to="#tea", text="two"))
-    server.kill("broker")
-    ok = answer(bob, "two")
-    assert isinstance(ok, native.Ok), ok
-    assert ok.seq == 2
-    done = answer(ann, "new")
-    assert isinstance(done, native.Ok), done
-    assert done.room == "#chai"
-    retitled = bob.next(moderation.Retitled)
-    assert (retitled.room, retitled.name, retitled.by) == ("#tea", "#chai", "ann")
-    assert say(ann, "#chai", "three").seq == 3
-    assert [(msg.seq, msg.text) for msg in bob.gather(native.Msg)] == [(1, "one"), (2, "two"), (3, "three")]
-    fresh = meet("dan").ask(native.Join(room="#tea"), native.Room)
-    assert (fresh.count, fresh.messages) == (1, [])
-
-
-def test_an_admin_of_the_server_bans_and_the_banned_stays_out_over_a_kill(tmp_path: Path) -> None:
-    login = Sasl(mech="PLAIN", data=f"\0bobby\0{SECRET}")
-    with serving(tmp_path / "data", "--no-limits") as server:
-        for meet in meeting(server):
-            registered(meet, "adalind")
-            registered(meet, "bobby")
-        assert server.stop() == 0
-    with serving(tmp_path / "data", "--no-limits", "--workers", "2", "--admin", "adalind") as server:
-        for meet in meeting(server):
-            ada, bob = meet(), meet()
-            assert ada.ask(Sasl(mech="PLAIN", data=f"\0adalind\0{SECRET}"), LoggedIn).admin
-            ada.enter("adalind", "#lobby")
-            bob.ask(login, LoggedIn)
-            bob.enter("bobby", "#lobby")
-            mode(ada, "#lobby", Change("moderated"))
-            assert code(bob, native.Send(cmid="b", to="#lobby", text="hi")) == "not-allowed"
-            ada.ask(moderation.Ban(mask="bobby", reason="noise"), native.Ok)
-            assert bob.next(native.Error).code == "banned"
-            assert bob.ended()
-            server.kill("broker")
-            again = meet()
-            again.ask(login, LoggedIn)
-            assert code(again, native.Hello(nick="bobby")) == "banned"
-            assert code(meet("robert"), login) == "banned"
-            assert members(ada, "#lobby") == {"adalind": []}
-            ada.ask(moderation.Unban(mask="bobby"), native.Ok)
-            again.ask(native.Hello(nick="bobby"), native.Welcome)
+def test_mistakes_are_answered_with_a_sentence(people: tuple[Typist, Client, Peer, str]) -> None:
+    ann, _bob, _eve, _room = people
+    assert ann.type("/op nobody")[0].startswith("! nobody is called nobody")
+    assert ann.type("/kick zoe")[0].startswith("! nobody here is called zoe")
+    assert ann.type("/mode +red") != []
+    assert ann.type("/unban zoe")[0].startswith("! there is no ban for zoe")
+    assert ann.type("/modlog 0") == ["! “0” is not a number from 1 to 500. Type /modlog [N]"]
+    assert ann.type("/room register")[0].startswith("! a room belongs to an account")
+    assert ann.type("/kill bob")[0].startswith("! only server admins may")
+    assert ann.type("/mode +limit many")[0].startswith("! ")
