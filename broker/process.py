@@ -208,14 +208,13 @@ class Broker:
             self.state.tick(time.time_ns() // 1_000_000)
             try:
                 apply()
-                self.log.commit()
+                self.state.commit()
             except LogError as err:
                 self._unstored(err)
             except Exception:  # as of a command
                 log.exception("a proof could not be taken")
                 self.log.rollback()
                 self.state.rolled_back()
-        self.out.stored()
 
     def step(self) -> float | None:
         """Apply what waits as one transaction and tell the workers. Return when to step again at the latest.

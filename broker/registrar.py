@@ -48,6 +48,8 @@ class Registrar:
         self._people = people
         self._seating = seating
         self._entropy = entropy
+        self.commit: Callable[[], None] = log.commit
+        """Makes durable what was written, before anybody hears of it; in steps of the vault's results alone."""
         self.on_drop: Callable[[Account], None] = lambda account: None
         """Called when an account is removed, in the same transaction."""
         self.rooms_of: Callable[[Account, Device], list[str]] = lambda account, asker: []
@@ -96,7 +98,7 @@ class Registrar:
             if request.remember:
                 account, token = self._logins.new_session(account)
             self._tickets.secret()
-            self._log.commit()  # before anybody hears of it
+            self.commit()  # before anybody hears of it
             self._proving.throttle.registered(do.addr, self._proving.now_s)
             self._logins.log_in(do, account, token)
 
@@ -162,7 +164,7 @@ class Registrar:
         Commits: a step of its own. Raises `LogError`.
         """
         changed = self._with_password(account, kept)
-        self._log.commit()
+        self.commit()
         self._send_off(account, but, "the password of the account was changed")
         if but:
             self._logins.vouch(but, changed)
@@ -304,7 +306,7 @@ class Registrar:
         """
         self._accounts.drop(account)
         self.on_drop(account)
-        self._log.commit()
+        self.commit()
         device = self._people.by_conn.get(by)
         self._send_off(account, by, "the account was deleted")
         if device is not None:

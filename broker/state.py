@@ -67,6 +67,7 @@ class State:
         self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
         self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
         self.gate = Gate(settings, log, self.accounts, outbox, self.people, self.seating, vault, entropy)
+        self.gate.registrar.commit = self.commit
         self.gate.registrar.on_drop = lambda account: self.policies.forget_account(account.name)
         self.gate.registrar.rooms_of = self._rooms_of
         self.seating.tickets = self.gate.tickets
@@ -119,6 +120,12 @@ class State:
     def on_rollback(self, reload: Callable[[], None]) -> None:
         """Call ``reload`` after a transaction failed: what it keeps in memory of the log's values may be ahead."""
         self._reloads.append(reload)
+
+    def commit(self) -> None:
+        """Make the transaction durable; nothing of it is taken back after that. Raises `LogError`."""
+        self.log.commit()
+        self.policies.committed()
+        self.out.stored()
 
     def rolled_back(self) -> None:
         """The transaction failed, and is rolled back."""

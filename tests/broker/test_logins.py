@@ -711,3 +711,19 @@ class Broken:
     def submit(self, whose: str, work: Callable[[], Any], done: Callable[[Any], None]) -> bool:
         done(None)
         return True
+
+
+def test_what_a_deleted_account_owned_stays_nobody_s_whatever_becomes_of_the_next_transaction(desk: Desk) -> None:
+    desk.enter(ANN, "ann", "#tea")
+    desk.ask(ANN, Register(password=SECRET), LoggedIn)
+    desk.ask(ANN, Claim(room="#tea"), native.Ok)
+    later = Later()
+    desk.state.gate.proving._vault = later
+    desk.post(ANN, Drop(password=SECRET))
+    later.work()
+    desk.state.commit()
+    desk.log.remember("room/#tea", "something else")
+    desk.log.rollback()
+    desk.state.rolled_back()
+    desk.commit()
+    assert desk.state.policies.owned_by("ann") == []
