@@ -67,7 +67,7 @@ def test_one_logs_in_with_a_password_before_being_registered(client: Make, regis
     assert told[0].params[1].startswith(f"{registered}!")
     one.send("CAP END")
     assert one.until("001")[-1].params[0] == registered
-    one.told()
+    assert [m.last for m in one.until("422") if m.command == "221"] == ["+r"]
     assert {m.command: m.params for m in one.ask(f"WHOIS {registered}")}["330"][1:3] == [registered, registered]
 
 

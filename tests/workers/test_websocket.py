@@ -14,9 +14,10 @@ from websockets.utils import apply_mask
 from protocol import native
 from protocol.settings import Settings
 from workers.dialects import Dialect, HangUp, Item, Wake
+from workers.dialects.irc import Irc
 from workers.dialects.native import Native
 from workers.dialects.plain import Plain
-from workers.dialects.websocket import MAX_IDLE, PINGS, WebSocket
+from workers.dialects.websocket import MAX_IDLE, PINGS, WebSocket, around
 
 PING_REQUEST = b'{"op":"ping","id":1}'
 HELLO = b'{"op":"hello","nick":"ann"}'
@@ -414,3 +415,11 @@ def test_any_bytes_are_handled_and_any_cut_of_them_is_the_same(chunks: list[byte
         return asked, b"".join(bytes(one.data) for one in heard(words) if one.opcode is not PONG)
 
     assert transcript(stream[:cut], stream[cut:]) == transcript(stream)
+
+
+def test_an_irc_client_within_is_pinged_by_the_websocket_alone() -> None:
+    """One connection has one timer, and a client that answers one kind of ping is there."""
+    irc = around(Irc(Settings(), str), Settings(), binary=False)
+    irc.feed(frame(b"NICK ann") + frame(b"USER ann 0 * :Ann"))
+    irc.receive(native.Welcome(id=1, nick="ann", server="moot", version="1", epoch="e"))
+    assert [item for item in irc.follow_up() if isinstance(item, Wake)] == []

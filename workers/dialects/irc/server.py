@@ -84,6 +84,8 @@ def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
     irc.reply(turn, "004", irc.host.name, f"moot-{event.version}", presence.USER_MODES, CHANNEL_MODES, WITH_PARAMETER)
     _tell_isupport(irc, turn)
     _tell_users(irc, turn, event.people, event.rooms)
+    if modes := presence.shown(irc):  # "If the client's user modes are set automatically upon joining the network"
+        irc.reply(turn, "221", "+" + modes)
     if metadata.enabled(irc):  # "as part of the registration burst, i.e. before RPL_ENDOFMOTD"
         metadata.greet(irc, turn, lambda: _tell_motd(irc, turn))
     else:
