@@ -362,6 +362,9 @@ class Session:
                     self._event(event)
                     return
                 self._joining.discard(asked.request.room)
+                if isinstance(event, native.Room) and event.room != asked.request.room:  # renamed since
+                    self._rooms.spelled(asked.request.room, event.room)
+                    self._box.readdress(asked.request.room, event.room)
                 self._pump()
 
     def _settle(self) -> None:
@@ -575,6 +578,7 @@ class Session:
         elif isinstance(event, native.Room):
             if event.room != request.room and asked.by == "session":
                 self._rooms.spelled(request.room, event.room)
+                self._box.readdress(request.room, event.room)
             assert self.welcome is not None
             self._rooms.entered(event, request, self.welcome.epoch)
             if asked.by == "app":
