@@ -96,8 +96,10 @@ class Admission:
         room.joins.append(now_ms)
 
     def made(self, person: Person, room: Room) -> None:
-        """``person`` has come into ``room``, where nobody was: they are its op, if it is nobody's."""
-        if room.policy.owner is None and room.name != self.lobby:
+        """``person`` has come into ``room``, where nobody was: they are its op, if nobody else has a say in it."""
+        kept = room.policy
+        ruled = kept.owner is not None or any(rights.rank_of(held) >= RANKS["op"] for held in kept.roles.values())
+        if not ruled and room.name != self.lobby:
             self._policies.grant(room, person.uid, ["op"])
 
     # --- speaking

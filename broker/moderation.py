@@ -279,7 +279,8 @@ class Moderation:
             return
         name, room, kept = self._place(person, request.room)
         rank = self._allow("mute" if kind == "mute" else "ban", person, room, kept)
-        self._check_ban_on(request.mask, person, rank, room, kept)
+        if kind in ("ban", "mute"):
+            self._check_ban_on(request.mask, person, rank, room, kept)
         entry = replace(self._listing(request.mask, kind, person), until=until, reason=request.reason)
         draft = self._draft(person, rank, name, room, kept)
         before = draft.policy.entries

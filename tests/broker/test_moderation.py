@@ -487,6 +487,24 @@ def test_behind_closed_doors_stays_what_was_said_there(tea: Desk) -> None:
     assert tea.refused(BOB, native.Join(room=TEA)) == "bad-key"
 
 
+def test_a_closed_room_with_ops_of_its_own_makes_nobody_op_who_comes_first(tea: Desk) -> None:
+    register(tea, BOB, "bob")
+    change(tea, ANN, Change("op", arg="bob"), Change("key", arg="x"))
+    for who in (ANN, BOB, EVE):
+        tea.ask(who, native.Leave(room=TEA), native.Ok)
+    tea.ask(EVE, native.Join(room=TEA, key="x"), native.Room)
+    tea.ask(BOB, native.Join(room=TEA), native.Room)
+    assert (roles(tea, "eve"), roles(tea, "bob")) == ([], ["op"])
+
+
+def test_exceptions_can_be_made_for_those_who_are_higher(tea: Desk) -> None:
+    register(tea, ANN, "ann")
+    tea.ask(ANN, moderation.Claim(room=TEA), native.Ok)
+    change(tea, ANN, Change("op", arg="bob"))
+    tea.ask(BOB, moderation.Ban(mask="ann", room=TEA, kind="except"), native.Ok)
+    assert tea.refused(BOB, moderation.Ban(mask="ann", room=TEA)) == "not-allowed"
+
+
 def test_a_room_is_registered_by_an_op_with_an_account_given_and_given_up() -> None:
     desk = Desk(settings(max_claims=1))
     enter(desk, ANN, "ann", TEA, "#b")

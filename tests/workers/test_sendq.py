@@ -55,3 +55,11 @@ def test_whatever_is_added_comes_out_in_order_and_is_counted(lines: list[tuple[b
         assert queue.size == before - len(part)
         taken += part
     assert taken == b"".join(each for each, _logged in lines)
+
+
+def test_what_a_room_heard_is_missed_under_its_new_name() -> None:
+    queue = SendQueue()
+    queue.add(b"one\n", Logged("#tea", 3))
+    queue.add(b"two\n", Logged("#cake", 5))
+    queue.retitled("#tea", "#chai")
+    assert queue.free() == {"#chai": 3, "#cake": 5}
