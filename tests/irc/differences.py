@@ -96,6 +96,7 @@ DIFFERS: Final[dict[str, dict[str, str]]] = {
         "test_quit_is_acknowledged_and_heard_once_with_its_reason": "puts the reason in quotes; `Quit: ` is a SHOULD",
     },
     "inspircd": {
+        "test_a_notice_that_is_not_passed_on_is_answered_with_no_error": _NOTICE,
         "test_a_tagmsg_without_a_tag_of_the_clients_is_nothing": "answers 412; the text removes the tag and is silent",
         "test_other_tags_of_a_client_are_removed": "passes on a tag with nothing behind the vendor's slash",
         "test_a_role_needs_somebody_who_is_there": "says nothing about a role for who is elsewhere; the text has 441",
