@@ -1,5 +1,6 @@
 """Keeping a room in order, from `nc`, IRC and the native protocol alike: all see the same, each in its own words."""
 
+import itertools
 import socket
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from tests.irc.client import Client
 from tests.server import LIMIT_S, Peer, Server, meeting, serving
 
 MakePeer = Callable[..., Peer]
+_numbers = itertools.count(1)
 
 
 class Typist:
@@ -49,11 +51,9 @@ def make(server: Server) -> Iterator[MakePeer]:
 
 
 @pytest.fixture
-def people(
-    server: Server, make: MakePeer, request: pytest.FixtureRequest
-) -> Iterator[tuple[Typist, Client, Peer, str]]:
+def people(server: Server, make: MakePeer) -> Iterator[tuple[Typist, Client, Peer, str]]:
     """Ann with `nc`, who made the room, bob with IRC, and eve with a native client."""
-    room = f"#r{abs(hash(request.node.name)) % 10_000}"
+    room = f"#r{next(_numbers)}"
     ann, bob, eve = Typist(server.port, "ann"), Client(("127.0.0.1", server.port)), make()
     ann.type(f"/join {room}")
     bob.register("bob")
