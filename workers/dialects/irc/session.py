@@ -409,7 +409,7 @@ class Irc(Personal):
                 accounts.logged_out(self, turn, nick)
                 if reason:
                     self.say(turn, "NOTICE", self.me, reason)
-            case Inside(rooms=rooms):  # where one's other connections are
+            case Inside(rooms=rooms) if rooms and self.stage is Stage.INSIDE:  # where one's other connections are
                 channels.join(self, self.new_turn("JOIN"), (",".join(rooms),))
             case native.Renamed(old=old, nick=nick) if same_nick(old, self.nick):
                 accounts.renamed(self, turn, nick)
