@@ -235,7 +235,9 @@ class Moderation:
         if request.room is None:
             self._allow_server(person)
             other = self._people.called(request.nick)
-            self.put_off(other, native.Bye(reason=_by("put off the server", person.nick, request.reason)))
+            self.put_off(
+                other, native.Bye(reason=_by("put off the server", person.nick, request.reason), by=person.nick)
+            )
             self._answer(do, native.Ok(id=request.id))
             return
         name, room, kept = self._place(person, request.room)

@@ -451,6 +451,7 @@ class Bye(Answers, frozen=True):
 
     reason: str
     retry: float | None = None
+    by: str | None = None  # the nick of the admin who put one off the server
 
 
 class Joined(Tells, frozen=True):

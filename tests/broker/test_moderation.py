@@ -584,7 +584,7 @@ def test_server_admins_put_off_the_server_and_announce(tea: Desk) -> None:
     tea.ask(ADA, moderation.Announce(text="for admins", admins=True), native.Ok)
     assert (tea.told_to(BOB), tea.told_to(ADA)) == ([], [native.Notice(text="for admins", by="ada", admins=True)])
     tea.ask(ADA, moderation.Kick(nick="bob", reason="bye"), native.Ok)
-    assert tea.told_to(BOB) == [native.Bye(reason="put off the server by ada: bye")]
+    assert tea.told_to(BOB) == [native.Bye(reason="put off the server by ada: bye", by="ada")]
     assert heard(tea, 2) == [native.Left(room=TEA, nick="bob", reason="put off the server by ada: bye", quit=True)]
 
 

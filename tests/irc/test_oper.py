@@ -69,16 +69,17 @@ def test_a_wrong_password_and_an_account_that_is_no_admins_are_refused(client: M
 
 
 def test_an_operator_kills(client: Make, boss: Client, channel: str) -> None:
-    """The user being killed and every user sharing a channel with them receives a QUIT message representing that they
-    are leaving the network. ... The user being killed then receives the ERROR message ... After this, their connection
-    is closed."""
+    """the client being killed receives the KILL message, and the <source> of the message SHOULD be the operator who
+    performed the command. The user being killed and every user sharing a channel with them receives a QUIT message ...
+    The user being killed then receives the ERROR message ... After this, their connection is closed."""
     bob, eve = client("bob"), client("eve")
     bob.join(channel)
     eve.join(channel)
     bob.told()
     assert boss.numbers("KILL nobody :x", "KILL") == ["401", "461"]
     assert boss.ask("KILL eve :enough") == []
-    error = eve.until("ERROR")[-1]
+    kill, error = eve.until("ERROR")[-2:]
+    assert (kill.command, kill.nick, kill.params[0]) == ("KILL", "boss", "eve")
     assert "enough" in error.last
     with pytest.raises(EOFError):
         eve.read()

@@ -397,8 +397,10 @@ class Irc(Personal):
         match event:
             case Msg():
                 return self._direct(event)
-            case native.Bye(reason=reason):
+            case native.Bye(reason=reason, by=by):
                 self.stage = Stage.LEAVING
+                if by is not None:
+                    turn.lines.append(("", body(self.host.mask(by), "KILL", self.me, reason)))
                 self.say(turn, "ERROR", f"Closing link: {self.me} ({reason})")
             case native.Error(text=text):
                 self.stage = Stage.LEAVING  # those without a question end the connection
