@@ -41,12 +41,13 @@ Protocol](https://modern.ircdocs.horse/) and the [IRCv3 specifications](https://
   are taken through TLS or from this machine only, so PLAIN and REGISTER are not even offered elsewhere. What is said to
   NickServ is no message: it is kept and shown nowhere. A nick that belongs to an account is its owner's (433, and how
   to log in). All connections of an account are one person with one nick, in the same channels.
-- **Channels.** Who makes one is its op (`@`); `/msg ChanServ REGISTER #channel` makes it one's own (`~`), and roles and
-  modes are kept when all have gone. Who was given a role has it again on coming back, told by a MODE of the server. What
-  MODE asks for at once is done at once, or the changes that can be are made and the others answered. A ban of a nick is
-  one of its account, or of nick and address, which nobody is shown; `account:name`, addresses and ranges (`192.0.2.0/24`)
-  are masks too, and a ban `m:mask` lets somebody in but not speak. The host that all guests have is no mask. Names of
-  channels are in lower case, so RENAME cannot change the case alone. `/msg ChanServ HELP` lists what else there is.
+- **Channels.** Who makes one is its op (`@`); `/msg ChanServ REGISTER #channel` makes it one's own (`~`), and roles
+  and modes are kept when all have gone. Who was given a role has it again on coming back, told by a MODE of the
+  server. What MODE asks for at once is done at once, or the changes that can be are made and the others answered. A
+  ban of a nick is one of its account, or of nick and address, which nobody is shown; `account:name`, addresses and
+  ranges (`192.0.2.0/24`) are masks too, and a ban `m:mask` lets somebody in but not speak. The host that all guests
+  have is no mask. Names of channels are in lower case, so RENAME cannot change the case alone. `/msg ChanServ HELP`
+  lists what else there is.
 - **Operators** are the server's admins: whoever logs in to an account that is one has `+o`, and `OPER account password`
   is a way to log in. They KILL and hear each other's WALLOPS (`+w`). What belongs to the machine the server runs on
   (REHASH, RESTART, DIE) is done there.
