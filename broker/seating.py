@@ -337,7 +337,9 @@ class Seating:
         device = self.people.by_device.get(uid)
         noted = device if device is not None and device.restored else None
         had = list(noted.rooms) if noted is not None else []
-        beside = list(noted.person.rooms) if noted is not None and noted.person.uid == owner else []
+        beside: list[str] = []  # a login or logout that no worker heard of took all of a person along, or not
+        if noted is not None and (noted.person.uid == owner or noted.person.devices == [noted]):
+            beside = list(noted.person.rooms)
         watches = noted.watches if noted is not None else {}
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
         usurpers = called.devices if called is not None and called.uid != owner else ()
@@ -371,6 +373,11 @@ class Seating:
                 return
             device = self._seated(seat, uid, person or self._newcomer(seat, uid, nick, account, noted), watches)
         self._resume(device, seat, had, beside, account)
+        if noted is not None and noted.person.uid != owner:
+            for name in beside:
+                room = device.person.rooms.get(name)
+                if room is not None and not self.merging.admits(device.person, room):
+                    self.rooms.leave(device.person, room, "may not be here with or without an account")
         unsent = self._unsent(inbox_name(device.person.uid), seat.inbox)
         if unsent is None:
             self._send_away(seat.conn, BEHIND, until)
