@@ -114,10 +114,18 @@ def test_orders_that_are_none_are_refused_and_hurt_nobody(server: Server, peer: 
         [answer] = asked(server, order)
         assert answer.code == 1
         assert says in answer.text
-    with socket.socket(socket.AF_UNIX) as raw:
-        raw.connect(str(server.data / "moot.sock"))
-        raw.sendall(b'{"do":"chat"}\n')
-        assert msgspec.json.decode(raw.makefile("rb").read(), type=operator.Answer).code == 1
+    for line in (
+        b'{"do":"chat"}',
+        b'{"do":"chat","order":' + b"[" * 6000 + b"]" * 6000 + b"}",
+        b'{"do":"chat","order":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"do":"chat","order":"\xff\xfe"}',
+        b'{"do":"chat","order":{"op":"kick","nick":"\xff"}}',
+        b"[" * 60_000,
+    ):
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.connect(str(server.data / "moot.sock"))
+            raw.sendall(line + b"\n")
+            assert msgspec.json.decode(raw.makefile("rb").read(), type=operator.Answer).code == 1, line[:40]
     assert ann.ask(native.Ping(), native.Pong)
     assert len(server.pids("broker")) == 1
 
