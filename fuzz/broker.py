@@ -89,7 +89,7 @@ def broker_state(data: bytes) -> None:
                 desk.do(command)
         for worker, event in desk.told():
             assert worker != HONEST or not isinstance(event, Answered)  # it has asked nothing more
-        _check(desk.state)
+        check(desk.state)
         assert _log.room_count - rooms <= _SETTINGS.max_rooms + 1
         honest = desk.state.people.by_conn[ANN]
         assert honest.person.nick == "ann"
@@ -116,7 +116,8 @@ def _commands(source: Source) -> list[Up]:
         return []
 
 
-def _check(state: State) -> None:
+def check(state: State) -> None:
+    """Whatever was done, everybody is where they think they are."""
     people = state.people
     devices, persons = people.by_conn.values(), people.by_uid.values()
     assert all(device.conn == conn for conn, device in people.by_conn.items())

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from websockets.frames import Opcode
 
-from fuzz import broker, classic, clients, dialects, files, proofs, secure, texts, web, wire
+from fuzz import broker, classic, clients, dialects, files, orders, proofs, secure, texts, web, wire
 from fuzz.source import TEXTS, Source, seed
 from protocol import native
 from protocol.ipc import Attach, Beat, Control, Do, FromSandbox, Gone, Link, Seat, Stop
@@ -221,6 +221,7 @@ TARGETS: Final[dict[str, Target]] = {
         ],
     ),
     "broker": Target(broker.broker_state, _CHOICES),
+    "orders": Target(orders.operator_orders, _CHOICES),
     "sasl": Target(proofs.sasl_messages, [*proofs.seeds(), *_TEXTS], ("n,,n=ann,r=", "c=biws,r=", ",p=", "\\x00ann")),
     "export": Target(files.exported_lines, [*_CHOICES, seed(b"[" * 2000 + b"\n", b"\1\1\1")]),
     "journal": Target(files.journal_file, _CHOICES),
