@@ -15,7 +15,7 @@ from broker.outbox import UNDONE, Outbox
 from broker.people import Refusal
 from broker.throttle import Throttle
 from broker.vault import Worksite
-from protocol import names, native
+from protocol import addresses, names, native
 from protocol.ipc import Answered, ConnId, Do, worker_of
 from protocol.settings import Settings
 
@@ -121,7 +121,9 @@ class Proving:
                 self._out.bind_answer(do.conn, do.rid)
 
         self._under_way[do.conn] = do
-        if not self._vault.submit(do.addr, work, done):
+        # Behind a proxy on this machine may be very many people.
+        whose = "" if addresses.is_loopback(do.addr) else addresses.counted(do.addr)
+        if not self._vault.submit(whose, work, done):
             del self._under_way[do.conn]
             if key:
                 self.throttle.dropped(key, do.addr)

@@ -49,7 +49,7 @@ class Vault:
         return self._wake_read
 
     def submit(self, whose: str, work: Callable[[], T], done: Done[T]) -> bool:
-        """See `Worksite`. ``whose``: an address, or empty for the server's own."""
+        """See `Worksite`. ``whose``: an address as it is counted; empty: that of nobody in particular."""
         if self._each.total() >= MAX_WAITING or (whose and self._each[whose] >= MAX_EACH):
             return False
         self._each[whose] += 1

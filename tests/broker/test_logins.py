@@ -581,10 +581,12 @@ class Later:
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
+        self.whose: list[str] = []
         self.full = False
 
     def submit(self, whose: str, work: Callable[[], Any], done: Callable[[Any], None]) -> bool:
         self.waiting.append(lambda: done(work()))
+        self.whose.append(whose)
         return not self.full
 
     def work(self) -> None:
@@ -652,6 +654,14 @@ def test_an_account_that_changed_meanwhile_is_not_logged_in_to(desk: Desk, later
     later.work()
     desk.commit()
     assert [getattr(event, "code", event) for event in answers_to(desk, BOB)] == ["login-failed"]
+
+
+def test_neighbours_share_their_part_of_the_vault_and_people_behind_a_proxy_here_do_not(
+    desk: Desk, later: Later
+) -> None:
+    for number, addr in enumerate(("2001:db8::1", "2001:db8::ffff", "192.0.2.7", "127.0.0.1", "::1")):
+        desk.post(conn(1, 60 + number), plain("ann"), addr=addr)
+    assert later.whose == ["2001:db8::/64", "2001:db8::/64", "192.0.2.7", "", ""]
 
 
 def test_two_who_register_one_name_at_once_do_not_both_get_it(desk: Desk, later: Later) -> None:
