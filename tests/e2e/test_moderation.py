@@ -160,6 +160,7 @@ def test_a_reaction_and_a_message_taken_back_with_nc(people: tuple[Typist, Clien
     bob.ask(f"PRIVMSG {room} :tea?")
     for line in ("/react 👍", "oops", "/redact"):
         ann.type(line)
+        ann.type()  # what is about a message is asked for once that is known
     heard = [(msg.kind, msg.text, msg.reply) for msg in eve.gather(native.Msg)]
     assert heard == [
         ("text", "tea?", None),
