@@ -20,6 +20,7 @@ from protocol import hosts, names, native
 from protocol.settings import Settings
 
 _WORD: Final = re.compile(r"\w+")
+MAX_SPOKE: Final = 10_000  # who spoke in a slow room, before those are forgotten who may speak again
 MAX_WORD: Final = 64  # characters of a word that a filter can have, and of those that are compared with them
 
 
@@ -124,6 +125,9 @@ class Admission:
                     f"{room.name} is slow: one message in {kept.limit('slow')} seconds; wait {math.ceil(wait / 1000)}"
                 )
                 raise Refusal("slow", text, wait=math.ceil(wait / 100) / 10)
+            if len(room.spoke) >= MAX_SPOKE:
+                since = now_ms - kept.limit("slow") * 1000
+                room.spoke = {uid: at for uid, at in room.spoke.items() if at > since}
             room.spoke[person.uid] = now_ms
 
     def _check_voice(self, person: Person, room: Room, now_ms: int) -> None:

@@ -115,7 +115,7 @@ def _change(change: moderation.Change) -> moderation.Change:
 
 
 def _mask(text: str) -> str:
-    return clean(text, newlines=False)[: moderation.MAX_MODE_ARG] or "?!"  # which is no mask, as nothing is none
+    return clean(text, newlines=False)[: moderation.MAX_MODE_ARG] or "!!"  # which is no mask, as nothing is none
 
 
 def _away(text: str) -> str:

@@ -3,9 +3,10 @@
 import pytest
 
 from broker.checks import Offence, checked, is_sound
-from protocol import native
+from protocol import moderation, native
 from protocol.accounts import Account, Drop, Key, Read, Register, Sasl
 from protocol.ipc import Art, Attach, Do, Gone, Seat
+from protocol.moderation import Change
 from protocol.native import Anim
 from protocol.settings import DEFAULTS
 from tests.broker.desk import ANN, BOB, token
@@ -99,3 +100,26 @@ def test_a_seat_has_a_ticket_and_a_fingerprint_of_their_sizes() -> None:
     assert is_sound(Seat(ANN, HELLO, [], "", "", 0, ticket="1 00 ann", certfp="c1" * 32), 1, DEFAULTS)
     assert not is_sound(Seat(ANN, HELLO, [], "", "", 0, ticket="x" * 401), 1, DEFAULTS)
     assert not is_sound(Seat(ANN, HELLO, [], "", "", 0, certfp="x"), 1, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        moderation.Mode(room="#tea", changes=[Change("x" * 33)]),
+        moderation.Mode(room="#tea", changes=[Change("key", arg="a\x1b[2J")]),
+        moderation.Mode(room="#" + "x" * 256, changes=[]),
+        moderation.Policy(room="#" + "x" * 256),
+        moderation.Kick(nick="x" * 257),
+        moderation.Kick(nick="bob", reason="two\nlines"),
+        moderation.Ban(mask="x" * 301),
+        moderation.Unban(mask="a\x07"),
+        moderation.Invite(nick="bob", room="#" + "x" * 256),
+        moderation.Claim(room="#tea", to="x" * 257),
+        moderation.Retitle(room="#tea", name="#" + "x" * 256),
+        moderation.Announce(text="x" * 2001),
+        moderation.Announce(text="\x1b[2J"),
+    ],
+    ids=repr,
+)
+def test_what_no_sound_worker_says_of_rooms_is_an_offence(request_: native.Request) -> None:
+    assert isinstance(checked(Do(ANN, 1, request_), DEFAULTS), Offence)

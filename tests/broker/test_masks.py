@@ -55,6 +55,7 @@ def test_what_means_the_same_is_written_one_way(written: str, kept: str) -> None
         "a b",
         "a!b!c",
         "a@b@c",
+        "!!",
         "a!b@c!d",
         "192.0.2.0/33",
         "1.2.3/x",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import native
+from protocol import moderation, native
 from protocol.accounts import Drop, Key, Logout, Password, Register, Sasl
 from protocol.ipc import Do, Up
 from protocol.settings import DEFAULTS
@@ -180,3 +180,21 @@ def test_nicks_to_watch_are_not_of_any_length() -> None:
     assert prepare(native.Watch(add=["bob"] * 100), DEFAULTS) == native.Watch(add=["bob"] * 100)
     assert code(prepare(native.Watch(add=["x" * 257]), DEFAULTS)) == "too-long"
     assert code(prepare(native.Watch(remove=["x" * 257]), DEFAULTS)) == "too-long"
+
+
+def test_what_is_written_about_rooms_is_cleaned() -> None:
+    change = moderation.Change("op\x1b", arg="bob\x07")
+    assert prepare(moderation.Mode(room="#tea", changes=[change]), DEFAULTS) == moderation.Mode(
+        room="#tea", changes=[moderation.Change("op", arg="bob")]
+    )
+    ban = moderation.Ban(mask="b\x00ob", reason="two\nlines")
+    assert prepare(ban, DEFAULTS) == moderation.Ban(mask="bob", reason="two lines")
+    kick = moderation.Kick(nick="bob", reason="\x1b[2Jout")
+    assert prepare(kick, DEFAULTS) == moderation.Kick(nick="bob", reason="[2Jout")
+
+
+def test_a_mask_or_an_announcement_of_nothing_is_none() -> None:
+    assert prepare(moderation.Unban(mask="\x07"), DEFAULTS) == moderation.Unban(mask="!!")
+    refused = prepare(moderation.Announce(text="\u202e"), DEFAULTS)
+    assert isinstance(refused, native.Error)
+    assert refused.code == "bad-request"
