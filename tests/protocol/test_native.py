@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import accounts, moderation, native
+from protocol import accounts, metadata, moderation, native
 
 REQUESTS: list[tuple[native.Request, bytes]] = [
     (native.Hello(nick="ann", id=1), b'{"op":"hello","nick":"ann","id":1}\n'),
@@ -21,6 +21,9 @@ REQUESTS: list[tuple[native.Request, bytes]] = [
     (native.Whois(nick="bob"), b'{"op":"whois","nick":"bob"}\n'),
     (native.Rooms(), b'{"op":"rooms"}\n'),
     (native.History(room="@", before=9), b'{"op":"history","room":"@","before":9}\n'),
+    (metadata.MetaGet(target="#tea", keys=["url"]), b'{"op":"metaget","target":"#tea","keys":["url"]}\n'),
+    (metadata.MetaSet(target="ann", key="mood"), b'{"op":"metaset","target":"ann","key":"mood"}\n'),
+    (metadata.MetaClear(target="ann"), b'{"op":"metaclear","target":"ann"}\n'),
     (native.Ping(id="x"), b'{"op":"ping","id":"x"}\n'),
     (native.Quit(), b'{"op":"quit"}\n'),
     (native.Redact(cmid="c1", room="#tea", seq=4), b'{"op":"redact","cmid":"c1","room":"#tea","seq":4}\n'),
