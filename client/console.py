@@ -16,7 +16,17 @@ EXIT_REFUSED: Final = 1  # the server refused some of it
 EXIT_USAGE: Final = 2  # what was asked for makes no sense
 EXIT_UNREACHABLE: Final = 3  # no server there, or it sent us away
 EXIT_INTERRUPTED: Final = 130  # Ctrl+C
-UNREACHABLE: Final = ("offline", "replaced", "nick-taken", "unsupported-version", "untrusted", "tls-required")
+UNREACHABLE: Final = (
+    "offline",
+    "replaced",
+    "nick-taken",
+    "nick-reserved",
+    "banned",
+    "kicked",
+    "unsupported-version",
+    "untrusted",
+    "tls-required",
+)
 MAX_LINE: Final = 64 * 1024  # bytes; a longer line of input is cut into several
 _READ_BYTES: Final = 64 * 1024
 

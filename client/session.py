@@ -434,7 +434,8 @@ class Session:
         number = event.id
         if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
             self._updates.append(Answer(number, asked.request, event))
-        self._lose(event.reason, retry=event.retry, final=self.quitting, error=self._last_error)
+        error = self._last_error if event.by is None else native.Error(code="kicked", text=event.reason)
+        self._lose(event.reason, retry=event.retry, final=self.quitting or event.by is not None, error=error)
 
     def _answer(self, number: int, asked: _Asked, event: native.Event) -> None:
         request = asked.request

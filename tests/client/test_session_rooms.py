@@ -3,11 +3,11 @@
 from msgspec.structs import replace
 
 from client.identity import Proof
-from client.session import Answer, Entered, Happened, Message, Moved, ReadTo, Session, Typing
+from client.session import Answer, Entered, Happened, Message, Moved, Offline, ReadTo, Session, Typing
 from protocol import native
 from protocol.accounts import Inside, LoggedIn, LoggedOut, Password, ReadUpto
 from protocol.moderation import Change, Invited, Modes, Retitled
-from protocol.native import Changed, Error, IsTyping, Joined, Left, Ok, Person, Renamed, Room
+from protocol.native import Bye, Changed, Error, IsTyping, Joined, Left, Ok, Person, Renamed, Room
 from tests.client.sessions import WELCOME, in_tea, msg, reconnect, session, told, wrote
 
 
@@ -165,3 +165,11 @@ def test_signs_that_nobody_answers_do_not_pile_up() -> None:
     assert len(s._asked) < 5
     assert told(s, Error(id=50, code="muted", text="You are muted."), Ok(id=51)) == []
     assert told(s, Joined(room="#tea", who=Person("eve"))) != []
+
+
+def test_who_is_put_off_the_server_does_not_come_back_by_themselves() -> None:
+    s = logged_in()
+    (offline,) = told(s, Bye(reason="put off the server by root: spam", by="root"))
+    assert isinstance(offline, Offline)
+    assert offline.final
+    assert offline.reason == "put off the server by root: spam"
