@@ -148,7 +148,7 @@ class MetadataDesk:
                 if isinstance(subject, Person):
                     event = Metadatum(room=native.INBOX, target=subject.nick, key=key, value=value)
                     for device in subject.connected:
-                        if device is not by and not device.rooms:
+                        if device is not by and not device.entered:
                             self._out.tell(worker_of(device.conn), Told(device.conn, event))
                     self._watching.tell_strangers(subject, event)
 

@@ -45,6 +45,7 @@ class Device:
     returns: bool = True  # has a token of its own to come back with
     attempt: int | None = None  # number of this connection among those tried with the token; None: not told
     rooms: "dict[str, Room]" = field(default_factory=dict)  # those of the person that it hears
+    entered: "set[Room]" = field(default_factory=set)  # of these, those that this connection hears already
     lingers_until: float | None = None  # monotonic seconds; None: connected
     quit_reason: str = ""  # for one that lingers
     restored: bool = False  # known from the attendance sheet alone: no worker has told of it yet
@@ -188,6 +189,7 @@ class People:
         self._count(device, -1)
         device.lingers_until = None
         device.restored = False
+        device.entered.clear()
         self.touched[device.uid] = device
         device.conn, device.addr, device.dialect = conn, addr, dialect
         self.by_conn[conn] = device

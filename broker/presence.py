@@ -74,5 +74,5 @@ class Presence:
     def _tell_roomless(self, person: Person, by: Device | None, event: native.Event) -> None:
         """Tell a person's devices of itself that hear it in no room."""
         for device in person.devices:
-            if device is not by and not device.rooms:
+            if device is not by and not device.entered:
                 self.tell(device, event)

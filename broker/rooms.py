@@ -216,6 +216,7 @@ class Rooms:
             room.workers[worker] = room.workers.get(worker, 0) + 1
 
     def _unseat(self, room: Room, device: Device) -> None:
+        device.entered.discard(room)
         if device.connected:
             worker = worker_of(device.conn)
             self._uncount(room, worker)

@@ -149,6 +149,7 @@ class Seating:
                 self._seat(seat, until)
             elif not known.connected:  # only the link was lost, not the worker
                 self.move(known, known.conn, known.addr, known.dialect)
+                known.entered.update(known.rooms[name] for name in seat.rooms if name in known.rooms)
         for name, seq in attach.seqs.items():
             room = self.rooms.by_name.get(name)
             if room is None or attach.worker not in room.workers or seq < 0:
@@ -428,6 +429,7 @@ class Seating:
             is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
             if is_room and name not in device.rooms and not self._tell_put_out(device, name):
                 self.rooms.enter(device, name)
+        device.entered.update(device.rooms[name] for name in seat.rooms if name in device.rooms)
         for name in beside:
             if name not in person.rooms:
                 self.rooms.accompany(person, name)

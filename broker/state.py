@@ -251,6 +251,7 @@ class State:
             read=self.markers.position(person, name),
             flags=room.policy.flags,
         )
+        device.entered.add(device.rooms[name])
         self.out.tell(worker_of(do.conn), Entered(do.conn, name, last))  # again after a take-over: fan-out starts here
         self._answer(do, answer)
 

@@ -34,6 +34,7 @@ def check(state: State) -> None:
         for device in person.devices:
             assert device.rooms.keys() <= person.rooms.keys()
             assert all(person.rooms[name] is room for name, room in device.rooms.items())
+            assert device.entered <= set(device.rooms.values())
     assert len(people.by_key) == len(people.skeletons) == len(persons)
     for name, room in rooms.by_name.items():
         assert room.name == name

@@ -295,6 +295,19 @@ def test_a_take_over_is_logged_in_as_the_seat_was(desk: Desk, ann: Account) -> N
     assert Vouched(new, ticket(desk, new, ann)) in desk.told[2]
 
 
+def test_who_took_a_seat_over_and_has_joined_nothing_yet_is_told_of_its_new_nick(desk: Desk, ann: Account) -> None:
+    come(desk, ANN, "ann", ann)
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    come(desk, PHONE, "ann", ann, of="phone")
+    new = conn(2, 9)
+    take_over(desk, new, "ann", "ann")
+    desk.ask(PHONE, native.Nick(nick="annie"), native.Ok)
+    assert desk.told_to(new) == [native.Renamed(room="@", old="ann", nick="annie", account="ann")]
+    desk.ask(new, native.Join(room="#tea"), native.Room)
+    desk.ask(PHONE, native.Nick(nick="ann"), native.Ok)
+    assert desk.told_to(new) == []
+
+
 def test_a_take_over_in_clear_text_from_afar_is_a_guests(desk: Desk, ann: Account) -> None:
     come(desk, ANN, "ann", ann)
     no = take_over(desk, PHONE, "ann", "ann", secure=False)
