@@ -406,7 +406,10 @@ class Seating:
         person, hello = person_of(uid, nick, account), seat.hello
         person.color, person.away, person.name = hello.color, seat.away, hello.name
         if noted is not None:  # what its worker does not know
-            person.bot, person.spoke = noted.person.bot, noted.person.spoke
+            was = noted.person
+            person.bot, person.spoke = was.bot, was.spoke
+            if account is not None and was.uid == person.uid:  # another device may have said so
+                person.color, person.away, person.name = was.color, was.away, was.name
         return person
 
     def _seated(self, seat: Seat, uid: bytes, person: Person, watches: dict[str, str]) -> Device:

@@ -123,6 +123,14 @@ def test_rooms_that_no_device_hears_are_kept(before: Desk) -> None:
     assert (sorted(person.rooms), sorted(desk.state.people.by_conn[PHONE].rooms)) == (["#cake", "#tea"], ["#tea"])
 
 
+def test_what_another_device_said_of_the_person_outlives_the_broker(before: Desk) -> None:
+    before.ask(PHONE, native.Away(text="lunch"), native.Ok)
+    before.gone(PHONE)
+    ann = account_of(before)
+    desk = successor(before, Attach(1, [seat(BOB, "bob", "#tea"), vouched(before, ANN, "ann", ann, "#tea")], {}))
+    assert desk.ask(BOB, native.Whois(nick="ann"), native.Profile).away == "lunch"
+
+
 def test_a_login_that_no_worker_heard_of_counts_for_nothing(before: Desk) -> None:
     """The sheet has it, the worker will ask again."""
     third = conn(2, 8)
