@@ -354,6 +354,8 @@ class Worker:
             conn.rooms.add(name)
             self.catchup.retitled(conn, old, name)
             conn.reply(event)
+            if conn.todo:  # what its dialect asks because of it
+                conn.pump()
 
     def _entered(self, event: Entered) -> None:
         self._scattering.forget()

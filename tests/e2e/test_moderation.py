@@ -36,6 +36,13 @@ class Typist:
             shown.append(line.decode())
         return shown[:-1]
 
+    def leave(self) -> None:
+        """Be gone, for certain, so that the nick is free."""
+        self.sock.sendall(b"/quit\n")
+        while self.sock.recv(1 << 16):
+            pass
+        self.sock.close()
+
 
 @pytest.fixture(scope="module", params=["1", "3"], ids=["one worker", "three workers"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -64,7 +71,9 @@ def people(server: Server, make: MakePeer) -> Iterator[tuple[Typist, Client, Pee
     eve.gather(native.Joined)
     yield ann, bob, eve, room
     bob.leave()
-    ann.sock.close()
+    ann.leave()
+    eve.ask(native.Quit(), native.Bye)
+    assert eve.ended()
 
 
 def test_roles_and_modes_are_seen_by_all(people: tuple[Typist, Client, Peer, str]) -> None:

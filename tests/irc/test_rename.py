@@ -42,7 +42,7 @@ def test_who_does_not_know_the_word_leaves_and_comes(client: Make, channel: str)
     ann.ask(f"TOPIC {channel} :Tea")
     bob.told()
     ann.ask(f"RENAME {channel} {channel}new :Typo fix")
-    told = bob.told()
+    told = bob.until("366")
     assert [m.command for m in told if m.command != "333"] == ["PART", "JOIN", "332", "353", "366"]
     assert (told[0].nick, told[0].params) == ("bob", [channel, "Typo fix"])
     assert (told[1].nick, told[1].params) == ("bob", [channel + "new"])

@@ -221,12 +221,11 @@ def test_a_new_name_is_told_by_its_word_or_by_leaving_and_coming() -> None:
     assert irc.receive(event) == b":bob!~u@moot RENAME #tea #chai :better\r\n"
     assert list(irc.rooms) == ["#chai"]
     irc = in_tea()
-    assert irc.receive(event) == b":ann!~u@moot PART #tea :better\r\n"
+    assert irc.receive(event) == b":ann!~u@moot PART #tea :better\r\n:ann!~u@moot JOIN #chai\r\n"
     assert irc.follow_up() == [native.Join(id=3, room="#chai", after=0, epoch="e")]
     room = native.Room(id=3, room="#chai", seq=4, topic="Tea", people=[native.Person("ann", roles=["op"])], count=1)
     assert irc.receive(room) == (
-        b":ann!~u@moot JOIN #chai\r\n:moot 332 ann #chai :Tea\r\n:moot 353 ann = #chai :@ann\r\n"
-        b":moot 366 ann #chai :End of /NAMES list\r\n"
+        b":moot 332 ann #chai :Tea\r\n:moot 353 ann = #chai :@ann\r\n:moot 366 ann #chai :End of /NAMES list\r\n"
     )
 
 

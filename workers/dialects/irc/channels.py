@@ -12,7 +12,7 @@ from workers.dialects.irc.kept import is_shown
 from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import is_channel, prefix, room
 from workers.dialects.irc.text import plain
-from workers.dialects.irc.turns import Turn, within
+from workers.dialects.irc.turns import Line, Turn, within
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -88,16 +88,22 @@ def _entered(irc: "Irc", turn: Turn, event: native.Room) -> None:
 
 
 def came_in(irc: "Irc", turn: Turn, event: Event, then: Callable[[], None] | None = None) -> None:
-    """Tell that one is in a channel, and what it is; ``then`` goes on, else with who is there."""
+    """Tell that one is in a channel, if that is news, and what it is; ``then`` goes on, else with who is there."""
     if not isinstance(event, native.Room):
         return
+    if event.room not in irc.rooms:
+        turn.lines.append(join_line(irc, event.room))
     irc.rooms[event.room] = event.seq
     irc.invitations.pop(event.room, None)
-    me = native.Person(irc.nick, name=irc.intro.realname or None, account=irc.account)
-    turn.lines.append(events.join_line(event.room, me, irc.host, irc.flags))
     if event.topic:
         _tell_topic(irc, turn, event)
     marks.joined(irc, turn, event, then or (lambda: _tell_who_is_there(irc, turn, event)))
+
+
+def join_line(irc: "Irc", name: str) -> Line:
+    """Return what tells this client that it is in a channel."""
+    me = native.Person(irc.nick, name=irc.intro.realname or None, account=irc.account)
+    return events.join_line(name, me, irc.host, irc.flags)
 
 
 def _tell_who_is_there(irc: "Irc", turn: Turn, event: native.Room) -> None:

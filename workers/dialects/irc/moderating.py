@@ -158,13 +158,16 @@ def rename(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
 
 
 def renamed(irc: "Irc", turn: "Turn", event: Retitled) -> None:
-    """A channel one is in has another name from here on."""
+    """A channel one is in has another name from here on.
+
+    ``turn`` is told at once what the name is, for what is said there may come next; the rest takes a question.
+    """
     irc.move(event.room, event.name)
     source = irc.host.mask(event.by, event.by_account) if event.by else irc.host.name
     if "draft/channel-rename" in irc.caps:
         turn.lines.append(("", body(source, "RENAME", event.room, event.name, event.reason)))
         return
     reason = event.reason or f"is called {event.name} now"
-    turn.lines.append(("", body(irc.mask, "PART", event.room, reason)))
-    asked = native.Join(room=event.name, after=irc.rooms.get(event.name), epoch=irc.epoch)
-    irc.ask(turn, asked, lambda found: channels.came_in(irc, turn, found))
+    turn.lines += [("", body(irc.mask, "PART", event.room, reason)), channels.join_line(irc, event.name)]
+    asked, later = native.Join(room=event.name, after=irc.rooms.get(event.name), epoch=irc.epoch), irc.new_turn("*")
+    irc.ask(later, asked, lambda found: channels.came_in(irc, later, found))

@@ -428,8 +428,8 @@ class Irc(Personal):
                 moderating.invited(self, turn, event)
             case moderation.Retitled(room=room):
                 if room in self.rooms:
-                    moderating.renamed(self, self._turn_of(moderation.Retitle) or self.new_turn("*"), event)
-                return self.settle()
+                    moderating.renamed(self, self._turn_of(moderation.Retitle) or turn, event)
+                return turn.take(self.host.name, self.new_batch) + self.settle()
             case native.Left(room=room, nick=nick, by=str()) if same_nick(nick, self.nick):
                 self.forget(room)
                 return self.shared(event)
