@@ -91,7 +91,7 @@ class Attachment:
         worker = self._worker
         for do in list(worker.pending.values()):
             conn = worker.leaving[do.conn][0] if do.conn in worker.leaving else worker.conns.get(do.conn)
-            hold = conn.hold if conn is not None else None
+            hold = conn.todo.hold if conn is not None and conn.todo is not None else None
             if hold is None or do.rid <= hold.after or type(do.request) not in SAID:
                 continue
             if not hold.ends(do.request, now := worker.now()):

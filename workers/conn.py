@@ -9,24 +9,20 @@ whole lines, and nothing more is read from the client. Who leaves too much there
 """
 
 import asyncio
-import math
-import sys
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import addresses, native
 from protocol.accounts import PROVING
-from protocol.holds import SAID, Hold
 from protocol.ipc import ConnId
 from protocol.native import Request
 from workers import tcp
 from workers.dialects import Become, Dialect, Effect, HangUp, Item, Peer, Wake
-from workers.flood import Bucket, cost
 from workers.intake import exposed, prepare
 from workers.origin import is_private
 from workers.sendq import Logged, SendQueue
 from workers.sniff import Speech, sniff
+from workers.todo import Todo
 
 if TYPE_CHECKING:
     from workers.catchup import Lag
@@ -34,10 +30,6 @@ if TYPE_CHECKING:
 
 CLOSE_S: Final = 10.0  # a closed connection's patience with a client that does not read the last words
 SLICE_BYTES: Final = 16 * 1024  # handled before looking again whether the connection goes on
-REFUSALS: Final = 100  # requests refused for flooding before reading rests
-REST_S: Final = 1.0
-MAX_TODO: Final = 64  # requests held back before reading from the client stops
-REQUEST_BYTES: Final = 400  # a request waiting in `todo` takes about this and its text
 ANSWERS: Final = 4  # times `sendq_hard` may wait in answers to its requests for one that lags
 
 
@@ -46,14 +38,9 @@ class Conn(asyncio.Protocol):
 
     __slots__ = (
         "_abort_timer",
-        "_bucket",
-        "_hellos",
         "_knock",
         "_paused",
         "_progress",
-        "_pump_timer",
-        "_refused",
-        "_resting",
         "_wake_timer",
         "asked",
         "away",
@@ -65,7 +52,6 @@ class Conn(asyncio.Protocol):
         "full",
         "greeted",
         "hello",
-        "hold",
         "host",
         "id",
         "inbox",
@@ -85,7 +71,6 @@ class Conn(asyncio.Protocol):
         "ticket",
         "todo",
         "transport",
-        "waiting_cost",
         "worker",
     )
 
@@ -102,15 +87,13 @@ class Conn(asyncio.Protocol):
         self.inbox = 0  # newest seq of the inbox that was written
         self.rooms: set[str] | None = None  # made when needed: most memory is idle connections
         self.opened = 0.0  # monotonic seconds
-        self.todo: deque[tuple[Request, float, int]] | None = None  # with its price in lines, and its bytes
-        self.waiting_cost = 0.0  # lines waiting in todo
+        self.todo: Todo | None = None  # made when needed
         self.asked: set[int] | None = None  # rids of the requests under way
         self.rendering = False
         self.paging = False  # a long answer is on its way; one at a time fits the send queue
         self.proving = False  # a password, say, is looked at; nothing else is asked meanwhile
         self.ticket = ""  # proves to a broker who is logged in here; empty: nobody
         self.greeted = False  # in prose, for it had said nothing; nor has it since
-        self.hold: Hold | None = None  # refuses what it says, until what was refused before comes again
         self.released = False  # the broker has forgotten it
         self.ended = False  # the client will send no more
         self.deaf = False  # what it sends is not heard any more, and it will be told that it must say it again
@@ -123,15 +106,10 @@ class Conn(asyncio.Protocol):
         self.counted = 0  # bytes of that and in the transport, as the worker's total has them
         self.lag: Lag | None = None  # where it must be replayed from; None: it hears everything
         self._progress: tcp.Progress | None = None  # of a full socket
-        self._bucket: Bucket | None = None
-        self._hellos = 0  # received
         self._knock = b""  # its first bytes, too few to tell what it speaks
-        self._pump_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None  # runs while it is being closed
         self._wake_timer: asyncio.TimerHandle | None = None  # the dialect's own
         self._paused = False
-        self._refused = 0  # for flooding, since reading last rested
-        self._resting = False
 
     @property
     def secure(self) -> bool:
@@ -215,12 +193,11 @@ class Conn(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        for timer in (self._pump_timer, self._abort_timer, self._wake_timer):
+        for timer in (self._abort_timer, self._wake_timer):
             if timer is not None:
                 timer.cancel()
-        for _request, _price, size in self.todo or ():
-            self.worker.requested -= size
-        self.todo = None
+        if self.todo is not None:
+            self.todo.close()
         self._discard()
         self.worker.closed(self, "connection closed" if exc is None else "connection lost")
 
@@ -298,124 +275,46 @@ class Conn(asyncio.Protocol):
     def _reply_at_once(self, line: bytes) -> None:
         """Send what the dialect says by itself. It costs a line: nonsense must not keep a worker busier than sense."""
         self.send(line)
-        settings = self.worker.settings
-        if line and settings.limits and not self.closing:
-            bucket, now = self._flood_bucket(), self.worker.now()
-            bucket.take(1.0, now)
-            if bucket.wait(1.0, now) > settings.flood_delay:
-                text = "too many lines that ask for nothing the server has; connect again and slow down"
-                self.reply(native.Error(code="flood", text=text))
-                self.finish()
+        if line and not self.closing and self._asking().charge():
+            text = "too many lines that ask for nothing the server has; connect again and slow down"
+            self.reply(native.Error(code="flood", text=text))
+            self.finish()
 
     def _receive(self, request: Request) -> None:
         checked = prepare(request, self.worker.settings)
         if isinstance(checked, native.Error):
             self.reply(checked)
-            return
-        if type(checked) in PROVING and not is_private(self) and (no := exposed(checked)) is not None:
+        elif type(checked) in PROVING and not is_private(self) and (no := exposed(checked)) is not None:
             self.reply(no)
-            return
-        if self.todo is None:
-            self.todo = deque()
-        if self.hold is not None and (no := self.out_of_order(checked, came=True)) is not None:
-            self.reply(no)
-            self._count_refusal()
-            return
-        price = cost(checked, self._hellos)
-        self._hellos += type(checked) is native.Hello
-        settings = self.worker.settings
-        if settings.limits and price:
-            wait = self._flood_bucket().wait(self.waiting_cost + price, self.worker.now())
-            if wait > settings.flood_delay:
-                text = f"too fast: {settings.flood_rate:g} lines a second are allowed; try again in {wait:.0f} seconds"
-                self._refuse_flood(checked, text, round(wait, 1))
-                return
-        size = _size(checked)
-        if self.worker.requested + size > settings.held_total and (self.todo or self._held()):
-            text = "the server holds back too much of what people send; try again in a few seconds"
-            self._refuse_flood(checked, text, 5.0)
-            return
-        self.waiting_cost += price
-        self.worker.requested += size
-        self.todo.append((checked, price, size))
+        else:
+            self._asking().add(checked)
 
-    def _refuse_flood(self, request: Request, text: str, wait: float) -> None:
-        error = native.Error(id=request.id, code="flood", text=text, wait=wait)
-        self.reply(error)
-        self.refused(request, error, math.inf)
-        self._count_refusal()
+    def _asking(self) -> Todo:
+        if self.todo is None:
+            self.todo = Todo(self)
+        return self.todo
 
     def refused(self, request: Request, error: native.Error, after: float | None = None) -> None:
-        """``request`` was answered with ``error``: if it may come again, what was said after it must wait for it.
-
-        ``after``: its number, if it had one; infinity: it did not get so far as to wait in `todo`, where others that
-        came before it may still be.
-        """
-        if self.returns and error.wait is not None and type(request) in SAID:
-            cmid, now = getattr(request, "cmid", ""), self.worker.now()
-            after = self.worker.newest_rid if after is None else after
-            if self.hold is None or not self.hold.precedes(cmid, now, after):
-                self.hold = Hold(cmid, error, now, after)
-
-    def out_of_order(self, request: Request, *, came: bool) -> native.Error | None:
-        """Return the answer to what must wait for a message refused before it. ``came``: just now, not from `todo`."""
-        hold = self.hold
-        if hold is None or type(request) not in SAID or came != (hold.after == math.inf):
-            return None
-        now = self.worker.now()
-        if not hold.ends(request, now):
-            return hold.refusal(request, now)
-        self.hold = None
-        return None
-
-    def _count_refusal(self) -> None:
-        """Rest from reading one who sends on and on in spite of refusals, so that the worker has time for others."""
-        self._refused += 1
-        if self._refused >= REFUSALS and not self._resting:
-            self._resting = True
-            self.worker.loop.call_later(REST_S, self._rested)
-
-    def _rested(self) -> None:
-        self._resting, self._refused = False, 0
-        self.pump()
-
-    def _flood_bucket(self) -> Bucket:
-        if self._bucket is None:
-            settings = self.worker.settings
-            self._bucket = Bucket(settings.flood_burst, settings.flood_rate, self.worker.now())
-        return self._bucket
+        """See `Todo.refused`."""
+        self._asking().refused(request, error, after)
 
     def pump(self) -> None:
         """Hand on the requests that nothing holds back."""
-        settings = self.worker.settings
-        while self.todo and not self._held():
-            request, price, size = self.todo[0]
-            no = None if self.hold is None else self.out_of_order(request, came=False)
-            if no is None and self._must_wait(request):
-                break
-            if no is None and settings.limits and price:
-                bucket, now = self._flood_bucket(), self.worker.now()
-                wait = bucket.wait(price, now)
-                if wait > 0:
-                    self._pump_later(wait)
-                    break
-                bucket.take(price, now)
-            self.waiting_cost -= price
-            self.worker.requested -= size
-            self.todo.popleft()
-            if no is not None:
-                self.reply(no)
-                self._count_refusal()
-            elif type(request) is native.Hello and self.hello is not None:
-                text = "already introduced; use nick to take another one"
-                self.reply(native.Error(id=request.id, code="bad-request", text=text))
-            else:
-                self.worker.submit(self, request)
+        if self.todo is not None:
+            self.todo.pump()
         self._regulate()
+
+    def hand_on(self, request: Request) -> None:
+        """It is the turn of ``request``."""
+        if type(request) is native.Hello and self.hello is not None:
+            text = "already introduced; use nick to take another one"
+            self.reply(native.Error(id=request.id, code="bad-request", text=text))
+        else:
+            self.worker.submit(self, request)
 
     def _regulate(self) -> None:
         """Read from the client only while it reads, and what it asks can be taken."""
-        crowded = self._resting or self.full or (self.todo is not None and len(self.todo) >= MAX_TODO)
+        crowded = self.full or (self.todo is not None and self.todo.crowded)
         if crowded != self._paused and self.transport is not None and not self.closing and not self.ended:
             self._paused = crowded
             if crowded:
@@ -423,7 +322,9 @@ class Conn(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
 
-    def _held(self) -> bool:
+    @property
+    def holds_back(self) -> bool:
+        """Whether requests must wait, whatever they are."""
         return (
             self.rendering
             or self.proving
@@ -432,18 +333,11 @@ class Conn(asyncio.Protocol):
             or self.unanswered >= self.worker.settings.max_unanswered
         )
 
-    def _must_wait(self, request: Request) -> bool:
+    def must_wait(self, request: Request) -> bool:
+        """Whether ``request`` must wait for answers that are under way."""
         if type(request) in native.PAGED:
             return self.paging
         return type(request) is native.Fun and self.hello is None and self.unanswered > 0  # the nick is not known
-
-    def _pump_later(self, wait: float) -> None:
-        if self._pump_timer is None:
-            self._pump_timer = self.worker.loop.call_later(wait, self._pump_now)
-
-    def _pump_now(self) -> None:
-        self._pump_timer = None
-        self.pump()
 
     # --- output
 
@@ -613,8 +507,3 @@ class Conn(asyncio.Protocol):
         self.closing = True
         self.transport.close()
         self._abort_timer = self.worker.loop.call_later(CLOSE_S, self.transport.abort)  # else who reads nothing stays
-
-
-def _size(request: Request) -> int:
-    """Return about how many bytes a request takes while it waits."""
-    return REQUEST_BYTES + sys.getsizeof(getattr(request, "text", None) or getattr(request, "line", ""))

@@ -111,13 +111,13 @@ class Easel:
         conn.rendering = False
         if conn.closing:
             return
-        art = message.art
+        art, todo = message.art, conn.todo
         if art is None:
             conn.reply(native.Error(id=request.id, code="fun-failed", text=message.error))
         elif art.private:
             conn.reply(native.Shown(id=request.id, text=art.text))
-        elif (no := conn.out_of_order(request, came=False)) is not None:  # something before it was refused meanwhile
-            conn.reply(no)
+        elif todo is not None and (no := todo.out_of_order(request, came=False)) is not None:
+            conn.reply(no)  # something before it was refused meanwhile
         else:
             self._drawn(conn, request, art)
         conn.pump()
