@@ -11,8 +11,8 @@ from protocol import native
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 EXAMPLES = [line for block in re.findall(r"```json\n(.*?)```", DOC, re.DOTALL) for line in block.splitlines()]
-REQUESTS = [line for line in EXAMPLES if '"op"' in line]
-EVENTS = [line for line in EXAMPLES if '"op"' not in line]
+REQUESTS = [line for line in EXAMPLES if line.startswith('{"op":')]
+EVENTS = [line for line in EXAMPLES if line not in REQUESTS]
 
 
 @pytest.mark.parametrize("line", REQUESTS)
