@@ -34,7 +34,7 @@ from client.terminal.search_bar import SearchBar
 from client.terminal.settings import SettingsFile
 from client.terminal.status_bar import Status, StatusBar
 from client.terminal.timeline import Timeline
-from client.terminal.tracker import STATUS, Alert, GiveBack, Opened, Play, Refused, Tracker
+from client.terminal.tracker import STATUS, Alert, GiveBack, Opened, Play, PutOut, Refused, Tracker
 from client.terminal.typists import OwnTyping, sentence
 from client.updates import Entered, Update
 from protocol import native
@@ -143,6 +143,8 @@ class MainScreen(Screen[None]):
                     self._give_back(view, text)
                 case Opened(view=view):
                     self.go_to(view)
+                case PutOut():
+                    self._take_back()
                 case Refused(reason=reason, error=error):
                     self._refused(reason, error)
         self._greet(updates)
@@ -194,6 +196,13 @@ class MainScreen(Screen[None]):
             self.composer.history_lines.add(masked(text))
             self.tracker.note("↑ calls your text back.", self.now(), view=name)
 
+    def _take_back(self) -> None:
+        """What is being typed is for a room that is closed to us: it must not be said in the one that is shown now."""
+        if text := self.composer.text:
+            self.composer.history_lines.add(masked(text))
+            self.composer.load_text("")
+            self.tracker.note("↑ calls back what you were typing.", self.now())
+
     def _refused(self, reason: str, error: native.Error | None) -> None:
         if error is not None and error.code in ("nick-taken", "bad-nick", "nick-reserved"):
             nick = clean(self.chat.session.nick, newlines=False)
@@ -210,6 +219,10 @@ class MainScreen(Screen[None]):
     def refresh_all(self) -> None:
         """Show what changed, and nothing else."""
         tracker = self.tracker
+        if self.timeline.view is not tracker.view:  # what was shown is closed: we left, or were put out
+            self.timeline.show(tracker.view, self._page())
+            if not self.composer.text:
+                self.composer.put(tracker.view.draft)
         self.timeline.sync(self._page())
         if tracker.generation != self._generation:
             self._generation = tracker.generation

@@ -60,6 +60,11 @@ class Timeline(Pane):
 
     # --- for the screen
 
+    @property
+    def view(self) -> View | None:
+        """What is shown."""
+        return self._view
+
     def show(self, view: View, page: Page) -> None:
         """Show ``view`` where the person left it."""
         if self._view is not None and self._view is not view:

@@ -66,7 +66,12 @@ class Opened:
     view: str
 
 
-Effect = Alert | GiveBack | Play | Refused | Opened
+@dataclass(frozen=True, slots=True)
+class PutOut:
+    """Somebody put us out of the room that was shown; another is shown now."""
+
+
+Effect = Alert | GiveBack | Play | Refused | Opened | PutOut
 
 
 class Tracker:
@@ -508,6 +513,8 @@ class Tracker:
         if event.nick != self.session.nick:
             self.note(text, self._now, view=view.name)
             return
+        if view.name == self.current:
+            effects.append(PutOut())
         self.close(view.name)
         self.note(text, self._now, tone="error")
         effects.append(Alert(self.current, event.by or "", text, direct=True))

@@ -159,6 +159,36 @@ async def test_direct_messages_have_a_view_for_each_person(start: Any, fake: Any
         assert list(term.screen.tracker.views) == ["#lobby", "@ann", "@bob"]
 
 
+async def test_who_leaves_a_room_sees_the_one_before_it(start: Any, fake: Any) -> None:
+    fake.post("#lobby", "ann", "in the lobby", live=False)
+    fake.post("#tea", "ann", "over tea", live=False)
+    async with start() as term:
+        await term.sees("in the lobby")
+        await term.type("/join #tea")
+        await term.press("enter")
+        await term.sees("over tea")
+        await term.type("/leave")
+        await term.press("enter")
+        await term.sees("in the lobby")
+        assert "over tea" not in term.text
+
+
+async def test_what_one_was_typing_when_put_out_is_not_said_in_another_room(start: Any, fake: Any) -> None:
+    fake.post("#lobby", "ann", "in the lobby", live=False)
+    async with start() as term:
+        await term.type("/join #tea")
+        await term.press("enter")
+        await term.until(lambda: term.screen.tracker.current == "#tea")
+        await term.type("between us")
+        fake.tell(native.Left(room="#tea", nick="me", by="ann", reason="enough"))
+        await term.sees("in the lobby")
+        await term.sees("You were put out of #tea by ann: enough")
+        assert term.typed == ""
+        await term.press("enter", "up")
+        assert term.typed == "between us"
+        assert fake.sends() == []
+
+
 async def test_each_view_keeps_its_own_draft(start: Any, fake: Any) -> None:
     async with start(rooms=("#lobby", "#tea")) as term:
         await term.type("half a thou")
