@@ -23,6 +23,7 @@ from protocol.typed import split as _split
 __all__ = ["COMMANDS", "TABLE", "Command", "Context", "Local", "Parsed", "Problem", "complete", "fun_name", "fun_table",
            "help_text", "markdown", "masked", "parse"]  # fmt: skip
 
+_WIDTH: Final = 72  # cells of a paragraph in what `/help` shows
 MAX_HISTORY: Final = 500  # messages one /history may ask for
 
 COLORS: Final[Mapping[str, str]] = {  # CSS names
@@ -296,7 +297,7 @@ def _motion(args: str, ctx: Context, new_cmid: NewCmid) -> Parsed:
 
 
 COMMANDS: Final[tuple[Command, ...]] = (
-    Command("help", "[COMMAND]", "Show the commands, or how to use one of them.", _help, ("h", "?")),
+    Command("help", "[COMMAND|accounts|order]", "Show the commands, or how to use one of them.", _help, ("h", "?")),
     Command("say", "TEXT", "Say something; //TEXT says a line that begins with a slash.", _say),
     Command("me", "TEXT", "Say what you do: /me waves.", _me),
     Command("msg", "NICK [TEXT]", "Write to one person; without a text, turn to them.", _msg, ("query", "w", "dm")),
@@ -321,6 +322,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("time", "", "Show the server's time.", _time),
     Command("quit", "[REASON]", "Leave the chat.", _quit, ("exit", "q")),
 )
+
+_EVERYDAY: Final = frozenset({"react", "redact", "invite"})
+TOPICS: Final[Mapping[str, tuple[str, tuple[Command, ...]]]] = {  # of what `/help` alone only names
+    "accounts": ("Your own nick", ACCOUNT_COMMANDS),
+    "order": ("Keeping order in rooms", tuple(c for c in ROOM_COMMANDS if c.name not in _EVERYDAY)),
+}
 
 TABLE: Final[Mapping[str, Command]] = {name: c for c in COMMANDS for name in (c.name, *c.aliases)}  # aliases too
 
@@ -354,20 +361,33 @@ def _unknown(word: str, ctx: Context) -> str:
 
 
 def help_text(ctx: Context, command: str | None = None) -> str:
-    """Return the text `/help` shows: all commands, or one (name or alias, slash or not), fun commands too."""
+    """Return the text `/help` shows: the commands, those of a topic, or one (name or alias, slash or not)."""
     if command:
         word = command.removeprefix("/").lower()
+        if word in TOPICS:
+            return "\n".join(_lines(TOPICS[word][1]))
         if known := TABLE.get(word):
             return _explain(known.form, known.help, known.aliases)
         if fun := ctx.fun.get(word):
             return _explain(fun.usage, fun.help, fun.aliases)
         return _unknown(word, ctx)
-    width = max(len(c.form) for c in COMMANDS)
-    lines = [f"{c.form:<{width}}  {c.help}" for c in COMMANDS]
+    from textwrap import wrap
+
+    elsewhere = {c for _, commands in TOPICS.values() for c in commands}
+    lines = _lines([c for c in COMMANDS if c not in elsewhere])
+    for topic, (about, commands) in TOPICS.items():
+        named = " ".join(f"/{c.name}" for c in commands)
+        lines += ["", *wrap(f"{about} (/help {topic} explains them): {named}", _WIDTH)]
     if ctx.fun:
         fun_names = sorted({c.name for c in ctx.fun.values()})
         lines += ["", "For fun: " + " ".join(f"/{name}" for name in fun_names)]
     return "\n".join([*lines, "", "Anything else you type is said to the room. /help COMMAND says more."])
+
+
+def _lines(commands: Iterable[Command]) -> list[str]:
+    commands = list(commands)
+    width = max(len(c.form) for c in commands)
+    return [f"{c.form:<{width}}  {c.help}" for c in commands]
 
 
 def _explain(usage: str, sentence: str, aliases: Iterable[str]) -> str:

@@ -1,3 +1,4 @@
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from protocol import native
 from protocol.commands import (
     COMMANDS,
     TABLE,
+    TOPICS,
     Context,
     Local,
     Parsed,
@@ -216,9 +218,14 @@ def test_the_name_of_a_fun_command_is_found_in_every_spelling(line: str, name: s
     assert fun_name(line) == name
 
 
-def test_help_lists_every_command() -> None:
+def test_help_names_every_command_and_explains_those_of_every_day() -> None:
     text = help_text(TEA)
-    assert all(f"/{command.name} " in text for command in COMMANDS)
+    assert all(re.search(rf"/{command.name}\s", text + " ") for command in COMMANDS)
+    assert len(text.splitlines()) < 40
+    for topic, (_about, some) in TOPICS.items():
+        assert f"/help {topic}" in text
+        explained = help_text(TEA, topic)
+        assert all(command.help in explained and command.help not in text for command in some)
     assert "For fun: /cows /cowsay /emoji /train" in text
     assert max(map(len, text.splitlines())) <= 100
 
