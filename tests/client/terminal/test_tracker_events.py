@@ -2,7 +2,7 @@
 
 from client import updates as u
 from client.terminal.entries import Post
-from client.terminal.tracker import AWAY_MS, Alert, Tracker
+from client.terminal.tracker import AWAY_MS, Alert, PutOut, Tracker
 from protocol import moderation, native
 from tests.client.terminal.test_tracker import msg, texts, tracker
 
@@ -57,7 +57,7 @@ def test_being_put_out_is_told_where_one_looks_next() -> None:
     effects = track.apply([u.Presence(left), u.Exited("#tea")], 5)
     assert track.current == "#lobby"
     assert texts(track.view)[-1] == "You were put out of #tea by ann"
-    assert effects == [Alert("#lobby", "ann", "You were put out of #tea by ann", True)]
+    assert effects == [PutOut(), Alert("#lobby", "ann", "You were put out of #tea by ann", True)]
 
 
 def test_an_invitation_rings() -> None:
