@@ -209,6 +209,8 @@ class State:
         assert isinstance(request, native.Join)
         name = names.room(request.room)
         made = False
+        if request.again and name not in device.rooms:
+            raise Refusal("not-in-room", f"you are not in {name}; join it first")
         if name not in person.rooms:
             if len(person.rooms) >= self.settings.max_rooms_each:
                 raise Refusal(

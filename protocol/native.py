@@ -73,6 +73,7 @@ class Join(Asks, frozen=True):
     after: Seq | None = None
     epoch: str | None = None
     key: Annotated[str, Meta(max_length=100)] | None = None  # of a room that has one
+    again: bool = False  # only if this connection is in it, else `not-in-room`: to ask what it is, never to come in
 
 
 class Leave(Asks, frozen=True):

@@ -184,3 +184,29 @@ def test_modes_of_people_are_ones_own(client: Make) -> None:
     assert ann.numbers("MODE bob") == ["502"]
     assert ann.numbers("MODE nobody") in (["401"], ["502"])
     assert set(ann.numbers("MODE ann +\N{LATIN SMALL LETTER E WITH ACUTE}")) == {"501"}
+
+
+def test_what_is_asked_right_behind_a_join_is_about_that_channel(client: Make, channel: str) -> None:
+    """(Modern IRC, "Connection Setup" and everywhere: messages are processed in the order in which they come.)"""
+    ann, bob = client("ann"), client("bob")
+    ann.ask(f"JOIN {channel}", f"TOPIC {channel} :Tea")
+    assert [m.command for m in bob.ask(f"JOIN {channel}", f"TOPIC {channel}") if m.command in ("332", "442")] == [
+        "332",
+        "332",
+    ]
+    parted = [m.params[0] for m in bob.ask(f"JOIN {channel}b,{channel}c", "JOIN 0") if m.command == "PART"]
+    assert sorted(parted) == [channel, channel + "b", channel + "c"]
+
+
+def test_asking_for_a_topic_brings_nobody_into_the_channel(client: Make, channel: str) -> None:
+    """ERR_NOTONCHANNEL: Returned when a client tries to perform a channel-affecting command on a channel which the
+    client isn't a part of."""
+    ann, bob = client("ann"), client("bob")
+    ann.join(channel)
+    bob.join(channel)
+    ann.told()
+    told = bob.numbers(f"PART {channel}", f"TOPIC {channel}")
+    assert told[0] == "PART"
+    assert told[1:] in (["442"], ["331"])
+    assert [m.command for m in ann.told()] == ["PART"]
+    assert [m.last for m in ann.ask(f"NAMES {channel}") if m.command == "353"] == ["@ann"]

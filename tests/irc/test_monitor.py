@@ -94,3 +94,14 @@ def test_one_who_watches_hears_what_who_shares_a_channel_hears(client: Make, cha
     assert [(m.command, m.nick, m.params) for m in ann.told()] == [
         ("AWAY", "bob", [])
     ]  # once, though there are two ways
+
+
+def test_who_is_too_many_is_told_in_whole_lines(client: Make) -> None:
+    """:<server> 734 <nick> <limit> <targets> :Monitor list is full."""
+    one = client("ann" + "n" * 20)
+    for start in range(0, 100, 25):
+        one.ask("MONITOR + " + ",".join(f"n{number}" for number in range(start, start + 25)))
+    many = [f"{'x' * 20}{number}" for number in range(10, 31)]
+    full = [m for m in one.ask("MONITOR + " + ",".join(many)) if m.command == "734"]
+    assert [nick for m in full for nick in m.params[2].split(",")] == many
+    assert {m.last for m in full} == {"Monitor list is full."}

@@ -197,3 +197,16 @@ def test_a_nick_that_is_registered_is_its_owners(client: Make, registered: str) 
         ("433", ["guest", registered.upper()]),
         ("FAIL", ["NICK", "NICKNAME_RESERVED"]),
     ]
+
+
+def test_who_gives_up_while_an_answer_is_under_way_may_begin_anew(client: Make, registered: str) -> None:
+    """The client can abort an authentication by sending an asterisk as the data. The server will send a 906 numeric."""
+    one = client("ann", "sasl")
+    first = coded(f"n,,n={registered},r=abcdef")
+    assert one.numbers("AUTHENTICATE SCRAM-SHA-256", f"AUTHENTICATE {first}", "AUTHENTICATE *") == [
+        "AUTHENTICATE",
+        "906",
+    ]
+    assert "904" not in one.numbers("AUTHENTICATE SCRAM-SHA-256", f"AUTHENTICATE {first}", "AUTHENTICATE *")
+    one.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain(registered)}")
+    assert one.until(lambda message: message.command in ("903", "904"))[-1].command == "903"

@@ -103,3 +103,7 @@ def test_a_text_is_split_between_words_where_that_is_near() -> None:
 def test_words_fill_lines() -> None:
     assert words_in(["ann", "bob", "eve"], 7) == ["ann bob", "eve"]
     assert words_in([], 7) == []
+
+
+def test_spaces_in_a_row_are_one_however_many() -> None:
+    assert parse(b"PRIVMSG" + b" " * 400 + b"#tea  bob :hi") == Message("PRIVMSG", ("#tea", "bob", "hi"))

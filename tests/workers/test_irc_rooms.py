@@ -222,7 +222,7 @@ def test_a_new_name_is_told_by_its_word_or_by_leaving_and_coming() -> None:
     assert list(irc.rooms) == ["#chai"]
     irc = in_tea()
     assert irc.receive(event) == b":ann!~u@moot PART #tea :better\r\n:ann!~u@moot JOIN #chai\r\n"
-    assert irc.follow_up() == [native.Join(id=3, room="#chai", after=0, epoch="e")]
+    assert irc.follow_up() == [native.Join(id=3, room="#chai", after=0, epoch="e", again=True)]
     room = native.Room(id=3, room="#chai", seq=4, topic="Tea", people=[native.Person("ann", roles=["op"])], count=1)
     assert irc.receive(room) == (
         b":moot 332 ann #chai :Tea\r\n:moot 353 ann = #chai :@ann\r\n:moot 366 ann #chai :End of /NAMES list\r\n"

@@ -185,3 +185,38 @@ def test_an_empty_answer_is_an_empty_batch() -> None:
     assert irc.receive(native.HistoryPage(id=2, room="#tea", messages=[])) == (
         b":moot BATCH +b1 chathistory #tea\r\n:moot BATCH -b1\r\n"
     )
+
+
+def test_a_nick_taken_by_another_device_is_heard_while_ones_own_is_asked_for() -> None:
+    irc = inside()
+    assert irc.feed(b"NICK cat\r\n") == [native.Nick(id=2, nick="cat")]
+    assert irc.hears(native.Renamed(room="#tea", old="ann", nick="bee"))
+    assert irc.receive(native.Error(id=2, code="nick-taken", text="x")) == (
+        b":moot 433 bee cat :Nickname is already in use\r\n"
+    )
+    irc.feed(b"NICK cat\r\n")
+    assert not irc.hears(native.Renamed(room="#tea", old="bee", nick="cat"))
+    assert irc.receive(native.Ok(id=3, nick="cat")) == b":bee!~u@moot NICK cat\r\n"
+
+
+def test_a_long_list_of_capabilities_is_repeated_whole() -> None:
+    irc = new("n" * 63)
+    wanted = [cap.name for cap in CAPS if cap.asked]
+    said = irc.feed(f"CAP REQ :{' '.join(wanted)}\r\n".encode())
+    lines = [line for one in said if isinstance(one, bytes) for line in one.decode().split("\r\n") if line]
+    assert all(len(line) <= 510 and " ACK :" in line for line in lines)
+    assert [word for line in lines for word in line.partition(" ACK :")[2].split()] == wanted
+    assert irc.caps == set(wanted)
+
+
+def test_userhost_marks_admins_and_takes_as_many_lines_as_names_need() -> None:
+    irc = inside()
+    irc.feed(b"USERHOST a b c d e\r\n")
+    nick = "é" * 32
+    out = b""
+    for number in range(2, 7):
+        out += irc.receive(native.Profile(id=number, nick=nick, account=nick, rooms=[], idle=0, since=0, admin=True))
+    words = [word for line in out.decode().split("\r\n") for word in line.partition(" :")[2].split()]
+    assert len(words) == 5
+    assert {word.partition("=")[0] for word in words} == {nick + "*"}
+    assert len(set(words)) == 1

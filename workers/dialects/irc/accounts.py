@@ -96,6 +96,8 @@ def _respond(irc: "Irc", turn: "Turn", response: str) -> None:
 
     def answered(event: Event) -> None:
         match event:
+            case accounts.Challenge() if not login.mech:
+                pass  # the client gave up meanwhile, and was told so
             case accounts.Challenge(data=data):
                 login.begun = True
                 for piece in _pieces(data):

@@ -49,14 +49,18 @@ def _each(irc: "Irc", turn: Turn, listed: str, number: str = "403") -> list[tupl
 
 def join(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
     if params[0] == _ALL:
-        for name in list(irc.rooms):
-            _part(irc, turn, name, name, "")
+        irc.locally(turn, lambda turn: _leave_all(irc, turn))  # those too that one has asked to enter just now
         return
     turn.streams = True
     keys = params[1].split(",") if len(params) > 1 else []
     key_of = dict(zip((typed for typed in params[0].split(",") if typed), keys, strict=False))
     for typed, name in _each(irc, turn, params[0]):
         _join(irc, turn, typed, name, key_of.get(typed, ""))
+
+
+def _leave_all(irc: "Irc", turn: Turn) -> None:
+    for name in list(irc.rooms):
+        _part(irc, turn, name, name, "")
 
 
 def _join(irc: "Irc", turn: Turn, typed: str, name: str, key: str) -> None:
@@ -176,11 +180,20 @@ def topic(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
     for typed, name in _each(irc, turn, params[0])[:1]:
         if len(params) > 1:
             _set_topic(irc, turn, typed, name, params[1])
-        elif name not in irc.rooms:
-            not_in(irc, turn, typed, name)
         else:
-            asked = native.Join(room=name, after=irc.rooms[name], epoch=irc.epoch)  # tells the topic, and what is new
-            irc.ask(turn, asked, lambda event: _tell_asked_topic(irc, turn, event))
+            _ask_topic(irc, turn, typed, name)
+
+
+def _ask_topic(irc: "Irc", turn: Turn, typed: str, name: str) -> None:
+    def answered(event: Event) -> None:
+        if not isinstance(event, native.Room):
+            not_in(irc, turn, typed, name)
+        elif event.topic:
+            _tell_topic(irc, turn, event)
+        else:
+            irc.reply(turn, "331", name)
+
+    irc.ask(turn, native.Join(room=name, after=irc.rooms.get(name), epoch=irc.epoch, again=True), answered)
 
 
 def _set_topic(irc: "Irc", turn: Turn, typed: str, name: str, text: str) -> None:
@@ -193,15 +206,6 @@ def _set_topic(irc: "Irc", turn: Turn, typed: str, name: str, text: str) -> None
             not_in(irc, turn, typed, name)
 
     irc.ask(turn, native.Topic(cmid=irc.new_cmid(), room=name, text=plain(text)), answered)
-
-
-def _tell_asked_topic(irc: "Irc", turn: Turn, event: Event) -> None:
-    if not isinstance(event, native.Room):
-        return
-    if event.topic:
-        _tell_topic(irc, turn, event)
-    else:
-        irc.reply(turn, "331", event.room)
 
 
 def _tell_topic(irc: "Irc", turn: Turn, event: native.Room) -> None:
@@ -221,10 +225,7 @@ def names_(irc: "Irc", turn: Turn, params: tuple[str, ...]) -> None:
         irc.reply(turn, "366", "*")
         return
     for _typed, name in _each(irc, turn, params[0], "366"):
-        if name in irc.rooms:
-            irc.ask(turn, moderation.Policy(room=name), _names_asker(irc, turn, name))
-        else:
-            irc.ask(turn, native.Who(room=name), _names_teller(irc, turn, name))
+        irc.ask(turn, moderation.Policy(room=name), _names_asker(irc, turn, name))
 
 
 def _names_asker(irc: "Irc", turn: Turn, name: str) -> Callable[[Event], None]:

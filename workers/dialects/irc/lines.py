@@ -77,8 +77,7 @@ def parse(line: bytes) -> Message | Unreadable | None:
     if text.startswith(":"):  # a source; "Clients MUST NOT include a source", and it says nothing we do not know
         text = text.partition(" ")[2].lstrip(" ")
     head, colon, trailing = text.partition(" :")
-    words = head.split(" ", MAX_PARAMS * 4)
-    command, *params = [word for word in words if word] or [""]
+    command, *params = [word for word in head.split(" ") if word] or [""]
     if not _COMMAND.fullmatch(command):
         return None if not command else Message(command.upper()[:32])
     if colon:

@@ -169,5 +169,8 @@ def renamed(irc: "Irc", turn: "Turn", event: Retitled) -> None:
         return
     reason = event.reason or f"is called {event.name} now"
     turn.lines += [("", body(irc.mask, "PART", event.room, reason)), channels.join_line(irc, event.name)]
-    asked, later = native.Join(room=event.name, after=irc.rooms.get(event.name), epoch=irc.epoch), irc.new_turn("*")
+    asked, later = (
+        native.Join(room=event.name, after=irc.rooms.get(event.name), epoch=irc.epoch, again=True),
+        irc.new_turn("*"),
+    )
     irc.ask(later, asked, lambda found: channels.came_in(irc, later, found))

@@ -74,7 +74,7 @@ def _add(irc: "Irc", turn: "Turn", targets: list[str]) -> None:
     if add:
         _ask(irc, turn, add)
     if full:
-        irc.say(turn, "734", irc.me, str(LIMIT), ",".join(full), "Monitor list is full.")
+        _list(irc, turn, "734", full, str(LIMIT), last=("Monitor list is full.",))
 
 
 def _remove(irc: "Irc", turn: "Turn", targets: list[str]) -> None:
@@ -135,16 +135,18 @@ def _masks(irc: "Irc", people: list[native.Person]) -> list[str]:
     return [irc.host.mask(person.nick, person.account) for person in people]
 
 
-def _list(irc: "Irc", turn: "Turn", number: str, targets: Iterable[str]) -> None:
+def _list(
+    irc: "Irc", turn: "Turn", number: str, targets: Iterable[str], *first: str, last: tuple[str, ...] = ()
+) -> None:
     """Say ``targets`` with commas between, in as many lines as it takes; in none when there are none."""
-    room_left = MAX_BODY - len(body(irc.host.name, number, irc.me, "").encode())
+    room_left = MAX_BODY - len(body(irc.host.name, number, irc.me, *first, "", *last).encode())
     line, size = list[str](), 0
     for target in targets:
         length = len(target.encode("utf-8", "replace")) + 1
         if line and size + length > room_left:
-            irc.say(turn, number, irc.me, ",".join(line))
+            irc.say(turn, number, irc.me, *first, ",".join(line), *last)
             line, size = [], 0
         line.append(target)
         size += length
     if line:
-        irc.say(turn, number, irc.me, ",".join(line))
+        irc.say(turn, number, irc.me, *first, ",".join(line), *last)

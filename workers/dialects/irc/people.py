@@ -233,15 +233,24 @@ def _tell_past(irc: "Irc", turn: "Turn", nick: str, people: list[native.Person])
 
 def userhost(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     def told(people: list[native.Profile]) -> None:
-        words = [f"{p.nick}={'+' if p.away is None else '-'}{USERNAME}@{irc.host.of(p.account)}" for p in people]
-        irc.reply(turn, "302", " ".join(words))
+        words = [
+            f"{p.nick}{'*' if p.admin else ''}={'+' if p.away is None else '-'}{USERNAME}@{irc.host.of(p.account)}"
+            for p in people
+        ]
+        _tell_words(irc, turn, "302", words)
 
     _profiles(irc, turn, list(params[:MAX_USERHOST]), told)
 
 
 def ison(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     wanted = [nick for param in params for nick in param.split()][:MAX_ISON]
-    _profiles(irc, turn, wanted, lambda people: irc.reply(turn, "303", " ".join(person.nick for person in people)))
+    _profiles(irc, turn, wanted, lambda people: _tell_words(irc, turn, "303", [p.nick for p in people]))
+
+
+def _tell_words(irc: "Irc", turn: "Turn", number: str, words: list[str]) -> None:
+    """Say words in one line, or in as many as names this long take; in an empty one when there are none."""
+    for line in words_in(words, MAX_BODY - len(body(irc.host.name, number, irc.me, "").encode())) or [""]:
+        irc.reply(turn, number, line)
 
 
 def _profiles(irc: "Irc", turn: "Turn", wanted: list[str], then: Callable[[list[native.Profile]], None]) -> None:

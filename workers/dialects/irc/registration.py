@@ -169,6 +169,14 @@ def _list(irc: "Irc", turn: "Turn", subcommand: str, words: list[str]) -> None:
         irc.say(turn, "CAP", irc.me, subcommand, *((line,) if number == len(lines) else ("*", line)))
 
 
+def _repeat(irc: "Irc", turn: "Turn", subcommand: str, words: list[str]) -> None:
+    """Say what was asked for again, whole: "If an ACK reply originating from the server is spread across multiple
+    lines" is all that the text has of more than one.
+    """
+    for line in words_in(words, MAX_BODY - len(body(irc.host.name, "CAP", irc.me, subcommand, "").encode())) or [""]:
+        irc.say(turn, "CAP", irc.me, subcommand, line)
+
+
 def _request(irc: "Irc", turn: "Turn", wanted: str) -> None:
     irc.intro.negotiating = not irc.nick
     enabled = set(irc.caps)
@@ -178,7 +186,7 @@ def _request(irc: "Irc", turn: "Turn", wanted: str) -> None:
         name = word.removeprefix("-")
         known &= name in offered and not (word == "-cap-notify" and irc.intro.version >= VALUES)
         (enabled.discard if word.startswith("-") else enabled.add)(name)
-    irc.say(turn, "CAP", irc.me, "ACK" if known else "NAK", wanted.strip())
+    _repeat(irc, turn, "ACK" if known else "NAK", wanted.split())
     if known:
         had = metadata.enabled(irc)
         irc.take_caps(frozenset(enabled))

@@ -188,7 +188,7 @@ class Irc(Personal):
         """An own new nick or away text is told in the answer to the command, if there was one."""
         match event:
             case native.Renamed(old=old, nick=nick) if same_nick(old, self.nick):
-                if self._awaits(native.Nick):
+                if self._asks_to_be(nick):
                     return False
                 self.nick = nick
             case Metadatum():
@@ -363,7 +363,7 @@ class Irc(Personal):
         turn.tags = message.tags
         if self.stage is Stage.INSIDE and multiline.gathers(self, turn, message.params):
             if not (turn.waiting or turn.lines):
-                self._turns.remove(turn)  # nothing is said about it
+                self._turns.pop()  # nothing is said about it
             return
         command, params = TABLE.get(message.command), message.params
         if self.stage is Stage.NAMELESS and (command is None or not command.early):
@@ -387,6 +387,11 @@ class Irc(Personal):
     def _turn_of(self, kind: type) -> Turn | None:
         """Return the command that waits for an answer to a request of this kind."""
         return next((turn for turn, request, _then in self._asked.values() if isinstance(request, kind)), None)
+
+    def _asks_to_be(self, nick: str) -> bool:
+        """Whether a NICK of this connection waits for its answer; that of another one of the same person is told."""
+        asked = (request.nick for _turn, request, _then in self._asked.values() if isinstance(request, native.Nick))
+        return any(same_nick(wanted, nick) for wanted in asked)
 
     def _awaits(self, kind: type | UnionType) -> bool:
         return any(isinstance(request, kind) for _turn, request, _then in self._asked.values())
