@@ -180,13 +180,13 @@ def told(order: Order, event: native.Event) -> Answer:
         case moderation.Unban(mask=mask):
             text = f"{mask} is no longer banned"
         case moderation.Announce():
-            text = "everybody here was told"
+            text = "Everybody here was told"
         case operator.Admin(account=name, on=on):
             text = f"{name} is {'an admin of the server now' if on else 'no admin of the server any more'}"
         case operator.Reset(account=name):
             text = f"{name} has another password, and is logged out everywhere"
         case operator.Drop(account=name):
-            text = f"the account {name} is deleted, and its nick is free"
+            text = f"The account {name} is deleted, and its nick is free"
         case _:
             text = "done"
     return Answer(text, 0)

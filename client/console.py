@@ -21,6 +21,8 @@ UNREACHABLE: Final = (
     "replaced",
     "nick-taken",
     "nick-reserved",
+    "login-failed",
+    "login-throttled",
     "banned",
     "kicked",
     "unsupported-version",

@@ -75,8 +75,8 @@ class Identity:
     def refused(self, account: str, error: native.Error) -> None:
         """The proof was not taken: one goes on as a guest."""
         self.account, self.admin, self.fallen = None, False, True
-        why = clean(error.text, newlines=False)
-        text = f"You are not logged in as {account} any more: {why} You are a guest now; /login {account} logs you in."
+        why = clean(error.text, newlines=False).rstrip(".")
+        text = f"You are not logged in as {account} any more: {why}. You are a guest now; /login {account} logs you in."
         self._tell(Identified(None, text, spent=account if error.code in SPENT else None))
 
     def gone(self) -> None:

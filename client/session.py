@@ -487,6 +487,12 @@ class Session:
         if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data, self.pin)) is not None:
             self._ask(answer, "session")
             return
+        if isinstance(event, native.Error) and proof.password:
+            # Somebody typed it and waits. As a guest they would type it again, for all to see.
+            self.proof = None
+            self.identity.logged_out(spent=False)
+            self._lose(event.text, final=True, error=event)
+            return
         if isinstance(event, native.Error) and is_later(event) and (event.code not in SPENT or event.wait == 0):
             self._lose(event.text, retry=event.wait, error=event)  # 0: the server forgot what it had asked
             return

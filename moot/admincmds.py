@@ -201,11 +201,15 @@ def ban(data: str | None, for_: int | None, mask: str, reason: Sequence[str]) ->
     \b
     Examples:
       moot admin ban bob --for 2d "buy a hat"
+      moot admin ban bob 2d buy a hat
       moot admin ban 203.0.113.0/24
       moot admin ban account:eve
     """
+    from protocol.durations import seconds
     from protocol.moderation import Ban
 
+    if for_ is None and reason and (for_ := seconds(reason[0])) is not None:  # as people type it in the chat
+        reason = reason[1:]
     return _do(data, Ban(mask=mask, seconds=for_, reason=_reason(reason)))
 
 
@@ -229,7 +233,13 @@ def bans(data: str | None, as_json: bool) -> int:
     if as_json:
         return _print_json(found)
     rows = [
-        (entry.mask, entry.by, _since(entry.at), _since(entry.until) if entry.until else "taken back", entry.reason)
+        (
+            entry.mask,
+            entry.by,
+            _since(entry.at),
+            _since(entry.until) if entry.until else "it is taken back",
+            entry.reason,
+        )
         for entry in found.bans
     ]
     _table(("mask", "by", "since", "until", "reason"), rows)
@@ -365,7 +375,7 @@ def _do(data: str | None, order: "operator.Order") -> int:
     answer = _answer(_socket(data), order)
     if answer.code:
         raise Failed(answer.text)
-    click.echo(answer.text[:1].upper() + answer.text[1:] + ".")
+    click.echo(f"{answer.text}.")
     return 0
 
 

@@ -431,6 +431,9 @@ def dispatch(argv: list[str]) -> int:
     except ConfigError as error:
         click.echo(f"moot: {error}", err=True)
         return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "moot"
         message = error.format_message()

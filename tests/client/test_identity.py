@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from client.identity import Proof
-from client.session import Identified, Online, Session
+from client.session import Identified, Offline, Online, Session
 from client.updates import Update
 from protocol.accounts import Challenge, Drop, LoggedIn, LoggedOut, Logout, Register
 from protocol.native import Error, Ok
@@ -56,6 +56,19 @@ def test_a_token_that_no_longer_counts_makes_a_guest_under_whatever_nick_is_free
     told(s, Error(id=2, code="nick-reserved", text="ann is an account's.", free="ann2"))
     (again,) = wrote(s)
     assert (again["op"], again["nick"]) == ("hello", "ann2")
+
+
+def test_a_wrong_password_makes_no_guest_of_who_typed_it() -> None:
+    s = proving(Proof("ann", password="wrong horse"))
+    s.outgoing()
+    updates = told(s, Error(id=1, code="login-failed", text="The password is wrong.", wait=1.0))
+    assert wrote(s) == []
+    assert s.hang_up
+    assert identified(updates) == [Identified(None, "")]
+    (offline,) = [update for update in updates if isinstance(update, Offline)]
+    assert (offline.reason, offline.final) == ("The password is wrong.", True)
+    assert offline.error is not None
+    assert offline.error.code == "login-failed"
 
 
 def test_a_proof_refused_for_another_reason_is_kept_for_later() -> None:

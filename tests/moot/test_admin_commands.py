@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -178,6 +179,10 @@ def test_who_is_banned_stays_off_until_it_is_taken_back(server: Server, peer: Ma
     done(server, "ban", "eve", "--for", "2d", "no hats")
     assert eve.ended()
     done(server, "ban", "203.0.113.0/24")
+    assert done(server, "ban", "mallory", "10m", "no", "boots") == "mallory is banned from the server.\n"
+    (timed,) = [ban for ban in json.loads(done(server, "bans", "--json"))["bans"] if ban["mask"].startswith("mallory")]
+    assert (timed["reason"], timed["until"] - timed["at"]) == ("no boots", 600_000)
+    done(server, "unban", "mallory")
     server.kill("broker")
     until(lambda: len(server.pids("broker")) == 2, "another broker")
     refused = peer().ask(native.Hello(nick="Eve"), native.Error)
@@ -198,6 +203,16 @@ def test_who_is_banned_stays_off_until_it_is_taken_back(server: Server, peer: Ma
     assert (again.returncode, again.stdout) == (1, "")
     for mask in ("*!*@*.x!y", "300.1.1.1/99"):
         assert admin(server, "ban", mask).returncode == 1, mask
+
+
+@pytest.mark.parametrize("group", ["admin", "key"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "moot", group], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert found.returncode == 2
+    assert found.stderr.startswith(f"Usage: moot {group} [OPTIONS]")
+    assert "try `moot" not in found.stderr
 
 
 def test_an_announcement_is_heard_on_every_dialect(server: Server, peer: MakePeer) -> None:

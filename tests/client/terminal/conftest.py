@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from client.terminal.app import MootApp
 from client.terminal.main_screen import MainScreen
 from client.terminal.settings import SettingsFile
-from protocol import native
+from protocol import accounts, native
 
 NOON = 1_750_000_000_000  # milliseconds; what the fake's clock says at first
 FUN = [
@@ -32,6 +32,8 @@ class Fake:
         self.people: dict[str, list[native.Person]] = {}
         self.topics: dict[str, str] = {}
         self.taken: set[str] = set()
+        self.accounts: dict[str, str] = {}  # nick: password
+        self.account = ""  # of who is here
         self.refuse: dict[str, str] = {}  # text: why
         self.acknowledge = True
         self.backlog = 50
@@ -99,6 +101,15 @@ class Fake:
     def _answer(self, request: native.Request) -> list[native.Event]:
         i = request.id
         match request:
+            case accounts.Sasl(data=str(data)):
+                _, name, password = data.split("\0")
+                if self.accounts.get(name) != password:
+                    return [native.Error(id=i, code="login-failed", text="The password is wrong.", wait=1.0)]
+                self.account = name
+                return [accounts.LoggedIn(id=i, account=name)]
+            case native.Hello(nick=nick) if nick in self.accounts and nick != self.account:
+                text = f"{nick} belongs to an account."
+                return [native.Error(id=i, code="nick-reserved", text=text, free=nick + "2")]
             case native.Hello(nick=nick) if nick in self.taken:
                 return [native.Error(id=i, code="nick-taken", text=f"{nick} is taken.", free=nick + "2")]
             case native.Hello(nick=nick):

@@ -280,6 +280,30 @@ async def test_a_taken_nick_is_asked_for_again_with_a_free_one_offered(start: An
         await term.until(lambda: fake.sends())
 
 
+async def test_a_wrong_password_is_asked_for_again_and_never_said(start: Any, fake: Any) -> None:
+    fake.accounts["me"] = "right horse"
+    async with start(wait=None) as term:
+        await term.sees("me belongs to an account.")
+        await term.press(*"wrong", "enter")
+        await term.sees("The password is wrong.")
+        await term.sees("its password")
+        await term.press(*"right", "space", *"horse", "enter")
+        await term.sees("● me")
+        assert fake.account == "me"
+        assert fake.sends() == []
+
+
+async def test_after_a_wrong_password_one_may_come_under_another_nick(start: Any, fake: Any) -> None:
+    fake.accounts["me"] = "right horse"
+    async with start(wait=None) as term:
+        await term.sees("me belongs to an account.")
+        await term.press(*"wrong", "enter")
+        await term.sees("The password is wrong.")
+        await term.press("enter", *"you", "enter")
+        await term.sees("● you")
+        assert fake.account == ""
+
+
 async def test_an_answer_for_the_caller_alone_keeps_its_lines(start: Any, fake: Any) -> None:
     async with start() as term:
         await term.type("/cows")
