@@ -53,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     account: str | None = None
     beside: list[str] = []  # rooms of the person that this device does not hear
     granted: dict[str, list[Role]] = {}  # roles for as long as the person is in a room, by room
+    exposed: bool = False
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -166,4 +167,5 @@ def _entry(device: Device) -> Entry:
         account=person.account,
         beside=[name for name in person.rooms if name not in device.rooms],
         granted={name: room.granted[person.uid] for name, room in person.rooms.items() if person.uid in room.granted},
+        exposed=device.exposed,
     )

@@ -46,6 +46,7 @@ class Introducing:
             self._take_over(device, do, hello, account, nick)
         device.attempt = hello.attempt
         device.secure, device.certfp = do.secure, do.certfp
+        device.exposed |= not addresses.is_private(do.addr, secure=do.secure)
         self._seating.note("introduced", device, "again" if earlier else "")
         self._welcome(do, hello, device, resumed=earlier is not None)
         if account is not None and not do.ticket:
@@ -60,13 +61,13 @@ class Introducing:
     def _account_of(self, do: Do, earlier: Device | None) -> Account | None:
         """Return what a newcomer is logged in to: by its ticket, or as the seat is that it takes over.
 
-        The token of a seat is as good as a password, and like one it must not have come in clear text from afar.
+        The token of a seat is as good as a password, and like one it must never have come in clear text from afar.
         """
         if do.ticket:
             return self._seating.tickets.holder(do.conn, do.ticket)
         if earlier is None or earlier.person.account is None:
             return None
-        if not all(secure or addresses.is_loopback(addr) for secure, addr in _ways(do, earlier)):
+        if earlier.exposed or not addresses.is_private(do.addr, secure=do.secure):
             return None
         account = self._seating.accounts.account(earlier.person.account)
         return account if account is not None and account.person == earlier.person.uid else None
@@ -128,8 +129,3 @@ class Introducing:
         if hello.color not in (None, person.color) and nick is not None:
             was, person.color = person.card, hello.color
             self._seating.presence.announce_change(person, was, device)
-
-
-def _ways(do: Do, earlier: Device) -> list[tuple[bool, str]]:
-    """Return how a seat's token came, now and before: whether through TLS, and from where."""
-    return [(do.secure, do.addr), (earlier.secure, earlier.addr)]

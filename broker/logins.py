@@ -16,12 +16,13 @@ from broker import credentials, sasl
 from broker.accounts import MAX_SESSIONS, Account, Accounts, PublicKey, Session
 from broker.credentials import BadCredential, ScramServer
 from broker.log import Spoilt
-from broker.outbox import Outbox
+from broker.outbox import UNDONE, Outbox
 from broker.people import People, Refusal
 from broker.proving import WRONG, Proving, fold, tried
 from broker.sasl import BadMessage
 from broker.seating import Seating
 from broker.tickets import Tickets
+from protocol import addresses
 from protocol.accounts import Challenge, LoggedIn, Sasl
 from protocol.ipc import ConnId, Do, Vouched, worker_of
 
@@ -67,6 +68,8 @@ class Logins:
         self._seating = seating
         self._entropy = entropy
         self._exchanges: dict[ConnId, _Exchange] = {}  # the oldest first
+        self.undoing: Callable[[Callable[[], None]], None] = lambda _undo: None
+        """Has something called if the transaction fails."""
 
     def gone(self, conn: ConnId) -> None:
         """A connection is closed."""
@@ -219,19 +222,29 @@ class Logins:
     def succeed(self, do: Do, account: Account, *, remember: bool) -> None:
         """Whoever asks by ``do`` has proven to be the account's owner."""
         token = None
-        if remember:
+        if remember and addresses.is_private(do.addr, secure=do.secure):  # else whoever listens could come with it
             account, token = self.new_session(account)
         self.log_in(do, account, token)
 
     def log_in(self, do: Do, account: Account, token: str | None) -> None:
         """Log the connection in, and answer that it is. ``token``: of its session, shown this once."""
         device = self._people.by_conn.get(do.conn)
-        self.vouch(do.conn, account)
+        ticket = self._tickets.issue(do.conn, account)
         answer = LoggedIn(account=account.name, admin=account.admin)
         if device is not None:
+            anew = device.person.uid != account.person
             self._seating.log_in(device, account)
             answer = self._seating.merging.logged_in(device)
+            if anew:
+                self.undoing(lambda: self._take_back(do))
+        self._out.tell(worker_of(do.conn), Vouched(do.conn, ticket))
         self._proving.answer(do, msgspec.structs.replace(answer, id=do.request.id, session=token))
+
+    def _take_back(self, do: Do) -> None:
+        """The transaction failed: a login that wrote something to it is answered with an error, so it must be none."""
+        device = self._people.by_conn.get(do.conn)
+        if device is not None and self._out.is_bound(do.conn, do.rid):
+            self._seating.log_out(device, UNDONE)
 
     def vouch(self, conn: ConnId, account: Account | None) -> None:
         """Give the worker proof that ``conn`` is logged in, or (None) is a guest."""

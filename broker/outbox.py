@@ -47,6 +47,10 @@ class Outbox:
         """The answer to this request is an error if the transaction fails."""
         self._bound_answers.add((conn, rid))
 
+    def is_bound(self, conn: ConnId, rid: int) -> bool:
+        """Tell whether the answer to this request has been bound to the transaction."""
+        return (conn, rid) in self._bound_answers
+
     def take(self, worker: int) -> list[Down]:
         """Return and forget what one worker was to be told."""
         return self._events.pop(worker, [])

@@ -50,6 +50,7 @@ class Device:
     quit_reason: str = ""  # for one that lingers
     restored: bool = False  # known from the attendance sheet alone: no worker has told of it yet
     secure: bool = False  # speaks through TLS
+    exposed: bool = False  # its token came in clear text from elsewhere once, so that others may know it
     certfp: str = ""  # hex SHA-256 of the certificate that its client showed and proved
     watches: dict[str, str] = field(default_factory=dict)  # nicks by their keys; see `broker.watching`
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 WRONG: Final = "the account or the password is wrong; /register makes an account of a nick that is nobody's"
 BUSY_S: Final = 2.0
+_BROKEN: Final = "internal error; the server's log has more"
 
 
 class Proving:
@@ -106,7 +107,7 @@ class Proving:
             written = self._log.written
             try:
                 if result is None:
-                    raise Refusal("internal", "internal error; the server's log has more")
+                    raise Refusal("internal", _BROKEN)
                 then(result)
             except Refusal as no:
                 self._refuse(do, no)
@@ -116,6 +117,9 @@ class Proving:
                 self._refuse(do, Refusal("damaged", f"{spoilt}; an operator can mend it"))
             except LogError:
                 self._refuse(do, Refusal("storage", UNDONE, wait=1.0))
+                raise
+            except Exception:  # else everything the connection asks waits for ever behind this
+                self._refuse(do, Refusal("internal", _BROKEN))
                 raise
             if self._log.written != written:
                 self._out.bind_answer(do.conn, do.rid)

@@ -17,7 +17,7 @@ from broker.people import Device, People, Refusal
 from broker.proving import Proving, fold, spoken, tried
 from broker.seating import Seating
 from broker.tickets import Tickets
-from protocol import names, native
+from protocol import addresses, names, native
 from protocol.accounts import Account as AskAccount
 from protocol.accounts import AccountInfo, Drop, Key, Logout, Password, Register
 from protocol.ipc import ConnId, Do
@@ -95,7 +95,7 @@ class Registrar:
             account = Account(name=name, uid=uid, since=now, password=kept.password, scram=kept.scram)
             self._accounts.create(account)
             token = None
-            if request.remember:
+            if request.remember and addresses.is_private(do.addr, secure=do.secure):
                 account, token = self._logins.new_session(account)
             self._tickets.secret()
             self.commit()  # before anybody hears of it

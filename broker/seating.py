@@ -23,7 +23,7 @@ from broker.ownership import Ownership
 from broker.people import Device, People, Person, Refusal, person_of
 from broker.presence import Presence
 from broker.rooms import Rooms
-from protocol import moderation, names, native
+from protocol import addresses, moderation, names, native
 from protocol.ipc import (
     Announced,
     Attach,
@@ -230,7 +230,7 @@ class Seating:
                 entry.conn, entry.uid, person, entry.addr, entry.dialect, entry.client, entry.since, entry.returns
             )
             device.restored = True
-            device.secure, device.certfp = entry.secure, entry.certfp
+            device.secure, device.certfp, device.exposed = entry.secure, entry.certfp, entry.exposed
             self.people.add(device)
             self.presence.watching.take(device, {names.fold_nick(nick): nick for nick in entry.watches})
             self.people.linger(device, until, "connection lost")
@@ -342,6 +342,7 @@ class Seating:
         if noted is not None and (noted.person.uid == owner or noted.person.devices == [noted]):
             beside = list(noted.person.rooms)
         watches = noted.watches if noted is not None else {}
+        exposed = noted is not None and noted.exposed
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
         usurpers = called.devices if called is not None and called.uid != owner else ()
         for other in dict.fromkeys((device, at, *usurpers)):
@@ -373,6 +374,7 @@ class Seating:
                 self.out.tell(worker_of(seat.conn), Closed(seat.conn))
                 return
             device = self._seated(seat, uid, person or self._newcomer(seat, uid, nick, account, noted), watches)
+        device.exposed |= exposed or not addresses.is_private(seat.addr, secure=seat.secure)
         self._resume(device, seat, had, beside, account)
         if noted is not None and noted.person.uid != owner:
             for name in beside:

@@ -68,6 +68,7 @@ class State:
         self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
         self.gate = Gate(settings, log, self.accounts, outbox, self.people, self.seating, vault, entropy)
         self.gate.registrar.commit = self.commit
+        self.gate.logins.undoing = self.policies.undoing
         self.gate.registrar.on_drop = lambda account: self.policies.forget_account(account.name)
         self.gate.registrar.rooms_of = self._rooms_of
         self.seating.tickets = self.gate.tickets

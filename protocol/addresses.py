@@ -24,6 +24,11 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+def is_private(host: str, *, secure: bool) -> bool:
+    """Tell whether nobody on the way from ``host`` can read what is said: through TLS, or on this machine."""
+    return secure or is_loopback(host)
+
+
 def _parse(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host.partition("%")[0])  # without the zone of a link-local address

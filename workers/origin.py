@@ -28,7 +28,7 @@ def asked(conn: "Conn", rid: int, request: native.Request) -> Do:
 
 def is_private(conn: "Conn") -> bool:
     """Tell whether nobody on the way can read what ``conn`` says: it speaks through TLS, or is on this machine."""
-    return conn.secure or addresses.is_loopback(conn.host)
+    return addresses.is_private(conn.host, secure=conn.secure)
 
 
 def _pin(conn: "Conn") -> str:

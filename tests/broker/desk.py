@@ -60,6 +60,7 @@ class Desk:
         self.state = State(settings, self.log, self.out, self._note, AtOnce(), self.random.randbytes)
         self.rid = 0
         self.now = NOON
+        self.secure = True  # whoever asks does so through TLS
         self.told: dict[int, list[Down]] = {}
 
     def _note(self, what: str, device: Device, details: str) -> None:
@@ -87,7 +88,7 @@ class Desk:
         """Carry out a request within the step; return its rid."""
         self.rid += 1
         self.now += 1000
-        self.state.do(Do(who, self.rid, request, art, addr, "native", returns), self.now)
+        self.state.do(Do(who, self.rid, request, art, addr, "native", returns, secure=self.secure), self.now)
         return self.rid
 
     def do(self, who: ConnId, request: native.Request, art: Art | None = None) -> native.Event:

@@ -11,6 +11,8 @@ from scramp import ScramClient
 
 from broker.accounts import MAX_KEYS, MAX_SESSIONS, Account
 from broker.log import LogError
+from broker.people import Refusal
+from broker.process import UNSTORED
 from broker.sasl import ABORT
 from protocol import accounts, native
 from protocol.accounts import (
@@ -424,6 +426,66 @@ def test_of_too_many_tokens_the_one_used_least_lately_goes(desk: Desk) -> None:
     assert desk.ask(ANN, accounts.Account(), AccountInfo).sessions == MAX_SESSIONS
 
 
+def test_no_token_is_given_where_others_can_read_it(desk: Desk) -> None:
+    desk.secure = False
+    desk.enter(ANN, "ann")
+    assert desk.ask(ANN, Register(password=SECRET, remember=True), LoggedIn).session is None
+    assert desk.ask(BOB, plain("ann", remember=True), LoggedIn).session is None
+    desk.post(BOB, plain("ann", remember=True), addr="127.0.0.1")
+    desk.commit()
+    (answer,) = answers_to(desk, BOB)
+    assert isinstance(answer, LoggedIn)
+    assert answer.session is not None
+
+
+def test_a_login_that_could_not_be_stored_is_none(desk: Desk) -> None:
+    register(desk, ANN, "ann")
+    desk.ask(ANN, Key(add="certfp:" + CERT), AccountInfo)
+    desk.gone(ANN)
+    desk.enter(BOB, "bob", "#tea")
+    desk.rid += 1
+    login = Sasl(id=7, mech="EXTERNAL", data="", remember=True)
+    desk.state.do(Do(BOB, desk.rid, login, None, "192.0.2.7", secure=True, certfp=CERT), desk.now)
+    assert account_of(desk, BOB) == "ann"
+    fail(desk)
+    (error,) = answers_to(desk, BOB)
+    assert isinstance(error, native.Error)
+    assert (error.id, error.code) == (7, "storage")
+    assert account_of(desk, BOB) is None
+    assert ticket(desk, BOB) == ""
+    assert isinstance(desk.told_to(BOB)[-1], LoggedOut)
+
+
+def test_a_login_that_wrote_nothing_stands_whatever_else_was_not_stored(desk: Desk) -> None:
+    register(desk, ANN, "ann")
+    desk.enter(BOB, "bob")
+    desk.post(BOB, plain("ann"))
+    desk.post(ANN, native.Send(cmid="c", to="#tea", text="hi"))
+    fail(desk)
+    assert isinstance(answers_to(desk, BOB)[0], LoggedIn)
+    assert account_of(desk, BOB) == "ann"
+
+
+def fail(desk: Desk) -> None:
+    """End the step with a disk that fails."""
+    desk.log.rollback()
+    desk.state.rolled_back()
+    desk.out.refuse_unstored(desk.state.last, desk.log.topic, UNSTORED)
+    desk.commit()
+
+
+def test_who_may_not_be_here_is_not_vouched_for(desk: Desk) -> None:
+    register(desk, ANN, "ann")
+    desk.enter(BOB, "bob")
+
+    def banned(_nick: str, _account: Account | None, _addresses: list[str]) -> None:
+        raise Refusal("banned", "ann is banned")
+
+    desk.state.seating.check_ban = banned
+    assert desk.refused(BOB, plain("ann")) == "banned"
+    assert ticket(desk, BOB) is None
+
+
 @pytest.mark.parametrize("data", ["", "x", "A" * 43, "A" * 44, "ä" * 43])
 def test_what_is_no_token_is_refused(desk: Desk, data: str) -> None:
     assert desk.refused(EVE, Sasl(mech="SESSION", data=data)) == "login-failed"
@@ -713,6 +775,21 @@ def test_an_account_that_cannot_be_stored_is_told_so_and_nobody_is_logged_in(
 def test_work_that_broke_is_an_internal_error_for_the_asker(desk: Desk) -> None:
     desk.state.gate.proving._vault = Broken()
     assert desk.refused(BOB, plain("ann")) == "internal"
+
+
+def test_a_result_that_cannot_be_taken_is_answered_all_the_same(
+    desk: Desk, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.post(BOB, plain("ann"))
+
+    def mistaken(*_args: object, **_more: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(desk.state.gate.logins, "succeed", mistaken)
+    with pytest.raises(RuntimeError):
+        later.work()
+    desk.commit()
+    assert [getattr(event, "code", event) for event in answers_to(desk, BOB)] == ["internal"]
 
 
 class Broken:

@@ -318,6 +318,16 @@ def test_a_take_over_in_clear_text_from_afar_is_a_guests(desk: Desk, ann: Accoun
     assert desk.state.people.by_conn[PHONE].person.account is None
 
 
+def test_a_token_that_once_came_in_clear_text_never_brings_the_account_again(desk: Desk, ann: Account) -> None:
+    come(desk, EVE, "guest", of="phone", secure=False)
+    phone = conn(2, 9)
+    assert isinstance(take_over(desk, phone, "guest", "phone"), native.Welcome)
+    log_in(desk, phone, ann)
+    listener = conn(2, 10)
+    assert isinstance(take_over(desk, listener, "listener", "phone"), native.Welcome)
+    assert desk.state.people.by_conn[listener].person.account is None
+
+
 def test_one_of_several_devices_that_is_taken_over_without_the_account_is_a_newcomer(desk: Desk, ann: Account) -> None:
     come(desk, ANN, "ann", ann)
     come(desk, PHONE, "ann", ann, of="phone")
