@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.irc.client import Client, Message
 
 Make = Callable[..., Client]
@@ -62,3 +64,15 @@ def test_a_message_to_oneself_has_the_label_once(client: Make) -> None:
 def test_a_label_is_given_back_as_it_was_written(client: Make) -> None:
     r"""The tag value is chosen by the client and MUST be treated as an opaque identifier. (`;` is `\:`)"""
     assert client("ann", *CAPS).ask(r"@label=a\:b\sc PONG x")[0].tags["label"] == r"a\:b\sc"
+
+
+@pytest.mark.parametrize("said", ["PRIVMSG ann :hi", "NOTICE ann :hi", "+typing=active TAGMSG ann"])
+def test_what_one_says_to_oneself_comes_twice_and_only_the_echo_has_the_label(client: Make, said: str) -> None:
+    """When a client sends a message to itself, the server MUST NOT include the label tag, except for any acknowledgment
+    sent with the echo-message mechanism."""
+    ann = client("ann", *CAPS)
+    tag, _, rest = said.rpartition(" TAGMSG")
+    told = ann.ask(f"@label=x;{tag} TAGMSG{rest}" if tag else f"@label=x {said}")
+    assert [m.command for m in told] == [said.split(" ")[1 if tag else 0]] * 2
+    assert sorted("label" in m.tags for m in told) == [False, True]
+    assert {m.params[0] for m in told} == {"ann"}

@@ -14,7 +14,7 @@ from protocol.native import Event, Tags
 from protocol.tags import is_name
 from workers.dialects.irc import services, speech
 from workers.dialects.irc.errors import UNHEARD, UNKEPT
-from workers.dialects.irc.mapping import SIGN_ROLES, is_channel, room
+from workers.dialects.irc.mapping import SIGN_ROLES, is_channel, room, same_nick
 from workers.dialects.irc.server import MAX_TARGETS
 from workers.dialects.irc.service import hear
 from workers.dialects.irc.text import action, fun_line, is_ctcp, plain
@@ -216,9 +216,12 @@ def _tell(irc: "Irc", turn: Turn, target: Target, given: Tags) -> None:
 def _told(irc: "Irc", turn: Turn, target: Target, given: Tags, event: Event) -> None:
     if isinstance(event, native.Error):
         _refused(irc, turn, target, event)
-    elif "echo-message" in irc.caps:
-        said = native.Tagged(room=target.to, nick=irc.nick, tags=given, account=irc.account)
+        return
+    said = native.Tagged(room=target.to, nick=irc.nick, tags=given, account=irc.account)
+    if "echo-message" in irc.caps:
         turn.lines += speech.hint(said, target.typed, irc.host, irc.flags)
+    if target.to.startswith("@") and same_nick(target.typed, irc.nick):  # to oneself: it comes, beside the echo
+        irc.new_turn("*").lines += speech.hint(said, irc.nick, irc.host, irc.flags)
 
 
 def _react(irc: "Irc", turn: Turn, target: Target, given: Tags, reaction: str, answered: str) -> None:
