@@ -19,7 +19,8 @@ from broker.rooms import Room
 from protocol import hosts, names, native
 from protocol.settings import Settings
 
-_WORD: Final = re.compile(r"\w+")
+_BETWEEN: Final = re.compile(r"[\W_]+", re.ASCII)  # of words that are ASCII
+_VOWELLED: Final = "\u0590"  # letters before it (Latin, Greek, Cyrillic, Armenian) have no marks that are vowels
 MAX_SPOKE: Final = 10_000  # who spoke in a slow room, before those are forgotten who may speak again
 MAX_WORD: Final = 64  # characters of a word that a filter can have, and of those that are compared with them
 
@@ -42,12 +43,13 @@ class Admission:
 
     def who(self, person: Person) -> Who:
         """Return ``person`` as masks see them."""
-        return self.whom(person.nick, person.account, [device.addr for device in person.devices])
+        addresses = [device.addr for device in person.devices]
+        return self.whom(person.nick, person.account, addresses, person.uid.hex() if person.account is None else "")
 
-    def whom(self, nick: str, account: str | None, addresses: list[str]) -> Who:
+    def whom(self, nick: str, account: str | None, addresses: list[str], guest: str = "") -> Who:
         """Return somebody of whom this is known as masks see them."""
         host = self.host if account is None else hosts.of_account(account, self.host)
-        return Who(nick, account, tuple(dict.fromkeys(addresses)), (host,))
+        return Who(nick, account, tuple(dict.fromkeys(addresses)), (host,), guest)
 
     def rank(self, person: Person, room: Room | None, kept: Policy) -> Rank:
         """Return the rank of ``person`` in ``room``, or (None) in one that nobody is in and that has ``kept``."""
@@ -64,13 +66,14 @@ class Admission:
         if kept is policy.EMPTY:
             return
         rank = self.rank(person, room, kept)
-        if rank >= RANKS["op"] or kept.may_pass(person.uid, now_ms):
+        if rank >= RANKS["op"]:
             return
-        who = self.who(person)
+        who, invited_at = self.who(person), kept.passed_at(person.uid, now_ms)
         excepted = kept.entries and kept.listed("except", who, now_ms) is not None
-        if kept.entries and not excepted and (ban := kept.listed("ban", who, now_ms)) is not None:
+        ban = kept.listed("ban", who, now_ms, since=invited_at) if kept.entries and not excepted else None
+        if ban is not None:
             raise Refusal("banned", f"you are banned from {name}{modlog.ending(ban.until, ban.reason)}")
-        if room is None and kept.owner is None and not kept.closed:
+        if invited_at is not None or (room is None and kept.owner is None and not kept.closed):
             return  # whoever makes a room is let in
         if kept.has("invite-only") and not rank and kept.listed("invited", who, now_ms) is None:
             raise Refusal(
@@ -101,7 +104,7 @@ class Admission:
         kept = room.policy
         ruled = kept.owner is not None or any(rights.rank_of(held) >= RANKS["op"] for held in kept.roles.values())
         if not ruled and room.name != self.lobby:
-            self._policies.grant(room, person.uid, ["op"])
+            room.granted[person.uid] = ["op"]  # as they stay in, whatever comes of the transaction
 
     # --- speaking
 
@@ -111,10 +114,9 @@ class Admission:
         ``text``: for a fun command, what was typed.
         """
         kept, rank = room.policy, self.rank(person, room, room.policy)
-        if kind == "topic":
-            if kept.has("topic-lock"):
-                rights.check(rank, "topic")
-        elif not rank:
+        if kind == "topic" and kept.has("topic-lock"):
+            rights.check(rank, "topic")
+        if not rank:
             self._check_voice(person, room, now_ms)
         if kept.filters and rank < RANKS["admin"] and (word := forbidden(text, frozenset(kept.filters))) is not None:
             raise Refusal("filtered", f"“{word}” may not be said in {room.name}; nobody has heard this")
@@ -129,6 +131,15 @@ class Admission:
                 since = now_ms - kept.limit("slow") * 1000
                 room.spoke = {uid: at for uid, at in room.spoke.items() if at > since}
             room.spoke[person.uid] = now_ms
+
+    def may_remark(self, person: Person, room: Room, text: str, now_ms: int) -> bool:
+        """Tell whether ``room`` is to hear what ``person`` says beside messages, such as a reason for leaving."""
+        try:
+            if room.strict:
+                self.check_speech(person, room, "react", text, now_ms)
+        except Refusal:
+            return False
+        return True
 
     def _check_voice(self, person: Person, room: Room, now_ms: int) -> None:
         kept = room.policy
@@ -149,23 +160,40 @@ class Admission:
 
 def folded_word(text: str) -> str | None:
     """Return one word as filters keep it, None if ``text`` is not one word."""
-    words = list(_words(text, 2))
-    return words[0] if len(words) == 1 and len(words[0]) <= MAX_WORD else None
+    words = _words(text)
+    word = _folded(words[0]) if len(words) == 1 and len(words[0]) <= MAX_WORD else ""
+    return word if 0 < len(word) <= MAX_WORD else None
 
 
 def forbidden(text: str, filters: frozenset[str]) -> str | None:
     """Return the first of ``filters`` that is a word of ``text``. The time grows with the length of both alone."""
-    return next((word for word in _words(text) if word in filters), None)
+    words = dict.fromkeys(word for word in _words(text) if len(word) <= MAX_WORD)
+    return next((folded for word in words if (folded := _folded(word)) in filters), None)
 
 
-def _words(text: str, most: int = 1 << 30) -> list[str]:
-    """Return the words of ``text`` without case, accents and look-alikes, at most so many."""
-    if not text.isascii():
-        plain = unicodedata.normalize("NFKD", text)
-        text = "".join(char for char in plain if not unicodedata.combining(char))
-    found: list[str] = []
-    for match in _WORD.finditer(text.replace("_", " ")):
-        found.append(names.skeleton(match[0].casefold()))
-        if len(found) >= most:
-            break
-    return found
+def _folded(word: str) -> str:
+    """Return ``word`` without case and look-alikes."""
+    return names.skeleton(word.casefold())
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of ``text``, without accents."""
+    return (_BETWEEN.sub(" ", text) if text.isascii() else _spelled(text)).split()
+
+
+def _spelled(text: str) -> str:
+    """Return ``text`` with a space between words, and without what is drawn over, under or around letters.
+
+    What belongs to the spelling stays: vowels of Indic scripts are marks as well.
+    """
+    spelled: list[str] = []
+    base = ""
+    for char in unicodedata.normalize("NFKD", text):
+        category = unicodedata.category(char)
+        if category[0] == "M":
+            if not unicodedata.combining(char) and category != "Me" and base >= _VOWELLED:
+                spelled.append(char)
+        elif category != "Cf":
+            base = char
+            spelled.append(char if category[0] in "LN" else " ")
+    return "".join(spelled)

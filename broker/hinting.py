@@ -8,7 +8,7 @@ from typing import Final
 from broker.admission import Admission
 from broker.outbox import Outbox
 from broker.people import Device, People, Person, Refusal
-from broker.rooms import Room, Rooms
+from broker.rooms import Rooms
 from broker.saying import MAX_AUDIENCE, with_role
 from protocol import native
 from protocol.ipc import Answered, Do, Told, worker_of
@@ -43,7 +43,8 @@ class Hinting:
                 self._tell(other, event, device)
         else:
             room = self._rooms.of(person, request.to)
-            heard = len(room.members) <= TYPING_MEMBERS and self._may_speak(person, room)
+            # Who may not speak is not refused typing, for programs tell of it by themselves; nobody hears it.
+            heard = len(room.members) <= TYPING_MEMBERS and self._admission.may_remark(person, room, "", self.now)
             if heard and self._is_news(do.conn, room.name, request.state):
                 event = native.IsTyping(room=room.name, nick=person.nick, state=request.state, account=person.account)
                 self._rooms.announce(room, event, do.conn)
@@ -77,15 +78,6 @@ class Hinting:
                 for member in audience:
                     self._tell(member, event, device)
         self._done(do)
-
-    def _may_speak(self, person: Person, room: Room) -> bool:
-        """Who may not speak is not refused typing, for programs tell of it by themselves; nobody hears it."""
-        try:
-            if room.strict:
-                self._admission.check_speech(person, room, "react", "", self.now)
-        except Refusal:
-            return False
-        return True
 
     def _tell(self, other: Person, event: native.Event, but: Device) -> None:
         for device in other.connected:

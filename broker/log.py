@@ -85,6 +85,8 @@ class Log:
             raise LogError(
                 f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
             ) from err
+        self.rollbacks = 0
+        """Grows when a transaction is rolled back that had something."""
         self.suspect: str | None = None
         """Why nothing can be written until `recover` has succeeded; None: all is well."""
         self._doubtful: set[str] = set()  # rooms whose newest rows `recover` has to look at
@@ -226,6 +228,11 @@ class Log:
         """Return the newest seq of ``room``; 0 when it has no messages."""
         known = self._rooms.get(room)
         return known.last if known else 0
+
+    def former_names(self, room: str) -> tuple[str, ...]:
+        """Return what ``room`` was called before, as far as it had messages then."""
+        known = self._rooms.get(room)
+        return known.origins if known else ()
 
     def topic(self, room: str) -> str:
         known = self._rooms.get(room)
@@ -575,6 +582,7 @@ class Log:
 
     def rollback(self) -> None:
         """Forget this transaction, its numbers too."""
+        self.rollbacks += self.pending
         if self._begun and self._db.in_transaction:
             try:
                 self._db.execute("ROLLBACK")

@@ -45,6 +45,7 @@ class Who:
     account: str | None = None
     addresses: tuple[str, ...] = ()  # of all devices
     hosts: tuple[str, ...] = ()  # that others are shown
+    guest: str = ""  # uid of a guest, hex
 
     @property
     def counted(self) -> frozenset[str]:
@@ -65,6 +66,13 @@ def normalized(text: str) -> str:
     network = _network(text)
     if network is not None:
         return _shown(network)
+    mask = _spelled(text)
+    if len(mask) > MAX_MASK:  # folding case makes some letters several
+        raise BadMask(f"a mask has at most {MAX_MASK} characters, written in small letters; {_HINT}")
+    return mask
+
+
+def _spelled(text: str) -> str:
     if text[0].isdigit() and "/" in text:
         raise BadMask(f"{text[:60]} is no range of addresses; {_HINT}")
     if not any(sign in text for sign in "!@*?"):

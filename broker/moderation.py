@@ -30,6 +30,7 @@ from protocol.moderation import LISTED, Change, Listed
 from protocol.settings import DEFAULTS
 
 AGAIN_MS: Final = 1000  # after which what ends by itself is tried again when it could not be stored
+MAX_NAMES: Final = 50  # that a room and its moderation log can have had
 _SERVERWIDE: Final = ("ban", "except")  # kinds of entries that the server's lists have
 
 
@@ -57,6 +58,8 @@ class Moderation:
         self._accounts = accounts
         self._admission = admission
         self._bans = bans
+        self.commit: Callable[[], None] = log.commit
+        """Makes durable what was written, before somebody is put out for it, which nothing takes back."""
         self.on_retitled: Callable[[Iterable[Person], str, str], None] = lambda _members, _old, _new: None
         """Told of the members of a room that has another name from here on."""
         self.handlers: dict[type, Callable[[Device, Do], None]] = {
@@ -86,7 +89,7 @@ class Moderation:
         room = self._rooms.by_name.get(name)
         kept = room.policy if room is not None else self._policies.load(name)
         hidden = kept.has("secret") and name not in person.rooms and not self._admission.rank(person, room, kept)
-        if room is None and kept.moved:
+        if room is None and kept.moved and kept.owner is None and not kept.closed:
             raise Refusal("no-such-room", self._policies.moved_text(name, kept))
         if hidden or (room is None and kept.since == 0 and not kept.closed and not self._log.last(name)):
             raise Refusal("no-such-room", f"there is no room {name}")
@@ -186,23 +189,21 @@ class Moderation:
     def _listing(self, text: str, kind: Listed, by: Person | None) -> Listing:
         """Return the entry for what somebody wrote as a mask. Raises `Refusal`."""
         nick = by.nick if by is not None else ""
-        mask, addr = self._meant(text)
+        mask = modes.normalized(text)
+        named = masks.nick_in(mask) if not any(sign in text for sign in "!@") else None
         if mask == f"*!*@{self._admission.host}":
             raise Refusal("bad-mask", "every guest is shown with that host; name a nick, an account or an address")
-        return Listing(kind, mask, nick, self.now, addr=addr)
-
-    def _meant(self, text: str) -> tuple[str, str]:
-        """Return the mask that is meant by ``text``, and the address that belongs to it, if any. Raises `Refusal`."""
-        mask = modes.normalized(text)
-        nick = masks.nick_in(mask)
-        if nick is None or any(sign in text for sign in "!@"):
-            return mask, ""
-        person = self._people.by_key.get(nick)
-        if person is not None and person.account is None:
-            addr = person.newest.addr
-            return mask, "" if addresses.is_loopback(addr) else addresses.counted(addr)
-        account = person.account if person is not None else self._accounts.owner_of(nick)
-        return (mask if account is None else masks.of_account(account)), ""
+        if named is None:
+            return Listing(kind, mask, nick, self.now)
+        person = self._people.by_key.get(named)
+        account = person.account if person is not None else self._accounts.owner_of(named)
+        if account is not None:
+            mask = masks.of_account(account)
+        if person is None or kind not in ("ban", "mute"):  # the others let nobody in but whom they name
+            return Listing(kind, mask, nick, self.now)
+        addr, guest = person.newest.addr, person.newest.uid.hex()
+        addr = "" if addresses.is_loopback(addr) else addresses.counted(addr)
+        return Listing(kind, mask, nick, self.now, addr=addr, guest=guest)
 
     # --- what holds
 
@@ -249,6 +250,7 @@ class Moderation:
         why = f": {request.reason}" if request.reason else ""
         modlog.write(self._log, name, person, self.now, f"put {other.nick} out{why}")
         self._policies.change(name, room, policy.with_put_out(kept, other.uid, self.now, person.nick, request.reason))
+        self.commit()
         self._put_out(other, room, request.reason, person)
         self._answer(do, native.Ok(id=request.id, room=name))
 
@@ -294,6 +296,8 @@ class Moderation:
             why = request.reason or "banned"
             draft.policy = policy.with_put_out(draft.policy, member.uid, self.now, person.nick, why)
         self._carry_out(draft, name, room, person, modlog.ending(until, request.reason))
+        if out:
+            self.commit()
         for member in out:
             assert room is not None
             self._put_out(member, room, request.reason or "banned", person)
@@ -335,6 +339,7 @@ class Moderation:
         self._bans.add(entry, self.now, self.settings.max_entries)
         if entry.kind != "ban":
             return
+        self.commit()
         for person in list(self._people.by_uid.values()):
             who = self._admission.who(person)
             if person.admin or not entry.is_about(who, beside=False):
@@ -419,6 +424,10 @@ class Moderation:
             self._allow("drop" if request.drop else "give", person, room, kept)
             if kept.owner is None:
                 raise Refusal("no-such-room", f"{name} is nobody's already")
+            if kept.owner != person.account and not person.admin:
+                raise Refusal(
+                    "not-allowed", f"{name} is {kept.owner}'s, who alone may give it to another or give it up"
+                )
             changed, said = self._given(kept, request)
         else:
             changed, said = self._claimed(kept, name, room, person)
@@ -479,10 +488,10 @@ class Moderation:
             raise Refusal("bad-request", f"it is called {old} already")
         if self._is_taken(new):
             raise Refusal("room-exists", f"there is a room {new} already; choose another name")
+        self._check_names(old, new)
         last = self._log.last(old)
+        self.commit()  # what came before in this step is done, whatever comes of this
         try:
-            self._log.commit()  # what came before in this step is done, whatever comes of this
-            self._policies.committed()
             self._policies.retitle(old, new, kept, person.nick, self.now, last)
             self._log.retitle([(old, new), (modlog.name_of(old), modlog.name_of(new))])
         except LogError:
@@ -503,6 +512,14 @@ class Moderation:
             for member in room.members:
                 self._people.touch(member)
         self._answer(do, native.Ok(id=request.id, room=new))
+
+    def _check_names(self, old: str, new: str) -> None:
+        """Raises `Refusal` when ``old`` may not leave another name behind, which the log keeps for ever."""
+        names_had = (self._log.former_names(old), self._log.former_names(modlog.name_of(old)))
+        if any(len(had) >= MAX_NAMES and not {new, modlog.name_of(new)}.intersection(had) for had in names_had):
+            raise Refusal("too-many-rooms", f"{old} has had {MAX_NAMES} names, the most a room can have; keep this one")
+        if self._log.room_count >= self.settings.max_rooms:
+            raise Refusal("too-many-rooms", f"this server has {self.settings.max_rooms} rooms, the most allowed")
 
     def _was_retitled(self, text: str, new: str, by: Person) -> bool:
         """Whether ``by`` has done it already: an earlier broker may have ended before it could answer."""

@@ -170,9 +170,8 @@ class Draft:
         text = _needed(change, "a mask")
         if change.on:
             entry = self._listing(text, kind)
-            if any((one.kind, one.mask) == (kind, entry.mask) for one in self.policy.entries):
-                return
-            self.add(entry)
+            if not self._has(entry):
+                self.add(entry)
         else:
             found = self.entries_about(text, kind)
             self.policy = policy.without_entries(self.policy, found)
@@ -180,14 +179,19 @@ class Draft:
 
     def add(self, entry: Listing) -> None:
         """Add an entry, or put it in the place of the one of its kind and mask. Raises `Refusal`."""
+        is_new = not self._has(entry)
         others = [one for one in self.policy.entries if (one.kind, one.mask) != (entry.kind, entry.mask)]
         others = [one for one in others if not one.has_ended(self._now)]
         if len(others) >= self._max_entries:
             text = f"the room has {len(others)} entries, the most allowed; remove one first"
             raise Refusal("full-list", text)
-        if len(others) == len(self.policy.entries):
+        if is_new:
             self.done.append(Change(entry.kind, True, entry.mask))
         self.policy = replace(self.policy, entries=[*others, entry])
+
+    def _has(self, entry: Listing) -> bool:
+        same = (one for one in self.policy.entries if (one.kind, one.mask) == (entry.kind, entry.mask))
+        return any(not one.has_ended(self._now) for one in same)
 
     def entries_about(self, text: str, kind: Listed) -> list[Listing]:
         """Return the entries of ``kind`` that are listed under a mask, or about a nick. Raises `Refusal`."""

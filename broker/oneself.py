@@ -30,6 +30,7 @@ class Oneself:
         assert isinstance(do.request, native.Nick)
         nick = self._people.free_nick(do.request.nick, device.person, device.person.account)
         if nick != device.person.nick:
+            self._seating.check_nick(device.person, nick)
             self._seating.rename(device, nick)
         self._answer(do, native.Ok(id=do.request.id, nick=nick))
 

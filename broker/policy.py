@@ -35,7 +35,6 @@ PASS_MS: Final = 86_400_000  # an invitation lets in for a day
 MAX_PASSES: Final = 100  # of one room; the oldest goes
 OUT_MS: Final = 600_000  # so long a worker may not know yet that somebody was put out; kept for a new broker
 MAX_OUT: Final = 100
-MOVED_MS: Final = 30 * 86_400_000  # who comes with a room's old name hears of the new one
 CLOSED: Final = frozenset({"invite-only", "registered-only"})
 STRICT: Final = frozenset({"moderated", "registered-speak", "topic-lock"})
 
@@ -49,7 +48,8 @@ class Listing(Struct, frozen=True, omit_defaults=True):
     at: int  # milliseconds since 1970, UTC
     until: int | None = None
     reason: str = ""
-    addr: str = ""  # counted; of the guest whose nick the mask is
+    addr: str = ""  # counted; of whoever had the nick that was listed: no guest comes in from there
+    guest: str = ""  # hex; the uid that they have as a guest, whatever they are called
 
     @property
     def shown(self) -> Entry:
@@ -57,7 +57,7 @@ class Listing(Struct, frozen=True, omit_defaults=True):
 
     def is_about(self, who: Who, *, beside: bool = True) -> bool:
         """Tell whether it is about ``who``. ``beside``: or about a guest who comes from where the one named did."""
-        if masks.matches(self.mask, who):
+        if masks.matches(self.mask, who) or (self.guest and self.guest == who.guest):
             return True
         return beside and self.addr != "" and who.account is None and self.addr in who.counted
 
@@ -114,10 +114,17 @@ class Policy(Struct, frozen=True, omit_defaults=True):
         """Return a limit that is a number; 0: there is none."""
         return int(self.limits.get(name, "0"))
 
-    def listed(self, kind: Listed, who: Who, now_ms: int, *, beside: bool = True) -> Listing | None:
-        """Return the first entry of ``kind`` about ``who`` that has not ended. ``beside``: see `Listing.is_about`."""
+    def listed(
+        self, kind: Listed, who: Who, now_ms: int, *, beside: bool = True, since: int | None = None
+    ) -> Listing | None:
+        """Return the first entry of ``kind`` about ``who`` that has not ended. ``beside``: see `Listing.is_about`.
+
+        ``since``: made after that, milliseconds since 1970.
+        """
         for entry in self.entries:
-            if entry.kind == kind and not entry.has_ended(now_ms) and entry.is_about(who, beside=beside):
+            if entry.kind != kind or entry.has_ended(now_ms) or (since is not None and entry.at <= since):
+                continue
+            if entry.is_about(who, beside=beside):
                 return entry
         return None
 
@@ -127,8 +134,10 @@ class Policy(Struct, frozen=True, omit_defaults=True):
             held.add("owner")
         return held
 
-    def may_pass(self, uid: bytes, now_ms: int) -> bool:
-        return any(one.uid == uid.hex() and one.at + PASS_MS > now_ms for one in self.passes)
+    def passed_at(self, uid: bytes, now_ms: int) -> int | None:
+        """Return when somebody was invited, if that still lets them in; what came later keeps them out."""
+        found = (one.at for one in self.passes if one.uid == uid.hex() and one.at + PASS_MS > now_ms)
+        return next(found, None)
 
     def put_out(self, uid: bytes) -> Noted | None:
         """Return how somebody was put out lately, and has not come in since."""
@@ -226,10 +235,14 @@ class Policies:
             room.take(policy)
             self._note_ends(policy)
 
-    def admit(self, name: str, room: Room | None, kept: Policy, uid: bytes) -> None:
-        """Somebody comes in: an invitation is used up, and who was put out is not out any more. Raises `LogError`."""
-        if kept.passes or kept.out:
-            self.change(name, room, admitted(kept, uid))
+    def admit(self, name: str, room: Room | None, kept: Policy, uid: bytes) -> bool:
+        """Somebody comes in: an invitation is used up, and who was put out is not out any more.
+
+        Return whether that is to be stored. Raises `LogError`.
+        """
+        after = admitted(kept, uid)
+        self.change(name, room, after)
+        return after is not kept
 
     def grant(self, room: Room, uid: bytes, roles: list[Role]) -> None:
         """Give somebody who is in ``room`` these roles for as long as that lasts."""

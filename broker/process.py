@@ -306,6 +306,7 @@ class Broker:
             self._resent(worker, command, verdict)
             return
         command = verdict
+        rollbacks = self.log.rollbacks
         try:
             if isinstance(command, Do):
                 if (no := self.order.refusal(command, time.monotonic)) is not None:
@@ -320,7 +321,7 @@ class Broker:
                 if lost:
                     self.state.seating.worker_lost(worker.incarnation, time.monotonic() + self.settings.linger)
         except LogError as err:
-            if self.log.pending:
+            if self.log.pending or self.log.rollbacks != rollbacks:
                 self._unstored(err)
             else:
                 self.upkeep.complain(err, time.monotonic())
@@ -336,6 +337,7 @@ class Broker:
         asked: list[Answering] = []
         waiting, self.askers.waiting = self.askers.waiting, []
         for asker in waiting:
+            rollbacks = self.log.rollbacks
             try:
                 order = decode_order(asker.asked.order)
                 found = self.operator.find(asker.asked, order, now_ms)
@@ -343,7 +345,7 @@ class Broker:
             except native.UNDECODABLE as err:
                 self.askers.answer(asker, Answer(f"the running server does not know what was asked for: {err}", 1))
             except LogError as err:
-                if self.log.pending:
+                if self.log.pending or self.log.rollbacks != rollbacks:
                     self._unstored(err)
                 self.askers.answer(asker, Answer(f"the server's log cannot be read or written: {err}", 1))
             except Exception:

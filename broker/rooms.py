@@ -1,5 +1,6 @@
 """Who is in which room, and what a room is told. Pure; a room exists here while somebody is in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker.log import Log
@@ -55,6 +56,8 @@ class Rooms:
         self.by_name: dict[str, Room] = policies.rooms
         self.policies = policies
         self.hushed = False  # nobody is told any more who leaves
+        self.may_remark: Callable[[Person, Room, str], bool] = lambda _person, _room, _text: True
+        """Whether a room is to hear why somebody leaves."""
         self.held_over: dict[tuple[bytes, str], list[Role]] = {}
         """What those were granted whom `forget` took out, by uid and room, until they are in again at once."""
         self._log = log
@@ -81,20 +84,21 @@ class Rooms:
 
         ``by``: who puts them out.
         """
+        heard = by is not None or not room.strict or self.may_remark(person, room, reason)
         left = native.Left(
             room=room.name,
             nick=person.nick,
-            reason=reason,
+            reason=reason if heard else "",
             quit=quits,
             by=None if by is None else by.nick,
             account=person.account,
             by_account=None if by is None else by.account,
         )
         for device in person.devices:
-            heard = device.rooms.pop(room.name, None) is not None
+            hears = device.rooms.pop(room.name, None) is not None
             if not quits and device is not asker and device.connected:
                 self._out.tell(worker_of(device.conn), Told(device.conn, left))
-            if heard:
+            if hears:
                 self._unseat(room, device)
         self.drop(person, room)
         if room.members and not self.hushed:

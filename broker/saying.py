@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from broker import finding, modlog
+from broker.accounts import Accounts
 from broker.admission import Admission
 from broker.log import Damaged, Extra, Log, Said, Stored, inbox_name
 from broker.outbox import Outbox
@@ -29,9 +30,17 @@ class Saying:
     """Carries out what adds messages to the log."""
 
     def __init__(
-        self, log: Log, outbox: Outbox, people: People, rooms: Rooms, admission: Admission, note: Note
+        self,
+        log: Log,
+        outbox: Outbox,
+        people: People,
+        rooms: Rooms,
+        admission: Admission,
+        accounts: Accounts,
+        note: Note,
     ) -> None:
         self._log = log
+        self._accounts = accounts
         self._out = outbox
         self._people = people
         self._rooms = rooms
@@ -79,7 +88,7 @@ class Saying:
         room = self._rooms.of(person, request.room)
         seq = finding.in_room(self._log, room.name, request.seq)
         said = self._takeable(room.name, seq)
-        own = _is_own(device, said)
+        own = self._is_own(device, said)
         if not own and not may_redact(room, person):
             raise Refusal("not-allowed", "only who said it, or an op of the room, can take back a message")
         if room.strict and request.reason:
@@ -88,7 +97,7 @@ class Saying:
             why = f": {request.reason}" if request.reason else ""
             modlog.write(self._log, room.name, person, self.now, f"took back message {seq} of {said.msg.nick}{why}")
         extra = Extra(reply=seq, reason=request.reason or None, account=person.account, bot=person.bot)
-        self._post(device, do, room, request.cmid, "redact", _sentence(device, said, request.reason), extra)
+        self._post(device, do, room, request.cmid, "redact", _sentence(said, request.reason, own=own), extra)
 
     # --- in a room
 
@@ -206,7 +215,7 @@ class Saying:
             raise Refusal("not-allowed", "only who said it can take back a direct message")
         if msg.audience is not None or (peer is None and not msg.own):
             raise Refusal("not-supported", "this message cannot be taken back from all who have it")
-        text = _sentence(device, said, request.reason)
+        text = _sentence(said, request.reason, own=True)
         extra = Extra(
             to=msg.to,
             reply=seq,
@@ -292,6 +301,13 @@ class Saying:
             raise Refusal("no-such-message", why)
         return said
 
+    def _is_own(self, device: Device, said: Said) -> bool:
+        name = device.person.account
+        if said.sender == device.uid or name is None or said.msg.account != name:
+            return said.sender == device.uid
+        account = self._accounts.account(name)  # whose name may have been another's before
+        return account is not None and account.since <= said.msg.time
+
     def _acknowledge(self, do: Do, msg: native.Msg) -> None:
         ok = native.Ok(id=do.request.id, room=msg.room, seq=msg.seq, time=msg.time)
         self._out.tell(worker_of(do.conn), Answered(do.conn, do.rid, ok))
@@ -308,12 +324,7 @@ def may_redact(room: Room, person: Person) -> bool:
     return may(rank_of(room.roles_of(person), admin=person.admin), "redact")
 
 
-def _is_own(device: Device, said: Said) -> bool:
-    account = device.person.account
-    return said.sender == device.uid or (account is not None and said.msg.account == account)
-
-
-def _sentence(device: Device, said: Said, reason: str) -> str:
+def _sentence(said: Said, reason: str, *, own: bool) -> str:
     """Return what a reader is told who knows nothing of messages that are taken back."""
-    of = "" if _is_own(device, said) or said.msg.own else f" of {said.msg.nick}"
+    of = "" if own else f" of {said.msg.nick}"
     return f"took back a message{of}" + (f": {reason}" if reason else "")

@@ -301,6 +301,14 @@ class Seating:
         if not person.devices:
             self.presence.went(person)
 
+    def check_nick(self, person: Person, nick: str) -> None:
+        """Raises `Refusal` when whoever is called ``nick`` is banned from the server: they would not be let in."""
+        account = self.accounts.account(person.account) if person.account is not None else None
+        try:
+            self.check_ban(nick, account, [])
+        except Refusal as no:
+            raise Refusal("bad-nick", f"nobody may be called {nick}: who is, is banned from this server") from no
+
     def rename(self, device: Device, nick: str) -> None:
         """The person of ``device``, which asked for it, takes another nick, which is free."""
         old = device.person.nick

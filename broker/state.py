@@ -61,10 +61,11 @@ class State:
         self.admission = Admission(self.policies)
         self.bans = ServerBans(log)
         self.rooms = Rooms(log, outbox, self.policies)
+        self.rooms.may_remark = lambda person, room, text: self.admission.may_remark(person, room, text, self.now)
         self.seating = Seating(settings, log, outbox, self.people, self.rooms, self.accounts, note)
         self.introducing = Introducing(self.seating)
         self.oneself = Oneself(outbox, self.people, self.seating)
-        self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, note)
+        self.saying = Saying(log, outbox, self.people, self.rooms, self.admission, self.accounts, note)
         self.hinting = Hinting(outbox, self.people, self.rooms, self.admission)
         self.gate = Gate(settings, log, self.accounts, outbox, self.people, self.seating, vault, entropy)
         self.gate.registrar.commit = self.commit
@@ -80,6 +81,7 @@ class State:
         self.moderation = Moderation(
             log, outbox, self.people, self.rooms, self.seating, self.accounts, self.admission, self.bans
         )
+        self.moderation.commit = self.commit
         self.moderation.on_retitled = self.markers.retitled
         self.seating.merging.admits = self.moderation.may_stay
         self.seating.check_ban = self.moderation.check_ban
@@ -150,7 +152,7 @@ class State:
         self.tick(now_ms)
         written = self.log.written
         self._do(do)
-        if self.log.written != written:
+        if self.log.written != written and self.log.pending:
             self.out.bind_answer(do.conn, do.rid)
 
     def _do(self, do: Do) -> None:
@@ -268,7 +270,8 @@ class State:
         if kept.moved and request.epoch == self.log.epoch and 0 < (request.after or 0) <= kept.moved_seq:
             raise Refusal("no-such-room", self.policies.moved_text(name, kept))
         self.admission.check(person, name, room, kept, request.key, self.now)
-        self.policies.admit(name, room, kept, person.uid)
+        if self.policies.admit(name, room, kept, person.uid):
+            self.commit()  # who is in stays in, whatever comes of the transaction
         if room is not None:
             self.rooms.announce(room, native.Joined(room=name, who=person.card_in(room)))
         return room is None

@@ -118,11 +118,11 @@ def test_an_entry_ends_at_its_time() -> None:
 
 def test_invitations_are_used_up_end_after_a_day_and_are_bounded() -> None:
     invited = policy.with_pass(EMPTY, b"bob", NOW)
-    assert invited.may_pass(b"bob", NOW + policy.PASS_MS - 1)
-    assert not invited.may_pass(b"bob", NOW + policy.PASS_MS)
+    assert invited.passed_at(b"bob", NOW + policy.PASS_MS - 1) == NOW
+    assert invited.passed_at(b"bob", NOW + policy.PASS_MS) is None
     assert policy.admitted(invited, b"bob") == EMPTY
     many = EMPTY
     for number in range(policy.MAX_PASSES + 1):
         many = policy.with_pass(many, number.to_bytes(2, "big"), NOW)
     assert len(many.passes) == policy.MAX_PASSES
-    assert not many.may_pass(b"\0\0", NOW)
+    assert many.passed_at(b"\0\0", NOW) is None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol import native
+from broker.log import LogError
+from protocol import moderation, native
 from protocol.ipc import (
     Announced,
     Answered,
@@ -438,3 +439,35 @@ def test_a_step_ends_in_time_and_the_rest_is_done_in_the_next(bench: Bench, monk
     while bench.broker.waiting:
         bench.turn()
     assert [event.rid for event in one.told() if isinstance(event, Answered)] == list(range(18, 42))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        moderation.Retitle(room="#tea", name="#chai"),
+        moderation.Kick(nick="bob", room="#tea"),
+        moderation.Ban(mask="bob", room="#tea"),
+    ],
+)
+def test_what_was_said_before_in_a_step_is_refused_with_what_has_to_be_stored_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, request_: native.Request
+) -> None:
+    one = bench.worker(1)
+    one.put(hello(ANN, "ann"), join(ANN, "#tea"), hello(BOB, "bob", 10), join(BOB, "#tea", 11))
+    bench.turn()
+    one.told()
+    log = bench.broker.log
+
+    def full() -> None:
+        monkeypatch.undo()  # once
+        log.rollback()
+        raise LogError("disk full")
+
+    monkeypatch.setattr(log, "commit", full)
+    one.put(say(BOB, "hi", 12), Do(ANN, 5, request_))
+    bench.turn()
+    told = one.told()
+    assert {rid: code(answer) for rid, answer in answers(told).items()} == {12: "storage", 5: "storage"}
+    assert (posts(told), log.last("#tea")) == ([], 0)
+    members = bench.broker.state.rooms.by_name["#tea"].members
+    assert [person.nick for person in members] == ["ann", "bob"]

@@ -1,5 +1,6 @@
 """A room gets another name: its messages, people, modes and seqs go with it, and the old name is another room's."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from broker import chain
 from broker.audit import Audit
 from broker.log import Log, LogError
+from broker.moderation import MAX_NAMES
 from protocol import moderation, native
 from protocol.ipc import Announced, Attach
 from protocol.moderation import Change
@@ -167,3 +169,20 @@ def test_a_log_with_other_names_is_sound_and_read_after_a_restart(tmp_path: Path
     assert (texts(page.messages), page.gaps) == (["elsewhere"], [(1, 7)])
     assert again.names() == [(TEA, ""), ("#chai", "")] or again.names() == [("#chai", ""), (TEA, "")]
     again.close()
+
+
+def test_a_room_that_has_the_name_of_another_one_is_managed_like_any(tea: Desk) -> None:
+    retitle(tea)
+    register(tea, EVE, "eve")
+    tea.ask(EVE, native.Join(room=TEA), native.Room)
+    tea.ask(EVE, moderation.Claim(room=TEA), native.Ok)
+    tea.ask(EVE, native.Leave(room=TEA), native.Ok)
+    tea.ask(EVE, moderation.Ban(mask="bob", room=TEA), native.Ok)
+
+
+def test_nobody_fills_the_server_with_names_that_a_room_had(tea: Desk) -> None:
+    called = [TEA, *(f"#x{number}" for number in range(MAX_NAMES))]
+    for old, new in itertools.pairwise(called):
+        retitle(tea, room=old, name=new)
+    assert tea.refused(ANN, moderation.Retitle(room=called[-1], name="#another")) == "too-many-rooms"
+    retitle(tea, room=called[-1], name="#x1")
