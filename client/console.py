@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+from client.identity import OWNED
 from protocol.text import clean
 
 EXIT_OK: Final = 0
@@ -20,9 +21,7 @@ UNREACHABLE: Final = (
     "offline",
     "replaced",
     "nick-taken",
-    "nick-reserved",
-    "login-failed",
-    "login-throttled",
+    *OWNED,
     "banned",
     "kicked",
     "unsupported-version",

@@ -14,6 +14,8 @@ INSECURE: Final = (
     "This connection is not encrypted, so others on the way could read your password; nothing was sent. Ask whoever "
     "runs the server for an invitation (moot://…?key=…): with it you join through TLS."
 )
+OWNED: Final = ("nick-reserved", "login-failed", "login-throttled")
+"""Error codes that end a first connection: the nick is an account's, and one has not shown to be that."""
 SPENT: Final = frozenset({"login-failed", "no-such-account"})  # error codes of a proof that never counts again
 
 

@@ -27,7 +27,8 @@ from client.console import (
     write_out,
 )
 from client.delivery import deliver, farewell
-from client.entering import entry
+from client.entering import ask, can_ask, entry
+from client.identity import OWNED, Proof
 from client.journal import Desk, Journal, leftovers, open_journal
 from client.keys import BadKey, choose
 from client.linear import Linear
@@ -35,6 +36,8 @@ from client.net import Chat, ChatError
 from client.session import Offline, Session
 from protocol import accounts, native
 from protocol.account_commands import in_one_line
+from protocol.names import is_reserved
+from protocol.text import clean
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -61,22 +64,34 @@ def run_plain(host: str, nick: str | None, rooms: list[str]) -> int:
     others, problems = leftovers(desk)
     for problem in filter(None, [journal.problem, *problems]):
         complain(problem)
-    session = Session(
-        desk.nick,
-        rooms,
-        any_nick=not coming.chosen,
-        client=CLIENT,
-        token=journal.token,
-        pending=journal.pending,
-        follow=True,
-    )
-    chat = Chat(address, session, keeper=journal, credentials=coming.credentials)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
+
+    def began() -> Session:
+        return Session(
+            desk.nick,
+            rooms,
+            any_nick=not coming.chosen,
+            client=CLIENT,
+            token=journal.token,
+            pending=journal.pending,
+            follow=True,
+        )
+
+    session = began()
     try:
-        return asyncio.run(_in_terminal(chat, others) if terminal else _as_filter(chat, others))
-    except ChatError as error:
-        complain(str(error) + (f" Try --nick {error.free}" if error.free and error.free not in str(error) else ""))
-        return EXIT_UNREACHABLE
+        while True:
+            chat = Chat(address, session, keeper=journal, credentials=coming.credentials)
+            try:
+                return asyncio.run(_in_terminal(chat, others) if terminal else _as_filter(chat, others))
+            except ChatError as error:
+                complain(
+                    str(error) + (f" Try --nick {error.free}" if error.free and error.free not in str(error) else "")
+                )
+                proof = _proof(session.nick, error) if terminal else None
+                if proof is None:
+                    return EXIT_UNREACHABLE
+            coming.credentials.use(proof)
+            session = began()
     except BrokenPipeError:
         forget_out()
         return EXIT_OK
@@ -87,6 +102,14 @@ def run_plain(host: str, nick: str | None, rooms: list[str]) -> int:
             one.close()
         if left := farewell(session, journal):
             complain(left)
+
+
+def _proof(nick: str, refused: ChatError) -> Proof | None:
+    """Ask for the password of the account that ``nick`` belongs to, if that is why one was refused; Enter: none."""
+    if refused.code not in OWNED or is_reserved(nick) or not can_ask():
+        return None
+    password = ask(f"Password of {clean(nick, newlines=False)} (just Enter leaves): ")
+    return Proof(nick, password=password) if password else None
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from client.console import EXIT_UNREACHABLE, exit_status
+from client.identity import OWNED
 from client.net import Chat
 from client.terminal import messages as m
 from client.terminal.alarm import deserved, title
@@ -45,7 +46,6 @@ from protocol.text import clean
 PACE_S: Final = 0.05  # between two updates of the screen while much comes in
 ROOMS_FROM: Final = 56  # columns from which the rooms are shown by themselves
 MEMBERS_FROM: Final = 84
-_OWNED: Final = ("nick-reserved", "login-failed", "login-throttled")  # codes: the nick is an account's, we are not yet
 
 
 class MainScreen(Screen[None]):
@@ -205,9 +205,9 @@ class MainScreen(Screen[None]):
             self.tracker.note("↑ calls back what you were typing.", self.now())
 
     def _refused(self, reason: str, error: native.Error | None) -> None:
-        if error is not None and error.code in ("nick-taken", "bad-nick", *_OWNED):
+        if error is not None and error.code in ("nick-taken", "bad-nick", *OWNED):
             nick = clean(self.chat.session.nick, newlines=False)
-            owned = nick if error.code in _OWNED and not is_reserved(nick) else ""
+            owned = nick if error.code in OWNED and not is_reserved(nick) else ""
             ask = NickScreen(reason, clean(error.free or "", newlines=False), owned)
             self.app.push_screen(ask, self.app.try_nick)  # type: ignore[attr-defined]
         elif self.chat.session.welcome is None:

@@ -134,6 +134,22 @@ def test_a_nick_that_is_an_accounts_asks_for_its_password(sit: Sit, peer: MakePe
     assert PASSWORD not in ann.scrollback()
 
 
+def test_a_wrong_password_is_asked_for_again(sit: Sit, peer: MakePeer) -> None:
+    owner = peer()
+    register(owner)
+    owner.close()
+    ann = sit("--nick", "ann")
+    ann.wait_for("its password")
+    ann.type("no horse at all")
+    ann.keys("Enter")
+    ann.wait_for("the account or the password is wrong")
+    ann.wait_for("its password")
+    ann.type(PASSWORD)
+    ann.keys("Enter")
+    ann.wait_for(here("ann ✓"))
+    assert "horse" not in ann.scrollback()
+
+
 def test_a_password_typed_in_one_line_is_not_called_back(sit: Sit, peer: MakePeer) -> None:
     owner = peer()
     register(owner)
@@ -191,6 +207,27 @@ def test_the_plain_client_asks_without_showing(sit: Sit, tmp_path: Path) -> None
     assert "You are ann on" in again.screen()
     again.say("/account")
     again.wait_for("ann is registered since")
+
+
+def test_the_plain_client_asks_for_the_password_of_a_nick_that_is_an_accounts(sit: Sit, peer: MakePeer) -> None:
+    owner = peer()
+    register(owner)
+    owner.close()
+    ann = sit("--plain", "--nick", "ann")
+    ann.wait_for("Password of ann (just Enter leaves):")
+    ann.say("no horse at all")
+    ann.wait_for("the account or the password is wrong")
+    ann.wait_for(lambda screen: screen.count("Password of ann") == 2)
+    ann.say(PASSWORD)
+    ann.wait_for("#lobby>")
+    assert "You are ann on" in ann.screen()
+    assert "horse" not in ann.scrollback()
+    ann.keys("C-d")
+    ann.wait_for("exit status 0")
+    bob = sit("--plain", "--nick", "ann", home="other")
+    bob.wait_for("Password of ann")
+    bob.keys("Enter")
+    bob.wait_for("exit status 3")
 
 
 def test_a_script_speaks_as_the_account(sit: Sit, server: Server, peer: MakePeer, tmp_path: Path) -> None:
