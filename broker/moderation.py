@@ -122,6 +122,14 @@ class Moderation:
         )
         return not banned and not (kept.has("registered-only") and person.account is None)
 
+    def may_sit(self, person: Person, name: str) -> bool:
+        """Tell whether somebody may be in a room because a worker says that they are."""
+        room = self._rooms.by_name.get(name)
+        kept = room.policy if room is not None else self._policies.loaded(name)
+        if kept is policy.EMPTY or self._admission.rank(person, room, kept):
+            return True
+        return not kept.closed and kept.listed("ban", self._admission.who(person), self.now) is None
+
     def check_ban(self, nick: str, account: Account | None, addresses: list[str]) -> None:
         """Raises `Refusal` when somebody of whom this is known is banned from the server."""
         if self._bans.entries and not (account is not None and account.admin):

@@ -91,6 +91,8 @@ class Seating:
         self.tickets: Vouching = _Nobody()
         self.check_ban: Callable[[str, Account | None, list[str]], None] = lambda _nick, _account, _addresses: None
         """Raises `Refusal` when somebody may not be on the server."""
+        self.may_sit: Callable[[Person, str], bool] = lambda _person, _name: True
+        """Whether somebody may be in a room of whom nobody but their worker says that they are."""
         self.note = note
         self.presence = Presence(outbox, people, rooms)
         self.merging = Merging(log, outbox, people, rooms, self.presence)
@@ -440,7 +442,7 @@ class Seating:
         person = device.person
         for name in dict.fromkeys([*seat.rooms, *had]):  # `had`: come back just now, and about to join them again
             is_room = name in self.rooms.by_name or len(self.rooms.by_name) < self.settings.max_rooms
-            if is_room and name not in device.rooms and not self._tell_put_out(device, name):
+            if is_room and name not in device.rooms and not self._tell_put_out(device, name, was_in=name in had):
                 self.rooms.enter(device, name)
         device.entered.update(device.rooms[name] for name in seat.rooms if name in device.rooms)
         for name in beside:
@@ -455,14 +457,19 @@ class Seating:
             self.presence.tell(device, renamed)
         self.ownership.look(person, self.settings.nick_grace)
 
-    def _tell_put_out(self, device: Device, name: str) -> bool:
-        """Whether the person was put out of a room; ``device``, whose worker had not heard of it, is told so."""
+    def _tell_put_out(self, device: Device, name: str, *, was_in: bool) -> bool:
+        """Whether the person was put out of a room; ``device``, whose worker had not heard of it, is told so.
+
+        ``was_in``: by the attendance sheet. Of others a worker alone says so, and none can let people in.
+        """
         noted, person = self.rooms.put_out(device.person, name), device.person
-        if noted is not None:
-            left = native.Left(room=name, nick=person.nick, reason=noted.reason, by=noted.by, account=person.account)
-            self.presence.tell(device, left)
-            self.out.tell(worker_of(device.conn), Parted(device.conn, name))
-        return noted is not None
+        if noted is None and (was_in or name in person.rooms or self.may_sit(person, name)):
+            return False
+        by, reason = (noted.by, noted.reason) if noted is not None else (None, "may not be here")
+        left = native.Left(room=name, nick=person.nick, reason=reason, by=by, account=person.account)
+        self.presence.tell(device, left)
+        self.out.tell(worker_of(device.conn), Parted(device.conn, name))
+        return True
 
     def _send_away(self, conn: ConnId, reason: str, until: float) -> None:
         """Close a connection that cannot go on as it is; its client comes back and resumes, or begins anew."""

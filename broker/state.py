@@ -85,6 +85,7 @@ class State:
         self.moderation.on_retitled = self.markers.retitled
         self.seating.merging.admits = self.moderation.may_stay
         self.seating.check_ban = self.moderation.check_ban
+        self.seating.may_sit = self.moderation.may_sit
         self.take_settings(settings)
         self._reloads = [self.markers.rolled_back, self.policies.rolled_back, self.bans.reload]
         self.now = 0  # the step's time, milliseconds since 1970, UTC

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from broker.process import SHARE, run
-from protocol import native
+from protocol import moderation, native
 from protocol.accounts import LoggedIn, Logout, Register, Sasl
 from protocol.control import ControlSocket
 from protocol.ipc import (
@@ -31,6 +31,7 @@ from protocol.ipc import (
     Do,
     Down,
     Gone,
+    Parted,
     Posted,
     Ready,
     Seat,
@@ -303,6 +304,22 @@ def test_a_worker_is_replayed_no_room_it_has_nobody_in(stage: Stage) -> None:
     assert [event for event in hostile.heard if isinstance(event, Posted)] == []
     hostile.ask(hostile.conn(1), native.Quit())
     stage.honest.ask(conn(1, 3), native.Quit())
+    stage.quiet()
+
+
+def test_a_worker_brings_nobody_into_a_room_that_is_closed_to_them(stage: Stage) -> None:
+    cyd = conn(1, 3)
+    stage.honest.enter(3, "cyd", "#closed")
+    stage.honest.ask(cyd, moderation.Mode(room="#closed", changes=[moderation.Change("invite-only")]))
+    hostile = stage.worker()
+    hostile.put(Attach(hostile.incarnation, [seat(hostile.conn(1), "eve", "#closed", "#dark")], {"#closed": 0}))
+    hostile.ping()
+    stage.honest.ask(cyd, native.Send(cmid="s", to="#closed", text="psst"))
+    hostile.ping()
+    assert [event for event in hostile.heard if isinstance(event, Posted)] == []
+    assert [event.room for event in hostile.heard if isinstance(event, Parted)] == ["#closed"]
+    hostile.ask(hostile.conn(1), native.Quit())
+    stage.honest.ask(cyd, native.Quit())
     stage.quiet()
 
 
