@@ -10,7 +10,8 @@ from fuzz.texts import check_clean
 from protocol import native
 from protocol.native import Event, Request
 from protocol.settings import DEFAULTS
-from workers.dialects.classic import MAX_HELD, Classic
+from workers.dialects.asking import MAX_HELD
+from workers.dialects.classic import Classic
 from workers.dialects.classic_codec import MAX_HEAD, MAX_SENT, Decoder
 from workers.dialects.classic_lobby import Lobby
 
@@ -34,8 +35,8 @@ def classic_dialect(data: bytes) -> None:
             take([dialect.receive(source.value(Event))], asked, check_messages)
             answer(dialect, source, asked)
             take([dialect.shared(source.value(Event))], asked, check_messages)
-        assert dialect._held_bytes < MAX_HELD + 2 * len(data) + 200
-        assert len(dialect._asked) <= len(asked)
+        assert dialect._held.bytes < MAX_HELD + 2 * len(data) + 200
+        assert len(dialect._asking) <= len(asked)
     take(dialect.end(), asked, check_messages)
     answer(dialect, source, asked)
 

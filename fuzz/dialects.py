@@ -13,13 +13,14 @@ from protocol.native import Event, Request
 from protocol.settings import DEFAULTS
 from workers import intake
 from workers.dialects import Dialect, Effect, Item, prose
+from workers.dialects.asking import MAX_HELD
 from workers.dialects.irc import Irc
 from workers.dialects.irc.caps import BY_NAME, MULTILINE_LINES
 from workers.dialects.irc.lines import MAX_BODY, Message, parse
 from workers.dialects.irc.lines import MAX_LINE as IRC_LINE
 from workers.dialects.lines import LineReader, TooLong
 from workers.dialects.native import Native
-from workers.dialects.plain import MAX_HELD, Plain
+from workers.dialects.plain import Plain
 
 MAX_LINE: Final = 64  # small, so that a small input is over it
 _SMALL: Final = msgspec.structs.replace(DEFAULTS, max_line=512)
@@ -112,8 +113,8 @@ def plain_dialect(data: bytes) -> None:
         take(dialect.feed(piece), asked, check_words)
         for _ in range(source.below(3)):
             answer(dialect, source, asked)
-        assert dialect._held_bytes < MAX_HELD + _SMALL.max_line
-        assert len(dialect._asked) <= len(asked)
+        assert dialect._held.bytes < MAX_HELD + _SMALL.max_line
+        assert len(dialect._asking) <= len(asked)
     take(dialect.end(), asked, check_words)
     answer(dialect, source, asked)
     assert not dialect.follow_up()

@@ -12,7 +12,8 @@ from protocol import accounts, moderation, native
 from protocol.native import Person
 from protocol.settings import Settings
 from workers.dialects import Dialect
-from workers.dialects.classic import MAX_HELD, Classic
+from workers.dialects.asking import MAX_HELD
+from workers.dialects.classic import Classic
 from workers.dialects.classic_codec import MAX_SENT
 from workers.dialects.classic_lobby import Lobby
 
@@ -94,7 +95,7 @@ def test_too_much_before_the_answer_is_refused_once() -> None:
     classic.feed(CON)
     many = [classic.feed(b"CHAT,rec=-ALL," + b"x" * 1000) for _ in range(100)]
     assert sum(map(len, many)) == 1
-    assert classic._held_bytes < MAX_HELD + 2000
+    assert classic._held.bytes < MAX_HELD + 2000
 
 
 @pytest.mark.parametrize(
@@ -567,3 +568,35 @@ def test_no_bytes_make_it_raise_or_write_what_a_first_client_cannot_read(pieces:
                         assert reason in ("CONVER", "ERR", "CONFIRM", "INFO")
                         assert params["time"] == "2023-11-15 13:00:00"
         classic.end()
+
+
+@pytest.mark.parametrize("to", ["-ALL", "root"])
+def test_what_is_about_the_last_messages_looks_for_them_first(to: str) -> None:
+    bob = inside()
+    (look,) = bob.feed(f"CHAT,rec={to},/react 👍".encode())
+    assert isinstance(look, native.History)
+    room = "#lobby" if to == "-ALL" else "@"
+    assert look.room == room
+    said = msgspec.structs.replace(msg("hello", room=room, seq=8), to=None if to == "-ALL" else "bob")
+    assert bob.receive(native.HistoryPage(id=look.id, room=room, messages=[said], more=False)) == b""
+    (react,) = bob.follow_up()
+    assert isinstance(react, native.Send)
+    assert (react.to, react.text, react.kind, react.reply) == ("#lobby" if to == "-ALL" else "@root", "👍", "react", 8)
+
+
+def test_there_may_be_nothing_to_take_back() -> None:
+    bob = inside()
+    (look,) = bob.feed(b"CHAT,rec=-ALL,/redact")
+    assert isinstance(look, native.History)
+    page = native.HistoryPage(id=look.id, room="#lobby", messages=[msg("hello")], more=False)
+    assert "There is no such message" in told(bob.receive(page))[0]
+    assert not bob.follow_up()
+
+
+def test_a_logout_is_told_once() -> None:
+    bob = inside()
+    (logout,) = bob.feed(b"CHAT,rec=-ALL,/logout")
+    assert isinstance(logout, accounts.Logout)
+    assert bob.receive(accounts.LoggedOut(reason="", nick="bob2", inbox=0)) == b""
+    (said,) = told(bob.receive(native.Ok(id=logout.id, nick="bob2")))
+    assert said.endswith("You are logged out. You are bob2 now.")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from protocol import native
 from protocol.settings import Settings
 from workers.dialects import Dialect
-from workers.dialects.plain import MAX_HELD, Plain
+from workers.dialects.asking import MAX_HELD
+from workers.dialects.plain import Plain
 from workers.dialects.prose import encode
 
 NOON = 1_700_049_600_000  # 2023-11-15 12:00 UTC

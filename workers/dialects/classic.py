@@ -5,12 +5,9 @@ writes ends with newlines; for the first clients, which know none, `workers.paci
 """
 
 import enum
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-
-import msgspec
 
 from protocol import accounts, commands, moderation, names, native, sentences
 from protocol.account_commands import in_one_line, plain_login
@@ -19,10 +16,11 @@ from protocol.native import Event, Msg, Request
 from protocol.settings import Settings
 from protocol.text import clean
 from workers.dialects import prose
+from workers.dialects.asking import MAX_HELD, Asking, Held
 from workers.dialects.classic_codec import MAX_CONTENT, Bad, Decoder, Message
 from workers.dialects.classic_lobby import EVERYONE, Lobby, long_color
+from workers.dialects.looking import Looking
 
-MAX_HELD: Final = 16 * 1024  # bytes of messages held back until others are answered; more is refused, and said so
 REPLAYED: Final = 50  # messages sent again for REF
 _HELD_EACH: Final = 64  # bytes that a held message takes beside its text, about
 MAX_PASSWORD: Final = 300  # characters; a longer one is none
@@ -82,7 +80,7 @@ class _Kick:
     """A KICK under way."""
 
 
-_Asked = Request | _Refresh | _Update | _Users | _Proof | _Guest | _Kick
+_Note = _Refresh | _Update | _Users | _Proof | _Guest | _Kick | Looking
 
 
 class Classic:
@@ -102,17 +100,14 @@ class Classic:
         self._decoder = Decoder(settings.max_line)
         self._stage = _Stage.NAMELESS
         self._updating = False  # nick and colour both: what comes after that waits for both
-        self._held: deque[Message | Bad] = deque()
-        self._held_bytes = 0
+        self._held: Held[Message | Bad] = Held(_size)
         self._ended = False
         self._nick = ""
         self._fun: dict[str, native.FunCommand] = {}
         self._inbox = 0  # newest seq of the inbox
         self._last_from: str | None = None
         self._kicked = False  # put out of the one room there is, so the conversation is over
-        self._asked: dict[int, _Asked] = {}  # by the id we gave it
-        self._next_id = 1
-        self._own: list[Request] = []  # for `follow_up`
+        self._asking: Asking[_Note] = Asking()
         self._reasons: Mapping[str, Callable[[Message], list[Request | bytes]]] = {
             "CON": self._con,
             "CHAT": self._chat,
@@ -147,25 +142,20 @@ class Classic:
     def receive(self, event: Event) -> bytes:
         out = self._told(event)
         while self._held and not self._waits:
-            message = self._held.popleft()
-            self._held_bytes -= _size(message)
-            for item in self._do(message):
+            for item in self._do(self._held.next()):
                 if isinstance(item, bytes):
                     out += item
                 else:
-                    self._own.append(item)
+                    self._asking.own.append(item)
         if self._ended and not self._held and not self._waits and self._stage is not _Stage.LEAVING:
-            self._own.append(self._quit())
+            self._asking.own.append(self._quit())
         return out
 
     def shared(self, event: Event) -> bytes:
         return self._lobby.hear(event)
 
     def follow_up(self) -> Sequence[Request]:
-        if not self._own:
-            return ()
-        own, self._own = self._own, []
-        return own
+        return self._asking.take()
 
     def wants(self, msg: Msg) -> bool:
         return True
@@ -187,11 +177,7 @@ class Classic:
         return found
 
     def _hold(self, message: Message | Bad) -> list[Request | bytes]:
-        if self._held_bytes >= MAX_HELD:
-            return []
-        self._held.append(message)
-        self._held_bytes += _size(message)
-        if self._held_bytes < MAX_HELD:
+        if not self._held.add(message):
             return []
         return [
             self._no(f"too much at once: of what you send before that is answered, {MAX_HELD // 1024} KiB are kept")
@@ -219,8 +205,8 @@ class Classic:
         hello = native.Hello(nick=nick, color=long_color(message.params.get("color", "")))
         password = message.params.get("password", "")
         if not password:
-            return [self._ask(hello)]
-        return [self._ask(plain_login(nick, password[:MAX_PASSWORD]), _Proof(hello))]
+            return [self._asking.ask(hello)]
+        return [self._asking.ask(plain_login(nick, password[:MAX_PASSWORD]), _Proof(hello))]
 
     def _chat(self, message: Message) -> list[Request | bytes]:
         to, text = message.params.get("rec"), clean(message.content)
@@ -238,6 +224,9 @@ class Classic:
                 return [self._no(why)]
             case Local("help", args):
                 return [self._shown(commands.help_text(ctx, args).split("\n"))]
+            case Local("react" | "redact") as local:
+                looking = Looking(local, ctx)
+                return [self._asking.ask(looking.request(), looking)]
             case Local(name) as local:
                 said = in_one_line(local, self._nick) or f"/{name} is for the terminal client: moot join"
                 return [self._no(said)]
@@ -251,7 +240,7 @@ class Classic:
                 return self._quit(request.reason)
             case native.Nick():
                 try:
-                    return self._ask(native.Nick(nick=_short_nick(request.nick)))
+                    return self._asking.ask(native.Nick(nick=_short_nick(request.nick)))
                 except names.BadName as no:
                     return self._no(str(no))
             case _ if isinstance(request, _ELSEWHERE):
@@ -259,7 +248,7 @@ class Classic:
             case _ if isinstance(request, _SPEECH):
                 return request
             case _:
-                return self._ask(request)
+                return self._asking.ask(request)
 
     def _update(self, message: Message) -> list[Request | bytes]:
         nick, color = message.params.get("nickname"), message.params.get("color")
@@ -271,13 +260,13 @@ class Classic:
         if color and long is None:
             return [self._confirm("UPDATE", f"Error: {_COLOR_RULE}")]
         if not nick:
-            return [self._ask(native.Color(color=long), _Update())]
+            return [self._asking.ask(native.Color(color=long), _Update())]
         try:
             short = _short_nick(nick)
         except names.BadName as no:
             return [self._confirm("UPDATE", f"Error: {no}")]
         self._updating = long is not None
-        return [self._ask(native.Nick(nick=short), _Update(long))]
+        return [self._asking.ask(native.Nick(nick=short), _Update(long))]
 
     def _ref(self, _message: Message) -> list[Request | bytes]:
         refresh = _Refresh(2 if self._inbox else 1)
@@ -285,19 +274,19 @@ class Classic:
         if self._inbox:
             newest[native.INBOX] = self._inbox
         return [
-            self._ask(native.History(room=room, before=min(seq + 1, _NEWEST), limit=REPLAYED), refresh)
+            self._asking.ask(native.History(room=room, before=min(seq + 1, _NEWEST), limit=REPLAYED), refresh)
             for room, seq in newest.items()
         ]
 
     def _user(self, _message: Message) -> list[Request | bytes]:
-        return [self._ask(native.Who(room=self._lobby.room), _Users())]
+        return [self._asking.ask(native.Who(room=self._lobby.room), _Users())]
 
     def _kick(self, message: Message) -> list[Request | bytes]:
         nick, reason = message.params.get("user"), clean(message.content, newlines=False).strip()
         if not nick:
             return [self._no("whom? KICK,user=NICK,why puts somebody out")]
         kick = moderation.Kick(nick=nick, room=self._lobby.room, reason=reason[: native.MAX_REMARK])
-        return [self._ask(kick, _Kick())]
+        return [self._asking.ask(kick, _Kick())]
 
     def _discon(self, _message: Message) -> list[Request | bytes]:
         return [self._quit()]
@@ -306,13 +295,6 @@ class Classic:
         self._stage = _Stage.LEAVING
         self._held.clear()
         return native.Quit(reason=reason)
-
-    def _ask(self, request: Request, asked: _Asked | None = None) -> Request:
-        """Return ``request`` with an id, to know its answer by."""
-        number = self._next_id
-        self._next_id += 1
-        self._asked[number] = asked or request
-        return msgspec.structs.replace(request, id=number)
 
     # --- what they are told
 
@@ -342,7 +324,7 @@ class Classic:
                 return self._logged_in(event)
             case native.Left(by=str()) if event.nick == self._nick and event.room == self._lobby.room:
                 return self._put_out(event)
-        self._answered(event)
+        self._asking.answered(event)
         match event:
             case native.Profile():
                 return self._shown(prose.profile(event))
@@ -354,7 +336,7 @@ class Classic:
                 self._nick = event.nick
             case accounts.LoggedOut():
                 self._nick, self._inbox = event.nick, event.inbox
-                return self._shown([sentences.logged_out(event)])
+                return self._shown([sentences.logged_out(event)]) if event.reason else b""  # asked for: it is answered
             case accounts.AccountInfo():
                 return self._shown(prose.account(event))
             case moderation.RoomPolicy():
@@ -364,16 +346,16 @@ class Classic:
         return b""
 
     def _logged_in(self, event: accounts.LoggedIn) -> bytes:
-        asked = self._answered(event)
+        asked = self._asking.answered(event)
         if isinstance(asked, _Proof):
-            self._own.append(self._ask(asked.hello))
+            self._asking.own.append(self._asking.ask(asked.hello))
             return b""
         self._nick = event.nick or self._nick
         self._inbox = self._inbox if event.inbox is None else event.inbox
         return self._shown([sentences.logged_in(event)])
 
     def _put_out(self, event: native.Left) -> bytes:
-        self._own.append(self._quit())
+        self._asking.own.append(self._quit())
         self._kicked = True
         return self._lobby.answer("WARN", f"You have been kicked for reason: {event.reason or 'none was given'}")
 
@@ -385,7 +367,7 @@ class Classic:
         return self._lobby.said(msg)
 
     def _ok(self, ok: native.Ok) -> bytes:
-        asked = self._answered(ok)
+        asked = self._asking.answered(ok)
         if ok.nick is not None:
             self._nick = ok.nick
         if isinstance(asked, accounts.Request | moderation.Request) and (said := sentences.done(asked, ok.nick)):
@@ -394,12 +376,12 @@ class Classic:
             return b""
         self._updating = False
         if asked.color is not None:
-            self._own.append(self._ask(native.Color(color=asked.color), _Update()))
+            self._asking.own.append(self._asking.ask(native.Color(color=asked.color), _Update()))
             return b""
         return self._confirm("UPDATE", "OK")
 
     def _error(self, error: native.Error) -> bytes:
-        asked = self._answered(error)
+        asked = self._asking.answered(error)
         if self._stage is _Stage.LEAVING and error.code == "not-introduced":
             return b""  # they left before they came
         match asked:
@@ -410,7 +392,7 @@ class Classic:
                 return self._refreshed(asked)
             case _Proof(hello=hello) if error.code != "insecure":
                 # Whether there is such an account is told to nobody: as a guest they learn what everybody may.
-                self._own.append(self._ask(hello, _Guest(error.text)))
+                self._asking.own.append(self._asking.ask(hello, _Guest(error.text)))
                 return b""
             case _Guest(why=why):
                 self._stage = _Stage.NAMELESS
@@ -424,25 +406,27 @@ class Classic:
         return self._no(error.text)
 
     def _welcomed(self, welcome: native.Welcome) -> bytes:
-        self._answered(welcome)
+        self._asking.answered(welcome)
         self._nick = welcome.nick
         self._inbox = welcome.inbox
         self._fun = commands.fun_table(welcome.fun)
-        self._own.append(self._ask(native.Join(room=self._lobby.room)))
+        self._asking.own.append(self._asking.ask(native.Join(room=self._lobby.room)))
         out = self._lobby.answer("CONVER", "OK")
         return out + self._shown(clean(welcome.motd).split("\n")) if welcome.motd else out
 
     def _entered(self, room: native.Room) -> bytes:
-        self._answered(room)
+        self._asking.answered(room)
         self._lobby.entered(room)
         if self._stage is _Stage.KNOCKING:
             self._stage = _Stage.INSIDE
         if room.count > len(room.people):
-            self._own.append(self._ask(native.Who(room=room.room), _Users(told=False)))
+            self._asking.own.append(self._asking.ask(native.Who(room=room.room), _Users(told=False)))
         return self._lobby.came(self._nick)
 
     def _page(self, page: native.HistoryPage) -> bytes:
-        asked = self._answered(page)
+        asked = self._asking.answered(page)
+        if isinstance(asked, Looking):
+            return self._looked(asked.found(page, self._new_cmid))
         refresh = asked if isinstance(asked, _Refresh) else None
         if refresh is None:
             out = b"".join(map(self._lobby.said, page.messages))
@@ -450,6 +434,13 @@ class Classic:
         refresh.found += page.messages
         refresh.gaps = refresh.gaps or bool(page.gaps)
         return self._refreshed(refresh)
+
+    def _looked(self, found: list[Request] | Problem) -> bytes:
+        """Do what is about one of the last messages, which are known now."""
+        if isinstance(found, Problem):
+            return self._no(found.text)
+        self._asking.own += found
+        return b""
 
     def _refreshed(self, refresh: _Refresh) -> bytes:
         """One of its pages has come, or will not."""
@@ -464,7 +455,7 @@ class Classic:
         return self._shown(["some of the earlier messages are no longer kept"])
 
     def _people(self, people: native.People) -> bytes:
-        asked = self._answered(people)
+        asked = self._asking.answered(people)
         if isinstance(asked, _Users):
             self._lobby.take(people.people)
             return self._lobby.users() if asked.told else b""
@@ -477,11 +468,6 @@ class Classic:
             return self._confirm("DISCON", "Disconnected Successfully.")
         again = "" if bye.retry is None else f"; come back in {bye.retry:g} seconds"
         return self._lobby.answer("WARN", bye.reason + again)
-
-    def _answered(self, event: Event) -> _Asked | None:
-        """Return and forget what ``event`` answers."""
-        number = getattr(event, "id", None)
-        return self._asked.pop(number, None) if isinstance(number, int) else None
 
     def _confirm(self, reason: str, text: str) -> bytes:
         return self._lobby.answer("CONFIRM", text, ("reason", reason))

@@ -6,9 +6,7 @@ at once: `printf 'ann\nhello\n/quit\n' | nc host port`. Afterwards a line is wha
 
 import enum
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -17,14 +15,13 @@ from protocol import accounts, commands, moderation, names, native, sentences
 from protocol.account_commands import in_one_line
 from protocol.commands import Local, Problem
 from protocol.native import Event, Msg, Request
-from protocol.room_commands import MAX_BACK, about
 from protocol.settings import Settings
 from protocol.text import clean
 from workers.dialects import prose
+from workers.dialects.asking import MAX_HELD, Asking, Held
 from workers.dialects.lines import LineReader, TooLong
+from workers.dialects.looking import Looking
 
-MAX_LOOKED: Final = MAX_BACK * 4  # messages among which the last ones that were said are looked for
-MAX_HELD: Final = 16 * 1024  # bytes of lines held back until introduced; more is refused, and said so
 _HTTP: Final = re.compile(r"[A-Z]+ \S+ HTTP/\d(\.\d)?")
 _NOT_HTTP: Final = b"HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _ASK: Final = "What is your nick? (Just Enter makes you a guest)"
@@ -36,19 +33,6 @@ class _Stage(enum.Enum):
     KNOCKING = enum.auto()  # hello or the first join is under way
     INSIDE = enum.auto()
     LEAVING = enum.auto()  # quit was asked for; nothing more is read
-
-
-@dataclass(frozen=True, slots=True)
-class _Looking:
-    """What is to be done about one of the last messages, once they are known."""
-
-    local: Local
-    ctx: commands.Context
-
-    def sees(self, msg: Msg) -> bool:
-        """Whether it is one of the conversation that was turned to."""
-        room = self.ctx.room or ""
-        return room.startswith("#") or names.fold_nick(room[1:]) in map(names.fold_nick, (msg.nick, msg.to or ""))
 
 
 class Plain:
@@ -66,8 +50,7 @@ class Plain:
         self._new_cmid = new_cmid
         self._reader = LineReader(settings.max_line)
         self._stage = _Stage.NAMELESS
-        self._held: deque[str] = deque()
-        self._held_bytes = 0
+        self._held: Held[str] = Held(len)
         self._ended = False
         self._guest = False  # asked for no nick of their own
         self._nick = ""
@@ -76,9 +59,7 @@ class Plain:
         self._rooms: list[str] = []  # entered, the latest last
         self._last_from: str | None = None
         self._ignored: dict[str, str] = {}  # folded nick -> nick
-        self._asked: dict[int | None, Request | Local | _Looking] = {}  # by the id we gave it
-        self._next_id = 1
-        self._own: list[Request] = []  # for `follow_up`
+        self._asking: Asking[Local | Looking] = Asking()
 
     @property
     def picky(self) -> bool:
@@ -112,25 +93,20 @@ class Plain:
     def receive(self, event: Event) -> bytes:
         out = self._told(event)
         while self._held and self._stage in (_Stage.NAMELESS, _Stage.INSIDE):
-            line = self._held.popleft()
-            self._held_bytes -= len(line)
-            for item in self._typed(line):
+            for item in self._typed(self._held.next()):
                 if isinstance(item, bytes):
                     out += item
                 else:
-                    self._own.append(item)
+                    self._asking.own.append(item)
         if self._ended and not self._held and self._stage is _Stage.INSIDE:
-            self._own.append(self._quit())
+            self._asking.own.append(self._quit())
         return out
 
     def shared(self, event: Event) -> bytes:
         return prose.encode(event)
 
     def follow_up(self) -> Sequence[Request]:
-        if not self._own:
-            return ()
-        own, self._own = self._own, []
-        return own
+        return self._asking.take()
 
     def wants(self, msg: Msg) -> bool:
         return names.fold_nick(msg.nick) not in self._ignored
@@ -141,11 +117,7 @@ class Plain:
         line = clean(raw.decode("utf-8", "replace").replace("\n", " "))
         if self._stage is not _Stage.KNOCKING:
             return self._typed(line)
-        if self._held_bytes >= MAX_HELD:
-            return []
-        self._held.append(line)
-        self._held_bytes += len(line)
-        if self._held_bytes < MAX_HELD:
+        if not self._held.add(line):
             return []
         return [_no(f"too much at once: of what you send before you are introduced, {MAX_HELD // 1024} KiB are kept")]
 
@@ -175,14 +147,7 @@ class Plain:
         except names.BadName as no:
             return [_no(str(no)), prose.as_bytes([_ASK])]
         self._stage = _Stage.KNOCKING
-        return [self._ask(native.Hello(nick=nick))]
-
-    def _ask(self, request: Request, asked: "Request | Local | _Looking | None" = None) -> Request:
-        """Return ``request`` with an id, to know its answer by."""
-        number = self._next_id
-        self._next_id += 1
-        self._asked[number] = asked or request
-        return msgspec.structs.replace(request, id=number)
+        return [self._asking.ask(native.Hello(nick=nick))]
 
     def _ask_all(self, requests: list[Request]) -> list[Request | bytes]:
         found: list[Request | bytes] = []
@@ -194,7 +159,7 @@ class Plain:
             else:
                 if isinstance(request, native.Join):
                     self._room = request.room  # the next line may come before the answer
-                found.append(self._ask(request))
+                found.append(self._asking.ask(request))
         return found
 
     def _quit(self, reason: str = "") -> Request:
@@ -221,11 +186,10 @@ class Plain:
                 self._go_back()
                 text = self._where()
             case Local("react" | "redact"):
-                room = ctx.room or ""
-                history = native.History(room=room if room.startswith("#") else native.INBOX, limit=MAX_LOOKED)
-                return [self._ask(history, _Looking(local, ctx))]
+                looking = Looking(local, ctx)
+                return [self._asking.ask(looking.request(), looking)]
             case Local("topic"):
-                return [self._ask(native.Rooms(), local)]  # a room's topic may have changed since we entered
+                return [self._asking.ask(native.Rooms(), local)]  # a room's topic may have changed since we entered
             case Local("clear"):
                 text = "Only your terminal can do that; most do it with Ctrl+L."
             case _:
@@ -248,8 +212,8 @@ class Plain:
         match event:
             case native.Msg():
                 return self._message(event)
-            case native.HistoryPage() if isinstance(self._asked.get(_id(event)), _Looking):
-                return self._looked(event)
+            case native.HistoryPage() if isinstance(looking := self._asking.about(event), Looking):
+                return self._looked(event, looking)
             case native.Left(nick=nick, room=room, by=str()) if nick == self._nick:
                 return self._put_out(room, sentences.kicked(event, self._nick))
             case moderation.Retitled():
@@ -267,7 +231,7 @@ class Plain:
         return prose.as_bytes(self._lines(event))
 
     def _lines(self, event: Event) -> list[str]:
-        self._answered(event)
+        self._asking.answered(event)
         match event:
             case moderation.RoomPolicy():
                 return prose.policy(event, self._offset_s)
@@ -301,20 +265,13 @@ class Plain:
                 self._nick = event.nick
         return prose.say(event, self._offset_s)
 
-    def _answered(self, event: Event) -> "Request | Local | _Looking | None":
-        """Return and forget what ``event`` answers."""
-        return self._asked.pop(_id(event), None)
-
-    def _looked(self, page: native.HistoryPage) -> bytes:
+    def _looked(self, page: native.HistoryPage, looking: Looking) -> bytes:
         """Do what is about one of the last messages, which are known now."""
-        asked = self._answered(page)
-        assert isinstance(asked, _Looking)
-        recent = [msg for msg in page.messages if asked.sees(msg)]
-        found = about(asked.local, asked.ctx, recent, self._new_cmid)
+        self._asking.answered(page)
+        found = looking.found(page, self._new_cmid)
         if isinstance(found, Problem):
             return _no(found.text)
-        assert not isinstance(found, Local)
-        self._own += found
+        self._asking.own += found
         return b""
 
     def _put_out(self, room: str, sentence: str) -> bytes:
@@ -338,10 +295,10 @@ class Plain:
         return prose.as_bytes(prose.message(msg, self._offset_s, self._nick))
 
     def _welcomed(self, welcome: native.Welcome) -> bytes:
-        self._answered(welcome)
+        self._asking.answered(welcome)
         self._nick = welcome.nick
         self._fun = commands.fun_table(welcome.fun)
-        self._own.append(self._ask(native.Join(room=self._settings.lobby)))
+        self._asking.own.append(self._asking.ask(native.Join(room=self._settings.lobby)))
         lines = [
             f"* Hello {welcome.nick}, this is {welcome.server} (moot {welcome.version}). /help lists the commands."
         ]
@@ -350,7 +307,7 @@ class Plain:
         return prose.as_bytes(lines)
 
     def _entered(self, entered: native.Room) -> bytes:
-        self._answered(entered)
+        self._asking.answered(entered)
         if entered.room in self._rooms:
             self._rooms.remove(entered.room)
         self._rooms.append(entered.room)
@@ -364,7 +321,7 @@ class Plain:
         return prose.as_bytes(lines)
 
     def _room_list(self, found: native.RoomList) -> bytes:
-        asked = self._answered(found)
+        asked = self._asking.answered(found)
         if not isinstance(asked, Local):
             return prose.as_bytes(prose.rooms(found))
         topic = next((line.topic for line in found.rooms if line.room == asked.args), "")
@@ -374,7 +331,7 @@ class Plain:
         return prose.as_bytes([text])
 
     def _ok(self, ok: native.Ok) -> bytes:
-        match self._answered(ok):
+        match self._asking.answered(ok):
             case native.Leave() if ok.room is not None:
                 if ok.room in self._rooms:
                     self._rooms.remove(ok.room)
@@ -398,7 +355,7 @@ class Plain:
                 return b""
 
     def _error(self, error: native.Error) -> bytes:
-        asked = self._answered(error)
+        asked = self._asking.answered(error)
         if self._stage is _Stage.LEAVING and error.code == "not-introduced":
             return b""  # they left before they came
         out = _no(error.text)
@@ -417,18 +374,12 @@ class Plain:
         piped = bool(self._held) or self._ended  # not waiting for our question, and their next line is no nick
         if error.free is not None and (self._guest or piped):
             self._stage = _Stage.KNOCKING
-            self._own.append(self._ask(native.Hello(nick=error.free)))
+            self._asking.own.append(self._asking.ask(native.Hello(nick=error.free)))
             return b"" if self._guest else why + prose.as_bytes([f"* You are {error.free}, then."])
         if piped:
-            self._own.append(self._quit())
+            self._asking.own.append(self._quit())
             return why
         return why + prose.as_bytes([_ASK])
-
-
-def _id(event: Event) -> int | None:
-    """Return our number of the request that ``event`` answers."""
-    number = getattr(event, "id", None)
-    return number if isinstance(number, int) else None
 
 
 def _no(text: str) -> bytes:
