@@ -52,11 +52,19 @@ CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied an
 class Log:
     """The open log. `append` and `set_topic` collect; nothing is durable, and nothing may be told, before `commit`."""
 
-    def __init__(self, path: Path | str, *, vfs: str | None = None, alive: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        vfs: str | None = None,
+        alive: Callable[[], None] = lambda: None,
+        looked_through: bool = False,
+    ) -> None:
         """Open or create the log; ``":memory:"`` keeps it in memory. Raises `LogError`.
 
         ``vfs``: the name of the file system layer SQLite uses, None for its own. ``alive`` is called again and again
-        while something takes a while: an older log is migrated, a damaged one looked through.
+        while something takes a while: an older log is migrated, a damaged one looked through. ``looked_through``: an
+        earlier process of this server has mended keys, which takes a second with 100,000 accounts, and people wait.
         """
         self._path, self._vfs, self._alive = str(path), vfs, alive
         try:
@@ -67,7 +75,8 @@ class Log:
             if vfs is None:
                 recovery.check_wal(self._db, Path(path))
             schema.prepare(self._db, path, vfs, alive)
-            meta.mend(self._db)
+            if not looked_through:
+                meta.mend(self._db)
             self.epoch = self._epoch()
             self._rooms, mended = heads.read(self._db)
             used = "SELECT MAX(id) FROM rooms UNION SELECT MAX(room) FROM messages UNION SELECT 0"

@@ -46,13 +46,13 @@ def get(db: apsw.Connection, key: str) -> str | None:
     Looks through all keys when there is none, for one that a flipped bit changed.
     """
     query = "SELECT CAST(key AS BLOB), CAST(value AS BLOB), CAST(sum AS BLOB) FROM meta"
-    rows: list[Any] = db.execute(query + " WHERE key = ?", (key,)).fetchall()
-    rows += db.execute(query + " WHERE length(CAST(key AS BLOB)) = ?", (len(key.encode()),)).fetchall()
-    for found, raw, stored in rows:
-        if found == key.encode() or (isinstance(found, bytes) and chain.one_bit_apart(found, key.encode())):
-            value = sound(key, raw, stored)
-            if value is not None:
-                return value[0]
+    for where, arg in ((" WHERE key = ?", key), (" WHERE length(CAST(key AS BLOB)) = ?", len(key.encode()))):
+        rows: list[Any] = db.execute(query + where, (arg,)).fetchall()
+        for found, raw, stored in rows:
+            if found == key.encode() or (isinstance(found, bytes) and chain.one_bit_apart(found, key.encode())):
+                value = sound(key, raw, stored)
+                if value is not None:
+                    return value[0]
     return None
 
 
@@ -170,7 +170,8 @@ def _has_its_key(key: Any, value: Any, stored: Any) -> bool:
     """Tell whether a row lies under its own key; its value may be damaged."""
     if not isinstance(key, bytes) or not _is_text(key):
         return False
-    if isinstance(value, bytes) and sound(key.decode(), value, stored) is not None:
+    name = key.decode()
+    if isinstance(value, bytes) and (chain.of_value(name, value) == stored or sound(name, value, stored) is not None):
         return True
     return mended(key, value, stored) is None
 

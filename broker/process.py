@@ -95,7 +95,7 @@ class Broker:
         """``workers``: those that had people when the last broker ended. ``sheet``: see `Attendance`."""
         self.control = control
         self.settings = settings
-        self.log = Log(directory / LOG_FILE, alive=_signs_of_life(control))
+        self.log = Log(directory / LOG_FILE, alive=_signs_of_life(control), looked_through=bool(workers))
         self.upkeep = Upkeep(self.log)
         self.out = Outbox()
         self.vault = Vault()

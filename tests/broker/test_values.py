@@ -8,7 +8,7 @@ import apsw
 import msgspec
 import pytest
 
-from broker import chain
+from broker import chain, meta
 from broker.accounts import Account, Accounts
 from broker.archive import Importer, ImportFailed, exported, rewrite
 from broker.audit import Audit
@@ -22,6 +22,7 @@ from broker.verify import Row
 from protocol import native
 from protocol.ipc import Announced, Answered, Do, worker_of
 from tests.broker.desk import ANN, BOB, Desk, settings
+from tests.broker.shell import Bench
 from tests.broker.test_iofaults import Faulty
 
 UNSTORED = native.Error(code="storage", text="not said", wait=1.0)
@@ -363,6 +364,17 @@ def test_a_key_with_a_flipped_bit_is_mended_when_the_log_is_opened(kept: Path, a
 def test_a_key_of_which_there_are_very_many_is_mended_where_it_would_hide_others(kept: Path) -> None:
     flip(kept, b"read/00" + b"7", 0)
     assert values_of(kept) == KEPT
+
+
+def test_a_broker_in_the_place_of_another_keeps_nobody_waiting_for_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(meta, "mend", looked.append)
+    for awaited, times in (((), 1), ((1,), 1), ((), 2)):
+        bench = Bench(tmp_path, *awaited)
+        bench.close()
+        assert len(looked) == times
 
 
 def test_a_sound_log_is_not_written_anew_when_it_is_opened(kept: Path) -> None:
