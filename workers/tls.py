@@ -6,7 +6,6 @@ here (SASL EXTERNAL) they made themselves.
 """
 
 import contextlib
-import hashlib
 from typing import Any, Final
 
 from cryptography import x509
@@ -84,8 +83,9 @@ class Tls:
     @property
     def certfp(self) -> str:
         """SHA-256, in hex, of the certificate that the client has shown, whose key it has; empty: none."""
-        certificate = self._connection.get_peer_certificate(as_cryptography=True) if self.established else None
-        return "" if certificate is None else hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+        certificate = self._connection.get_peer_certificate() if self.established else None
+        # `cryptography` raises for some certificates that OpenSSL takes, such as one of an unknown version.
+        return "" if certificate is None else certificate.digest("sha256").replace(b":", b"").decode().lower()
 
     def feed(self, data: bytes) -> bytes:
         """Return the plaintext that ``data`` completes. Afterwards `replies` may have something to be written."""

@@ -140,6 +140,16 @@ def test_a_certificate_that_nobody_vouches_for_proves_its_key(version: ssl.TLSVe
     assert joined(Client(version)).certfp == ""
 
 
+def test_a_certificate_that_is_odd_is_one_all_the_same(certificate: Path, tmp_path: Path) -> None:
+    shown, begin, private = certificate.read_text().partition("-----BEGIN PRIVATE")
+    der = ssl.PEM_cert_to_DER_cert(shown)
+    version = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)  # 6 instead of 3
+    assert version != der
+    odd = tmp_path / "odd.pem"
+    odd.write_text(ssl.DER_cert_to_PEM_cert(version) + begin + private)
+    assert joined(Client(certificate=odd)).certfp == hashlib.sha256(version).hexdigest()
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_who_would_resume_a_session_begins_a_new_one(version: ssl.TLSVersion, certificate: Path) -> None:
     first = Client(version, certificate=certificate)
