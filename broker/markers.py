@@ -7,6 +7,7 @@ second of them, and people see a few messages as new again. What was answered is
 messages.
 """
 
+import contextlib
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,7 +20,7 @@ from protocol import accounts, names, native
 from protocol.ipc import Answered, Do, worker_of
 
 WRITE_EVERY_S: Final = 1.0
-MAX_KEPT: Final = 500  # positions of one account; those of rooms it is not in give way
+MAX_KEPT: Final = 500  # positions of one person; those of rooms it is not in give way
 
 
 class Markers:
@@ -67,7 +68,7 @@ class Markers:
         positions[name] = seq
         if person.account is not None:
             self._changed[person.uid, name] = seq
-            self._make_room(person, positions)
+        self._make_room(person, positions)
         others = [device for device in person.connected if device is not by]
         if others:
             upto = self._upto(person, name, seq)
@@ -79,6 +80,10 @@ class Markers:
         known = {name: seq for name, seq in (was.read or {}).items() if name[0] == "#"}
         if was is now:
             now.read = None
+        with contextlib.suppress(LogError):  # it is another person's all the same; what was read is looked up later
+            self._goes_on(now, device, known)
+
+    def _goes_on(self, now: Person, device: Device, known: dict[str, int]) -> None:
         for name, seq in known.items():
             self.mark(now, name, seq, device)
         for name in (*device.rooms, native.INBOX):
@@ -122,22 +127,21 @@ class Markers:
 
     def _positions(self, person: Person) -> dict[str, int]:
         if person.read is None:
-            person.read = {}
-            if person.account is not None:
-                prefix = _key(person.uid, "")
-                kept = self._log.recall_under(prefix)
-                person.read = {key.removeprefix(prefix): int(value) for key, value in kept if value.isdigit()}
-                person.read |= {name: seq for (uid, name), seq in self._changed.items() if uid == person.uid}
+            prefix = _key(person.uid, "")
+            kept = [] if person.account is None else self._log.recall_under(prefix)
+            person.read = {key.removeprefix(prefix): int(value) for key, value in kept if value.isdigit()}
+            person.read |= {name: seq for (uid, name), seq in self._changed.items() if uid == person.uid}
         return person.read
 
     def _make_room(self, person: Person, positions: dict[str, int]) -> None:
-        """Forget positions of rooms that an account is not in, so that none keeps more than `MAX_KEPT`."""
+        """Forget positions of rooms that a person is not in, so that none keeps more than `MAX_KEPT`."""
         for name in list(positions) if len(positions) > MAX_KEPT else ():
             if len(positions) > MAX_KEPT and name != native.INBOX and name not in person.rooms:
                 del positions[name]
                 self._changed.pop((person.uid, name), None)
                 self._written.pop((person.uid, name), None)
-                self._log.forget(_key(person.uid, name))
+                if person.account is not None:
+                    self._log.forget(_key(person.uid, name))
 
     def _upto(self, person: Person, name: str, seq: int, id_: native.Id = None) -> accounts.ReadUpto:
         page = self._log.after(self._stored_as(person, name), seq - 1, 1) if seq else None

@@ -1,5 +1,8 @@
 """How far people have read, on all their devices."""
 
+import pytest
+
+from broker.log import LogError
 from broker.markers import MAX_KEPT
 from protocol import moderation, native
 from protocol.accounts import Read, ReadUpto
@@ -155,6 +158,37 @@ def test_an_account_keeps_so_many_and_those_of_rooms_it_has_left_give_way(desk: 
     assert len(written(desk)) == MAX_KEPT
     assert "#r0" not in written(desk)
     assert f"#r{MAX_KEPT + 4}" in written(desk)
+
+
+def test_a_guest_keeps_no_more_than_that_either(desk: Desk) -> None:
+    desk.enter(ANN, "ann")
+    desk.say(ANN, "@ann", "hi")
+    for number in range(MAX_KEPT + 5):
+        desk.ask(ANN, Read(room=f"@nick{number}", seq=1), native.Ok)
+    assert len(desk.state.people.by_conn[ANN].person.read or {}) == MAX_KEPT
+
+
+def test_what_cannot_be_read_for_the_moment_keeps_nobody_from_being_who_they_are(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = register(desk, "ann")
+    come(desk, ANN, "ann", ann)
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    talk(desk, "one", "two")
+    desk.ask(ANN, Read(room="#tea", seq=2), native.Ok)
+    desk.state.expire(0.0)
+    desk.state.expire(1.0)
+    desk.commit()
+    desk.gone(ANN)
+
+    def broken(_prefix: str) -> list[tuple[str, str]]:
+        raise LogError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.log, "recall_under", broken)
+        log_in(desk, BOB, ann)
+    assert desk.state.people.by_conn[BOB].person.account == "ann"
+    assert upto(desk, BOB) == 2
 
 
 def test_a_room_that_gets_another_name_is_read_as_far_as_before(desk: Desk) -> None:
