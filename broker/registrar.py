@@ -69,6 +69,7 @@ class Registrar:
         name = names.nick(request.account or (device.person.nick if device is not None else ""))
         if device is not None and device.person.account is not None and fold(device.person.account) != fold(name):
             raise Refusal("bad-request", f"you are logged in to {device.person.account}; log out first")
+        self._seating.check_ban(name, None, [do.addr])
         owner = self._accounts.owner_of(name)
         if owner is not None:
             self._register_again(do, name, owner)
@@ -77,14 +78,21 @@ class Registrar:
         most = self._proving.settings.max_accounts
         if most and self._accounts.count >= most:
             raise Refusal("full-list", f"this server has {most:,} accounts, the most allowed; ask its operator")
-        limits = self._proving.settings.limits
-        wait = self._proving.throttle.register_wait(do.addr, self._proving.now_s) if limits else 0.0
+        limits, throttle = self._proving.settings.limits, self._proving.throttle
+        wait = throttle.register_wait(do.addr, self._proving.now_s) if limits else 0.0
         if wait > 0:
             text = f"many accounts were made from your address; wait for {spoken(wait)}"
             raise Refusal("login-throttled", text, wait=round(wait, 1))
         costs = self._proving.costs
 
         def hashed(kept: Verifiers | BadCredential) -> None:
+            try:
+                made(kept)
+            except (Refusal, names.BadName, LogError):
+                throttle.unregistered(do.addr)
+                raise
+
+        def made(kept: Verifiers | BadCredential) -> None:
             if isinstance(kept, BadCredential):
                 raise Refusal("weak-password", str(kept))
             owner = self._accounts.owner_of(name)
@@ -99,10 +107,14 @@ class Registrar:
                 account, token = self._logins.new_session(account)
             self._tickets.secret()
             self.commit()  # before anybody hears of it
-            self._proving.throttle.registered(do.addr, self._proving.now_s)
             self._logins.log_in(do, account, token)
 
-        self._proving.prove(do, "", lambda: tried(lambda: credentials.made(request.password, costs)), hashed)
+        throttle.registering(do.addr, self._proving.now_s)
+        try:
+            self._proving.prove(do, "", lambda: tried(lambda: credentials.made(request.password, costs)), hashed)
+        except Refusal:
+            throttle.unregistered(do.addr)
+            raise
 
     def _register_again(self, do: Do, name: str, owner: str) -> None:
         """The answer to the first may have been lost: with the same password it is given again."""
@@ -198,10 +210,10 @@ class Registrar:
 
     def _send_off(self, account: Account, but: ConnId, reason: str) -> None:
         """All devices of an account are guests from here on, except ``but``, and are told why."""
-        for device in [each for each in self._people.by_conn.values() if each.person.account == account.name]:
-            if device.conn == but:
-                continue
-            self._seating.log_out(device, reason)
+        person = self._people.by_uid.get(account.person)
+        for device in list(person.devices) if person is not None else ():
+            if device.conn != but:
+                self._seating.log_out(device, reason)
 
     def key(self, device: Device, do: Do) -> None:
         request = do.request

@@ -124,9 +124,13 @@ class Throttle:
         """Return how many seconds ``addr`` must wait before it may make another account."""
         return 0.0 if addresses.is_loopback(addr) else self._registered.wait(addresses.counted(addr), now)
 
-    def registered(self, addr: str, now: float) -> None:
-        """An account was made from ``addr``."""
+    def registering(self, addr: str, now: float) -> None:
+        """An account is made from ``addr``. It counts until `unregistered`: who goes meanwhile had the work done."""
         self._registered.fail(addresses.counted(addr), now)
+
+    def unregistered(self, addr: str) -> None:
+        """The account could not be made after all."""
+        self._registered.take_back(addresses.counted(addr))
 
 
 def _pair(account: str, addr: str) -> str:

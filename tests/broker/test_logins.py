@@ -115,6 +115,16 @@ def test_a_password_that_will_not_do_is_refused_with_the_reason(desk: Desk, pass
     assert desk.state.gate.accounts.all() == []
 
 
+def test_who_is_banned_makes_no_account(desk: Desk) -> None:
+    def banned(_nick: str, _account: Account | None, addresses: list[str]) -> None:
+        if addresses == ["192.0.2.7"]:
+            raise Refusal("banned", "you are banned")
+
+    desk.state.seating.check_ban = banned
+    assert desk.refused(ANN, Register(password=SECRET, account="ann")) == "banned"
+    assert desk.state.accounts.count == 0
+
+
 def test_registration_can_be_off() -> None:
     desk = Desk(settings(registration=False, **CHEAP))
     desk.enter(ANN, "ann")
@@ -746,6 +756,21 @@ def test_a_full_vault_is_told_and_costs_no_try(desk: Desk, later: Later) -> None
     later.work()
     desk.commit()
     assert [type(event) for event in answers_to(desk, BOB)] == [LoggedIn]
+
+
+def test_who_goes_while_their_account_is_made_has_made_one_and_who_is_refused_has_not(desk: Desk, later: Later) -> None:
+    for number in range(4):
+        who = conn(1, 50 + number)
+        desk.post(who, Register(password=SECRET, account=f"eve{number}"))
+        desk.state.gate.gone(who)
+    desk.post(EVE, Register(password=SECRET, account="eve"))
+    desk.commit()
+    assert [getattr(event, "code", event) for event in answers_to(desk, EVE)] == ["login-throttled"]
+    for _ in range(5):
+        desk.post(BOB, Register(password="short", account="bob"), addr="198.51.100.1")
+        later.work()
+        desk.commit()
+        assert [getattr(event, "code", event) for event in answers_to(desk, BOB)] == ["weak-password"]
 
 
 def test_an_account_that_cannot_be_stored_is_told_so_and_nobody_is_logged_in(

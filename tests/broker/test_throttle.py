@@ -106,7 +106,7 @@ def test_accounts_made_from_one_address_become_rarer() -> None:
     waits = []
     for _ in range(6):
         waits.append(throttle.register_wait(HOME, 0.0))
-        throttle.registered(HOME, 0.0)
+        throttle.registering(HOME, 0.0)
     assert waits == [0, 0, 0, 0, 60, 120]
     assert throttle.register_wait(CAFE, 0.0) == 0.0
     assert throttle.register_wait("127.0.0.1", 0.0) == 0.0
