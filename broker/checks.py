@@ -135,7 +135,7 @@ def _proof(do: Do, request: Register | Sasl | Password | Drop, settings: Setting
 
 def _key(do: Do, request: Key, settings: Settings) -> None:
     for line in (request.add, request.remove):
-        _check_line("a key", line or "", 1000)
+        _check_line("a key", line or "", accounts.MAX_KEY_LINE)
 
 
 def _account(do: Do, request: Account, settings: Settings) -> None:

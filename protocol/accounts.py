@@ -13,6 +13,7 @@ from msgspec import Meta
 from protocol.wire import Answers, Asks, Seq, Tells, Whole
 
 Secret = Annotated[str, Meta(min_length=1, max_length=300)]  # a password
+MAX_KEY_LINE: Final = 1000  # characters
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "EXTERNAL", "ED25519", "SESSION"]
 
 
@@ -64,9 +65,11 @@ class Logout(Asks, frozen=True):
 class Key(Asks, frozen=True):
     """Add a public key to one's account, or remove one. Answer: `account`."""
 
-    add: Annotated[str, Meta(max_length=1000)] | None = None
+    add: Annotated[str, Meta(max_length=MAX_KEY_LINE)] | None = None
     """`ssh-ed25519 AAAA… comment`; or `certfp:` and the hex SHA-256 of a certificate, for EXTERNAL."""
-    remove: Annotated[str, Meta(max_length=1000)] | None = None  # the same, or its fingerprint as `account` shows it
+    remove: Annotated[str, Meta(max_length=MAX_KEY_LINE)] | None = (
+        None  # the same, or its fingerprint as `account` shows it
+    )
 
 
 class Account(Asks, frozen=True):

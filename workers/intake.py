@@ -73,6 +73,13 @@ def prepare(request: Request, settings: Settings) -> Request | native.Error:
                     id=request.id, code="bad-request", text="there is nothing in this that can be shown"
                 )
             return msgspec.structs.replace(request, text=text)
+        case accounts.Key():
+            add, remove = (
+                None if line is None else clean(line, newlines=False) for line in (request.add, request.remove)
+            )
+            if max(len(add or ""), len(remove or "")) > accounts.MAX_KEY_LINE:
+                return _too_long(request, max(len(add or ""), len(remove or "")), accounts.MAX_KEY_LINE, "a key")
+            return msgspec.structs.replace(request, add=add, remove=remove)
         case native.Watch() if any(len(nick) > MAX_NAME for nick in (*request.add, *request.remove)):
             text = f"a name may have {MAX_NAME} characters at the very most, and one of these has more"
             return native.Error(id=request.id, code="too-long", text=text)

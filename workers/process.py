@@ -254,9 +254,6 @@ class Worker:
             case native.Ok():
                 self.output.hear_all()
                 _follow(conn, do.request, answer)
-            case accounts.LoggedIn(nick=str(nick)):
-                self.output.hear_all()
-                _called(conn, nick)
             case native.Error():
                 self.output.hear_all()
                 conn.refused(do.request, answer, event.rid)
@@ -283,8 +280,6 @@ class Worker:
             return
         self.output.hear_all()
         message = event.event
-        if isinstance(message, accounts.LoggedIn | accounts.LoggedOut) and message.nick is not None:
-            _called(conn, message.nick)
         if isinstance(message, native.Msg):
             logged, conn.inbox = Logged(native.INBOX, conn.inbox), message.seq
             own = event.by == conn.id
@@ -312,8 +307,8 @@ class Worker:
                 conn.away = who.away
             case accounts.LoggedIn() | accounts.LoggedOut():
                 nick, inbox = event.nick, event.inbox
-        if nick is not None and conn.hello is not None:
-            conn.hello = msgspec.structs.replace(conn.hello, nick=nick)
+        if nick is not None:
+            _called(conn, nick)
         if inbox is not None:
             conn.inbox = inbox
             self.catchup.parted(conn, native.INBOX)  # another one: nothing of the first is missing

@@ -16,6 +16,13 @@ def send(text: str) -> native.Request | native.Error:
     return prepare(native.Send(id=1, cmid="c", to="#tea", text=text), DEFAULTS)
 
 
+def test_a_key_with_what_no_key_has_is_cleaned_not_an_offence_of_the_worker() -> None:
+    assert prepare(Key(add="ssh-ed25519 AAAA a\u202enn\n", remove="SHA256:x\x07"), DEFAULTS) == Key(
+        add="ssh-ed25519 AAAA ann", remove="SHA256:x"
+    )
+    assert code(prepare(Key(id=1, add="\ufb2c" * 1000), DEFAULTS)) == "too-long"  # NFC makes three of each
+
+
 def code(answer: native.Request | native.Error) -> str:
     assert isinstance(answer, native.Error)
     return answer.code
