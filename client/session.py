@@ -7,11 +7,11 @@ the outbox of a session before it, it goes on where that one ended.
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from client.asking import Asked, Asking
 from client.identity import INSECURE, SECRETS, SPENT, Identity, Proof
 from client.incoming import Incoming, NotMoot
 from client.outbox import Outbox, Outgoing, addressed, is_later, queued, typed
@@ -53,14 +53,6 @@ MAX_DEFERRED: Final = 10_000  # events kept back until resent messages are answe
 DEFAULT_WAIT_S: Final = 1.0  # when a server says "later" without a time
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A request on the wire. `by`: "app" (its answer is reported), "session" (ours), "outbox"."""
-
-    request: native.Request
-    by: str = "app"
-
-
 class Session:
     """See the module. One thread only; every method returns at once."""
 
@@ -96,16 +88,13 @@ class Session:
         self.proof: Proof | None = None  # how to log in with the next connection; the owner sets it
         self.secure = True  # nobody on the way can read along; the owner sets it
         self.identity = Identity(lambda said: self._updates.append(said))
-        self._signal: int | None = None  # the last request that is answered by nothing
         self._any_nick = any_nick
         self._color = color
         self._client = client
         self._attempt = 0  # number of the last connection attempt that had one; each is greater than those before
         self._incoming = Incoming()
-        self._out = bytearray()
         self._updates: list[Update] = [queued(request) for request in self._box.requests.values()]
-        self._next_id = 1
-        self._asked: dict[int, _Asked] = {}  # by id, on this connection
+        self._asking = Asking()
         self._joining: set[str] = set()  # rooms we enter by ourselves, not yet answered
         self._deferred: list[native.Event] = []  # what came while resent messages were not answered
         self._away: str | None = None  # what the application said last and the server took
@@ -121,13 +110,13 @@ class Session:
         from a newer one, of an earlier run with this token too. A clock that goes back does no harm.
         """
         self._incoming = Incoming()
-        self._out.clear()
+        self._asking.outgoing()  # of the connection before
         self.hang_up = False
         self._last_error = None
         if now_ms is not None:
             self._attempt = max(self._attempt + 1, now_ms)
         if self.proof is not None:
-            self._ask(self.proof.opening(), "session")
+            self._asking.ask(self.proof.opening(), "session")
         else:
             self._hello()
 
@@ -172,9 +161,7 @@ class Session:
 
     def outgoing(self) -> bytes:
         """Return and forget what is to be written."""
-        data = bytes(self._out)
-        self._out.clear()
-        return data
+        return self._asking.outgoing()
 
     def updates(self) -> list[Update]:
         """Return and forget what happened, oldest first."""
@@ -186,7 +173,7 @@ class Session:
         self.retry_after = None
         if not self.online:
             return
-        under_way = {a.request.room for a in self._asked.values() if isinstance(a.request, native.Join)}
+        under_way = self._asking.joins()
         for room in [name for name in self.rooms if name in self._joining and name not in under_way]:
             self._enter(room)
         for room in self.rooms:
@@ -226,11 +213,11 @@ class Session:
             return self._refuse(request, "insecure", INSECURE)
         if isinstance(request, native.Join):
             request = self._rooms.resumed(request)
-        return self._ask(request, "app")
+        return self._asking.ask(request, "app")
 
     def _refuse(self, request: native.Request, code: str, text: str) -> int:
         """Answer ``request`` without having sent it."""
-        number = self._number()
+        number = self._asking.number()
         self._updates.append(Answer(number, request, native.Error(id=number, code=code, text=text)))
         return number
 
@@ -248,9 +235,7 @@ class Session:
     def signal(self, request: native.Typing | native.Tag) -> None:
         """Send what is answered by nothing, or not at all; a refusal is nobody's business."""
         if self.online:
-            if self._signal is not None:
-                self._asked.pop(self._signal, None)
-            self._signal = self._ask(request, "session")
+            self._asking.signal(request)
 
     def read(self, room: str, seq: int) -> None:
         """The person has read ``room`` up to ``seq``; `tell_read` says so to the server, when the owner thinks fit."""
@@ -259,7 +244,7 @@ class Session:
     def ask_read(self, room: str) -> None:
         """Ask how far ``room`` (or `@nick`) was read; what is news comes as `ReadTo`."""
         if self.online:
-            self._ask(accounts.Read(room=room), "session")
+            self._asking.ask(accounts.Read(room=room), "session")
 
     @property
     def has_read(self) -> bool:
@@ -270,36 +255,25 @@ class Session:
         """Tell the server, and by it our other devices, what was read."""
         if self.has_read:
             for room, seq in self._rooms.take_marks().items():
-                self._ask(accounts.Read(room=room, seq=seq), "session")
+                self._asking.ask(accounts.Read(room=room, seq=seq), "session")
 
     # --- requests
-
-    def _number(self) -> int:
-        number, self._next_id = self._next_id, self._next_id + 1
-        return number
-
-    def _ask(self, request: native.Request, by: str) -> int:
-        number = self._number()
-        request = replace(request, id=number)
-        self._asked[number] = _Asked(request, by)
-        self._out += native.encode(request)
-        return number
 
     def _hello(self) -> None:
         hello = native.Hello(
             nick=self.nick, token=self.token, color=self._color, client=self._client, attempt=self._attempt or None
         )
-        self._ask(hello, "session")
+        self._asking.ask(hello, "session")
 
     def _enter(self, room: str) -> None:
         """Ask to enter ``room``, going on where we were."""
-        self._ask(self._rooms.resumed(native.Join(room=room)), "session")
+        self._asking.ask(self._rooms.resumed(native.Join(room=room)), "session")
 
     def _ask_page(self, room: str, after: int) -> bool:
         """Ask for what comes after seq ``after`` in ``room``, unless the server wants a pause."""
         if self.retry_after is not None:
             return False
-        self._ask(native.History(room=room, after=after, limit=PAGE), "session")
+        self._asking.ask(native.History(room=room, after=after, limit=PAGE), "session")
         return True
 
     def _pump(self) -> None:
@@ -307,7 +281,7 @@ class Session:
         if not self.online or self._joining or self.retry_after is not None:
             return
         while (request := self._box.next()) is not None:
-            self._ask(request, "outbox")
+            self._asking.ask(request, "outbox")
 
     # --- the connection's end
 
@@ -318,13 +292,11 @@ class Session:
         self.online = False
         self.hang_up = True
         self.retry_after = None
-        self._signal = None
         self.identity.gone()
-        asked, self._asked = self._asked, {}
-        for number, one in asked.items():
+        for one in self._asking.lost():
             if one.by == "app":
-                gone = native.Error(id=number, code="offline", text=f"Connection lost before the answer: {reason}")
-                self._updates.append(Answer(number, one.request, gone))
+                gone = native.Error(id=one.number, code="offline", text=f"Connection lost before the answer: {reason}")
+                self._updates.append(Answer(one.number, one.request, gone))
         self._box.lost()
         self._deferred.clear()  # not applied, so asked for again
         self._joining.clear()
@@ -348,14 +320,13 @@ class Session:
             self._note_entry(event)
 
     def _answers_unsure(self, event: native.Event) -> bool:
-        number = getattr(event, "id", None)
-        asked = self._asked.get(number) if isinstance(number, int) else None
+        asked = self._asking.about(event)
         return asked is not None and asked.by == "outbox" and getattr(asked.request, "cmid", "") in self._box.unsure
 
     def _note_entry(self, event: native.Event) -> None:
         """A deferred answer to one of our joins must still let the outbox go, or nothing would end the deferring."""
-        if isinstance(event, native.Room | native.Error) and isinstance(event.id, int):
-            asked = self._asked.get(event.id)
+        if isinstance(event, native.Room | native.Error):
+            asked = self._asking.about(event)
             if asked is not None and asked.by == "session" and isinstance(asked.request, native.Join):
                 if isinstance(event, native.Error) and is_later(event):
                     self._deferred.remove(event)
@@ -419,9 +390,8 @@ class Session:
             case native.Bye():
                 self._bye(event)
             case _:
-                number = getattr(event, "id", None)
-                if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
-                    self._answer(number, asked, event)
+                if (asked := self._asking.answered(event)) is not None:
+                    self._answer(asked, event)
 
     def _unasked_error(self, error: native.Error) -> None:
         if error.code == "replaced":
@@ -431,14 +401,13 @@ class Session:
         self._updates.append(Said(error.text))
 
     def _bye(self, event: native.Bye) -> None:
-        number = event.id
-        if isinstance(number, int) and (asked := self._asked.pop(number, None)) is not None:
-            self._updates.append(Answer(number, asked.request, event))
+        if (asked := self._asking.answered(event)) is not None:
+            self._updates.append(Answer(asked.number, asked.request, event))
         error = self._last_error if event.by is None else native.Error(code="kicked", text=event.reason)
         self._lose(event.reason, retry=event.retry, final=self.quitting or event.by is not None, error=error)
 
-    def _answer(self, number: int, asked: _Asked, event: native.Event) -> None:
-        request = asked.request
+    def _answer(self, asked: Asked, event: native.Event) -> None:
+        number, request = asked.number, asked.request
         if asked.by == "outbox":
             self._acknowledged(number, request, event)
         elif isinstance(request, native.Hello):
@@ -449,7 +418,7 @@ class Session:
             if isinstance(event, accounts.ReadUpto):
                 self._rooms.read_elsewhere(event.room, event.seq)
         elif isinstance(request, native.Join):
-            self._join_answered(number, asked, event)
+            self._join_answered(asked, event)
         elif isinstance(request, native.History) and asked.by == "session":
             self._page_answered(request, event)
         elif isinstance(request, native.Whois) and asked.by == "session":
@@ -485,7 +454,7 @@ class Session:
         proof = self.proof
         assert proof is not None  # it was asked with
         if isinstance(event, accounts.Challenge) and (answer := proof.answer(event.data, self.pin)) is not None:
-            self._ask(answer, "session")
+            self._asking.ask(answer, "session")
             return
         if isinstance(event, native.Error) and proof.password:
             # Somebody typed it and waits. As a guest they would type it again, for all to see.
@@ -522,13 +491,13 @@ class Session:
         if first and event.resumed:
             self._away = event.away
         if self._away is not None and not (event.resumed and event.away == self._away):  # the server had let go of us
-            self._ask(native.Away(text=self._away), "session")
+            self._asking.ask(native.Away(text=self._away), "session")
         self._joining = self.rooms.keys() - {native.INBOX}
         for room in self.rooms:
             if room != native.INBOX:
                 self._enter(room)
         if first and event.resumed:  # a session before this one was in rooms that we may not know of
-            self._ask(native.Whois(nick=event.nick), "session")
+            self._asking.ask(native.Whois(nick=event.nick), "session")
         self._pump()
 
     def _logged_in(self, event: accounts.LoggedIn, *, quiet: bool = False) -> None:
@@ -572,14 +541,14 @@ class Session:
 
     # --- rooms
 
-    def _join_answered(self, number: int, asked: _Asked, event: native.Event) -> None:
+    def _join_answered(self, asked: Asked, event: native.Event) -> None:
         request = asked.request
         assert isinstance(request, native.Join)
         if isinstance(event, native.Error):
             if asked.by == "session" and is_later(event):
                 self._later(event)  # stays in `_joining`
                 return
-            self._updates.append(Answer(number, request, event))
+            self._updates.append(Answer(asked.number, request, event))
             if asked.by == "session":
                 self._rooms.exit(request.room)
         elif isinstance(event, native.Room):
@@ -589,7 +558,7 @@ class Session:
             assert self.welcome is not None
             self._rooms.entered(event, request, self.welcome.epoch)
             if asked.by == "app":
-                self._updates.append(Answer(number, request, event))
+                self._updates.append(Answer(asked.number, request, event))
         self._joining.discard(request.room)
         self._pump()
 

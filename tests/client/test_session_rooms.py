@@ -162,7 +162,7 @@ def test_signs_that_nobody_answers_do_not_pile_up() -> None:
     for _ in range(100):
         s.signal(native.Typing(to="#tea"))
     assert len(wrote(s)) == 100
-    assert len(s._asked) < 5
+    assert len(s._asking) < 5
     assert told(s, Error(id=50, code="muted", text="You are muted."), Ok(id=51)) == []
     assert told(s, Joined(room="#tea", who=Person("eve"))) != []
 
