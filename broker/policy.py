@@ -162,6 +162,12 @@ def without_entries(policy: Policy, gone: Iterable[Listing]) -> Policy:
     return replace(policy, entries=[one for one in policy.entries if (one.kind, one.mask) not in keys])
 
 
+def without_favours(entries: list[Listing], account: str) -> list[Listing]:
+    """Return ``entries`` but for those by which an account comes in where others do not."""
+    mask = masks.of_account(account)
+    return [one for one in entries if one.mask != mask or one.kind not in ("except", "invited")]
+
+
 def with_pass(policy: Policy, uid: bytes, now_ms: int) -> Policy:
     return replace(policy, passes=_noted(policy.passes, Noted(uid.hex(), now_ms), PASS_MS, MAX_PASSES))
 
@@ -293,15 +299,14 @@ class Policies:
     def forget_account(self, account: str) -> None:
         """An account is no more: nothing of a room is its own, so that nobody who takes its name has that.
 
-        Reads all policies. Raises `LogError`.
+        What keeps it out stays. Reads all policies. Raises `LogError`.
         """
         for name, kept in self._all():
-            if kept.owner == account or account in kept.roles:
-                roles = {one: held for one, held in kept.roles.items() if one != account}
-                changed = replace(kept, roles=roles)
-                if kept.owner == account:
-                    changed = replace(changed, owner=None, since=0)
-                self.change(name, self.rooms.get(name), changed)
+            roles = {one: held for one, held in kept.roles.items() if one != account}
+            changed = replace(kept, roles=roles, entries=without_favours(kept.entries, account))
+            if kept.owner == account:
+                changed = replace(changed, owner=None, since=0)
+            self.change(name, self.rooms.get(name), changed)
 
     def _note_ends(self, policy: Policy) -> None:
         if policy.entries:

@@ -11,7 +11,7 @@ from broker import modlog
 from broker.log import Log
 from broker.masks import Who
 from broker.people import Refusal
-from broker.policy import Listing
+from broker.policy import Listing, without_favours
 
 log = logging.getLogger("moot.broker")
 
@@ -55,6 +55,11 @@ class ServerBans:
             self._log.forget(_key(entry))
         keys = set(map(_key, gone))
         self.entries = [one for one in self.entries if _key(one) not in keys]
+
+    def forget_account(self, account: str) -> None:
+        """An account is no more: whoever takes its name is not exempt from bans for that. Raises `LogError`."""
+        kept = without_favours(self.entries, account)
+        self.remove([one for one in self.entries if one not in kept])
 
     def expire(self, now_ms: int) -> None:
         """Remove those that have ended. Raises `LogError`."""

@@ -70,7 +70,7 @@ class State:
         self.gate = Gate(settings, log, self.accounts, outbox, self.people, self.seating, vault, entropy)
         self.gate.registrar.commit = self.commit
         self.gate.logins.undoing = self.policies.undoing
-        self.gate.registrar.on_drop = lambda account: self.policies.forget_account(account.name)
+        self.gate.registrar.on_drop = self._forget_account
         self.gate.registrar.rooms_of = self._rooms_of
         self.seating.tickets = self.gate.tickets
         self.metadata = MetadataDesk(
@@ -193,6 +193,11 @@ class State:
         if person.uid == account.person or person.admin:
             return owned
         return [name for name in owned if name in person.rooms or not self.policies.is_secret(name)]
+
+    def _forget_account(self, account: Account) -> None:
+        """Nobody who takes the name of an account that is no more has what it was given. Raises `LogError`."""
+        self.policies.forget_account(account.name)
+        self.bans.forget_account(account.name)
 
     def may_retry(self, conn: ConnId) -> bool:
         """Tell whether whoever sits at ``conn`` has a program that says again what is refused for the moment."""

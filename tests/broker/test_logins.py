@@ -12,6 +12,7 @@ from scramp import ScramClient
 from broker.accounts import MAX_KEYS, MAX_SESSIONS, Account
 from broker.log import LogError
 from broker.people import Refusal
+from broker.policy import Listing
 from broker.process import UNSTORED
 from broker.sasl import ABORT
 from protocol import accounts, native
@@ -643,6 +644,21 @@ def test_who_takes_the_name_of_a_dropped_account_takes_nothing_else(desk: Desk) 
     assert desk.ask(BOB, Register(password="another one", account="ann"), LoggedIn).nick == "ann"
     assert desk.ask(BOB, accounts.Account(), AccountInfo).rooms == []
     assert desk.state.people.by_conn[BOB].person.uid != mine  # nor the inbox
+
+
+def test_who_takes_the_name_of_a_dropped_account_is_not_let_in_where_that_was(desk: Desk) -> None:
+    desk.enter(EVE, "eve", "#den")
+    closed = [Change("invite-only"), Change("invited", arg="account:ann"), Change("ban", arg="account:ann")]
+    desk.ask(EVE, Mode(room="#den", changes=closed), native.Ok)
+    desk.state.bans.add(Listing("except", "account:ann", "boss", desk.now), desk.now, 10)
+    desk.state.bans.add(Listing("ban", "account:bob", "boss", desk.now), desk.now, 10)
+    register(desk, ANN, "ann")
+    desk.ask(ANN, Drop(password=SECRET), native.Ok)
+    desk.gone(ANN)
+    assert [entry.kind for entry in desk.state.rooms.by_name["#den"].policy.entries] == ["ban"]
+    assert [entry.mask for entry in desk.state.bans.entries] == ["account:bob"]
+    register(desk, BOB, "ann")
+    assert desk.refused(BOB, native.Join(room="#den")) in ("invite-only", "banned")
 
 
 # --- the vault takes its time
