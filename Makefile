@@ -38,7 +38,7 @@ imports: setup
 
 tests: setup ## only the tests; ARGS="-k name" are pytest's arguments
 ifeq ($(strip $(ARGS)),)
-	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/chaos
+	@$(PY) -m pytest -q -n 3 --dist loadfile --ignore tests/chaos
 	@$(PY) -m pytest -q tests/chaos
 else
 	@$(PY) -m pytest -q $(ARGS)

@@ -20,7 +20,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from broker import chain, heads, meta, pages, placing, recovery, redactions, rows, schema
+from broker import chain, heads, meta, opening, pages, placing, pruning, recovery, redactions, rows, schema
 from broker.heads import CACHED, Head
 from broker.logged import Damaged, LogError, LogLost, Said, Stored, inbox_name
 from broker.meta import Spoilt
@@ -34,18 +34,7 @@ log = logging.getLogger("moot.broker")
 
 __all__ = ["CACHED", "Damaged", "Extra", "Log", "LogError", "LogLost", "Said", "Spoilt", "Stored", "inbox_name"]
 
-_PRAGMAS: Final = {
-    "journal_mode": "WAL",
-    "synchronous": "FULL",
-    "cache_size": -8192,  # KiB; the operating system keeps the file in memory besides
-    "wal_autocheckpoint": 4000,  # pages
-}
-_REPAIR: Final = (
-    "write what is sound into a new log with `moot check --repair NEW`, and put that in its place with"
-    " `moot restore NEW`"
-)
 _MARKING: Final = frozenset({"topic", redactions.KIND})
-ALIVE_STEPS: Final = 100_000  # of SQLite's machine between two signs of life: some milliseconds
 CACHE_CHARS: Final = 32 * 1024 * 1024  # of text; then all caches are emptied and fill again as they are used
 
 
@@ -67,7 +56,7 @@ class Log:
         earlier process of this server has mended keys, which takes a second with 100,000 accounts, and people wait.
         """
         self._path, self._vfs, self._alive = str(path), vfs, alive
-        try:
+        with opening.explained(Path(path)):
             if vfs is None:
                 placing.prepare(Path(path))
                 recovery.check_wal_header(Path(path))
@@ -77,23 +66,10 @@ class Log:
             schema.prepare(self._db, path, vfs, alive)
             if not looked_through:
                 meta.mend(self._db)
-            self.epoch = self._epoch()
+            self.epoch = opening.epoch(self._db)
             self._rooms, mended = heads.read(self._db)
             used = "SELECT MAX(id) FROM rooms UNION SELECT MAX(room) FROM messages UNION SELECT 0"
             self._next_room_id = 1 + max(id_ for (id_,) in self._query(used, ()) if isinstance(id_, int))
-        except recovery.Lost as err:
-            raise LogError(f"cannot open the log {path}: {err}. Nothing was changed; {_REPAIR}") from err
-        except (schema.TooNew, placing.Absent) as err:
-            raise LogError(f"cannot open the log {path}: {err}") from err
-        except (heads.Astray, apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as err:
-            raise LogError(
-                f"cannot open the log {path}: it is damaged inside ({err}), so that new messages might get lost in it;"
-                f" {_REPAIR}, or restore a backup"
-            ) from err
-        except (apsw.Error, OSError) as err:
-            raise LogError(
-                f"cannot open the log {path}: {err}; restore a backup, or move it away to start anew"
-            ) from err
         self.rollbacks = 0
         """Grows when a transaction is rolled back that had something."""
         self.suspect: str | None = None
@@ -125,17 +101,7 @@ class Log:
             self.suspect = str(err) or "disk I/O error"
 
     def _connect(self) -> apsw.Connection:
-        """Return a connection that gives signs of life, until it has been looked at."""
-        db = apsw.Connection(self._path, vfs=self._vfs, statementcachesize=100)
-        db.set_progress_handler(self._go_on, ALIVE_STEPS)
-        db.set_busy_timeout(2000)
-        for name, value in _PRAGMAS.items():
-            db.pragma(name, value)
-        return db
-
-    def _go_on(self) -> bool:
-        self._alive()
-        return False
+        return opening.connect(self._path, self._vfs, self._alive)
 
     def recover(self) -> None:
         """Go on after an I/O error, with a new connection, once the disk and what is on it have proven sound.
@@ -172,13 +138,6 @@ class Log:
         self._db = db
         self.suspect = None
         self._doubtful.clear()
-
-    def _epoch(self) -> str:
-        epoch = meta.get(self._db, "epoch")
-        if epoch is None:
-            log.error("the log's epoch is damaged; it gets another, and all clients begin anew")
-            epoch = meta.renew_epoch(self._db)
-        return epoch
 
     def _newest_topic(self, room: Head) -> str:
         """Return the topic as the messages tell it."""
@@ -338,7 +297,7 @@ class Log:
         low, high = known.pruned, known.last
         while low < high:
             middle = (low + high) // 2
-            found = self._rows_behind(known, middle, 1)
+            found = self.rows_behind(known, middle, 1)
             if not found or not isinstance(found[0][1], int) or found[0][1] >= time_ms:
                 high = middle
             else:
@@ -381,10 +340,10 @@ class Log:
         return room.redacted
 
     def _verified(self, room: Head, seq: int) -> chain.Columns | None:
-        found = self._sound(room, seq, seq).get(seq)
+        found = self.sound(room, seq, seq).get(seq)
         return found[0] if found else None
 
-    def _sound(self, room: Head, first: int, last: int) -> dict[int, tuple[chain.Columns, bytes]]:
+    def sound(self, room: Head, first: int, last: int) -> dict[int, tuple[chain.Columns, bytes]]:
         """Return the sound rows from ``first`` to ``last`` by seq, each with the sum it follows from."""
         self._flush()
         try:
@@ -392,7 +351,7 @@ class Log:
         except apsw.Error as err:
             raise LogError(f"cannot read the log: {err}") from err
 
-    def _rows_behind(self, room: Head, seq: int, limit: int) -> list[tuple[Any, ...]]:
+    def rows_behind(self, room: Head, seq: int, limit: int) -> list[tuple[Any, ...]]:
         """Return seq and time of the next rows as they are stored, without a look at their sums."""
         query = (
             "SELECT CAST(seq AS INTEGER), CAST(time AS INTEGER) FROM messages"
@@ -512,11 +471,11 @@ class Log:
         """
         known = self._rooms[room]
         upto = max(known.pruned, min(known.last - keep if keep else 0, known.pruned + limit))
-        upto = self._outdated(known, upto, before_ms, known.pruned + limit - upto)
+        upto = pruning.outdated(self, known, upto, before_ms, known.pruned + limit - upto)
         removed = upto - known.pruned
         if removed <= 0:
             return 0
-        base = self._base(known, upto)
+        base = pruning.base(self, known, upto)
         self._write("DELETE FROM messages WHERE room = ? AND seq <= ?", (known.id, upto))
         if room not in self._undo:
             self._undo[room] = replace(known, recent=None, redacted=None)
@@ -524,33 +483,6 @@ class Log:
         while known.recent and known.recent[0].seq <= upto:
             known.recent.popleft()
         return removed
-
-    def _outdated(self, room: Head, upto: int, before_ms: int, limit: int) -> int:
-        """Return the seq of the last row behind ``upto`` that is older than ``before_ms``, as are those before it.
-
-        Looks at ``limit`` rows. Of a damaged one neither the seq nor the time says anything: it goes when a later one
-        does.
-        """
-        for count in (1, limit - 1):  # mostly there is nothing to do
-            rows_behind = self._rows_behind(room, upto, 1) if before_ms > 0 and limit > 0 else []
-            for first, _time in rows_behind:
-                for seq, (columns, _before) in self._sound(room, first, min(room.last, first + count - 1)).items():
-                    if columns[1] >= before_ms:
-                        return upto
-                    upto = seq
-        return upto
-
-    def _base(self, room: Head, seq: int) -> bytes:
-        """Return the sum from which the row behind ``seq`` follows."""
-        if seq == room.last:
-            return room.head
-        sound = self._sound(room, seq, seq + 1)
-        if seq + 1 in sound:
-            return sound[seq + 1][1]
-        if seq in sound:
-            columns, before = sound[seq]
-            return chain.link(before, columns)
-        return chain.start(room.name)
 
     def commit(self) -> None:
         """Make this transaction durable, fsync included. Raises `LogError`; then all of it is rolled back."""
