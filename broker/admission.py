@@ -55,6 +55,8 @@ class Admission:
         """Return the rank of ``person`` in ``room``, or (None) in one that nobody is in and that has ``kept``."""
         if person.admin:
             return rights.SERVER
+        if person.account is not None and person.account == kept.owner:
+            return rights.FOUNDER
         if room is not None:
             return rights.rank_of(room.roles_of(person))
         return rights.rank_of(kept.held_by(person.account)) if person.account is not None else rights.NOBODY

@@ -109,6 +109,8 @@ class Moderation:
             return self._admission.rank(target.person, room, kept)
         held = kept.held_by(target.account) if target.account is not None else ()
         account = self._accounts.account(target.account) if target.account is not None else None
+        if account is not None and account.name == kept.owner and not account.admin:
+            return rights.FOUNDER
         return rights.rank_of(held, admin=account is not None and account.admin)
 
     def may_stay(self, person: Person, room: Room) -> bool:
@@ -244,9 +246,8 @@ class Moderation:
         if request.room is None:
             self._allow_server(person)
             other = self._people.called(request.nick)
-            self.put_off(
-                other, native.Bye(reason=_by("put off the server", person.nick, request.reason), by=person.nick)
-            )
+            why = _by("put off the server", person.nick, request.reason)
+            self.put_off(other, native.Bye(reason=why, by=person.nick), why)
             self._answer(do, native.Ok(id=request.id))
             return
         name, room, kept = self._place(person, request.room)
@@ -267,9 +268,8 @@ class Moderation:
         self._people.touch(person)
         self._seating.note("was put out of", person.newest, f"{room.name} by {by.nick}: {reason}")
 
-    def put_off(self, person: Person, last: native.Bye | native.Error) -> None:
-        """Put somebody off the server, who is told ``last``."""
-        reason = last.reason if isinstance(last, native.Bye) else last.text
+    def put_off(self, person: Person, last: native.Bye | native.Error, reason: str) -> None:
+        """Put somebody off the server, who is told ``last``; the others are told ``reason``."""
         for device in list(person.devices):
             worker = worker_of(device.conn)
             if device.connected:
@@ -353,7 +353,8 @@ class Moderation:
             if person.admin or not entry.is_about(who, beside=False):
                 continue
             if (ban := self._bans.ban_of(who, self.now)) is not None:
-                self.put_off(person, native.Error(code="banned", text=serverbans.refusal_text(ban)))
+                told = native.Error(code="banned", text=serverbans.refusal_text(ban))
+                self.put_off(person, told, "banned from the server" + modlog.ending(None, ban.reason))
 
     def _unban(self, device: Device, do: Do) -> None:
         request, person = do.request, device.person
@@ -432,10 +433,6 @@ class Moderation:
             self._allow("drop" if request.drop else "give", person, room, kept)
             if kept.owner is None:
                 raise Refusal("no-such-room", f"{name} is nobody's already")
-            if kept.owner != person.account and not person.admin:
-                raise Refusal(
-                    "not-allowed", f"{name} is {kept.owner}'s, who alone may give it to another or give it up"
-                )
             changed, said = self._given(kept, request)
         else:
             changed, said = self._claimed(kept, name, room, person)

@@ -1,7 +1,7 @@
 """Who may do what: the one table of it. Pure; `docs/rooms.md` is made from it.
 
-Roles stand above each other, server admins above all. Nobody acts on somebody of a higher role, or of the same, but
-ops on ops, as on IRC. In a room that is nobody's, ops may do what admins may.
+Roles stand above each other, whose room it is above other owners, server admins above all. Nobody acts on somebody of a
+higher role, or of the same, but ops on ops, as on IRC. In a room that is nobody's, ops may do what admins may.
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,10 @@ from typing import Final, Literal
 from broker.people import Refusal
 from protocol.moderation import FLAGS, Role
 
-Rank = Literal[0, 1, 2, 3, 4, 5, 6]
+Rank = Literal[0, 1, 2, 3, 4, 5, 6, 7]
 NOBODY: Final[Rank] = 0
-SERVER: Final[Rank] = 6  # a server admin
+FOUNDER: Final[Rank] = 6  # whose room it is
+SERVER: Final[Rank] = 7  # a server admin
 RANKS: Final[dict[Role, Rank]] = {"voice": 1, "halfop": 2, "op": 3, "admin": 4, "owner": 5}
 
 Act = Literal[
@@ -38,13 +39,13 @@ Act = Literal[
     "drop",
     "server",
 ]
-NEEDED: Final[dict[Act, tuple[Role | None, str]]] = {
+NEEDED: Final[dict[Act, tuple[Role | Literal["founder"] | None, str]]] = {
     "speak": ("voice", "speak in a moderated room"),
     "topic": ("halfop", "set the topic of a room with topic-lock"),
     "kick": ("halfop", "put somebody out"),
     "mute": ("halfop", "mute somebody, or let them speak again"),
     "voice": ("halfop", "give or take voice"),
-    "ban": ("op", "ban somebody, or list exceptions and who is always invited; see these lists"),
+    "ban": ("op", "ban somebody, list exceptions and who is always invited, or see these lists"),
     "modes": ("op", "change " + ", ".join(FLAGS) + ", key and limit"),
     "invite": ("op", "invite past whatever keeps somebody out, or into a room that is invite-only"),
     "describe": ("op", "say what the room says of itself (`metaset`)"),
@@ -57,11 +58,13 @@ NEEDED: Final[dict[Act, tuple[Role | None, str]]] = {
     "retitle": ("admin", "give the room another name"),
     "admin": ("owner", "give or take admin"),
     "owner": ("owner", "give or take owner, the right beside the one whose room it is"),
-    "give": ("owner", "give the room to another account"),
-    "drop": ("owner", "give the room up, so that it is nobody's"),
+    "give": ("founder", "give the room to another account"),
+    "drop": ("founder", "give the room up, so that it is nobody's"),
     "server": (None, "ban, kick and announce on the whole server, and everything above in every room"),
 }
-"""What each act needs at least; None: only server admins."""
+"""What each act needs at least; founder: to be the account whose room it is; None: only server admins."""
+_LEAST: Final[dict[str | None, Rank]] = {**dict(RANKS.items()), "founder": FOUNDER, None: SERVER}
+_WHO: Final[dict[str | None, str]] = {"founder": "whose room it is", None: "server admin"}
 
 
 def rank_of(roles: Iterable[Role], *, admin: bool = False) -> Rank:
@@ -71,12 +74,9 @@ def rank_of(roles: Iterable[Role], *, admin: bool = False) -> Rank:
 
 def may(rank: Rank, act: Act, *, owned: bool = True) -> bool:
     """Tell whether somebody of this rank may do it. ``owned``: the room is somebody's."""
-    needed = NEEDED[act][0]
-    if rank == SERVER or needed is None:
-        return rank == SERVER
     if not owned and rank == RANKS["op"]:
         rank = RANKS["admin"]
-    return rank >= RANKS[needed]
+    return rank >= _LEAST[NEEDED[act][0]]
 
 
 def check(rank: Rank, act: Act, *, owned: bool = True) -> None:
@@ -85,6 +85,8 @@ def check(rank: Rank, act: Act, *, owned: bool = True) -> None:
         return
     needed, what = NEEDED[act]
     whom = "server admins" if needed is None else f"the room's {needed}s" + " or higher" * (needed != "owner")
+    if needed == "founder":
+        whom = "the one whose room it is"
     raise Refusal("not-allowed", f"only {whom} may {what}; ask one of them")
 
 
@@ -102,4 +104,4 @@ def check_act_on(rank: Rank, other: Rank, nick: str) -> None:
 
 def table() -> list[tuple[str, str]]:
     """Return for each act what it is and who may do it at least, for people."""
-    return [(what, needed or "server admin") for needed, what in NEEDED.values()]
+    return [(what, _WHO.get(needed) or str(needed)) for needed, what in NEEDED.values()]

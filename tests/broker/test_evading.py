@@ -144,6 +144,9 @@ def test_who_is_owner_beside_the_one_whose_room_it_is_cannot_take_it(tea: Desk) 
     assert tea.refused(BOB, moderation.Claim(room=TEA, to="bob")) == "not-allowed"
     assert tea.refused(BOB, moderation.Claim(room=TEA, drop=True)) == "not-allowed"
     assert tea.refused(BOB, moderation.Mode(room=TEA, changes=[Change("owner", False, "ann")])) == "not-allowed"
+    assert tea.refused(BOB, moderation.Kick(nick="ann", room=TEA)) == "not-allowed"
+    change(tea, ANN, Change("owner", False, "bob"))
+    change(tea, ANN, Change("owner", arg="bob"))
     tea.ask(ANN, moderation.Claim(room=TEA, to="bob"), native.Ok)
 
 

@@ -8,31 +8,31 @@ from broker import rights
 from broker.people import Refusal
 from broker.rights import Act, Rank, may, may_act_on
 
-#             nobody voice halfop op admin owner server
+#             nobody voice halfop op admin owner founder server
 TABLE = {
-    "speak": "   .     x     x    x   x     x     x",
-    "topic": "   .     .     x    x   x     x     x",
-    "kick": "    .     .     x    x   x     x     x",
-    "mute": "    .     .     x    x   x     x     x",
-    "voice": "   .     .     x    x   x     x     x",
-    "ban": "     .     .     .    x   x     x     x",
-    "modes": "   .     .     .    x   x     x     x",
-    "invite": "  .     .     .    x   x     x     x",
-    "describe": ".     .     .    x   x     x     x",
-    "redact": "  .     .     .    x   x     x     x",
-    "halfop": "  .     .     .    x   x     x     x",
-    "op": "      .     .     .    x   x     x     x",
-    "slow": "    .     .     .    .   x     x     x",
-    "filter": "  .     .     .    .   x     x     x",
-    "modlog": "  .     .     .    .   x     x     x",
-    "retitle": " .     .     .    .   x     x     x",
-    "admin": "   .     .     .    .   .     x     x",
-    "owner": "   .     .     .    .   .     x     x",
-    "give": "    .     .     .    .   .     x     x",
-    "drop": "    .     .     .    .   .     x     x",
-    "server": "  .     .     .    .   .     .     x",
+    "speak": "    .     x     x     x     x     x     x     x",
+    "topic": "    .     .     x     x     x     x     x     x",
+    "kick": "     .     .     x     x     x     x     x     x",
+    "mute": "     .     .     x     x     x     x     x     x",
+    "voice": "    .     .     x     x     x     x     x     x",
+    "ban": "      .     .     .     x     x     x     x     x",
+    "modes": "    .     .     .     x     x     x     x     x",
+    "invite": "   .     .     .     x     x     x     x     x",
+    "describe": " .     .     .     x     x     x     x     x",
+    "redact": "   .     .     .     x     x     x     x     x",
+    "halfop": "   .     .     .     x     x     x     x     x",
+    "op": "       .     .     .     x     x     x     x     x",
+    "slow": "     .     .     .     .     x     x     x     x",
+    "filter": "   .     .     .     .     x     x     x     x",
+    "modlog": "   .     .     .     .     x     x     x     x",
+    "retitle": "  .     .     .     .     x     x     x     x",
+    "admin": "    .     .     .     .     .     x     x     x",
+    "owner": "    .     .     .     .     .     x     x     x",
+    "give": "     .     .     .     .     .     .     x     x",
+    "drop": "     .     .     .     .     .     .     x     x",
+    "server": "   .     .     .     .     .     .     .     x",
 }
-RANKS: list[Rank] = [0, 1, 2, 3, 4, 5, 6]
+RANKS: list[Rank] = [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_the_table_has_every_act() -> None:
@@ -51,13 +51,14 @@ def test_in_a_room_that_is_nobodys_ops_may_what_admins_may() -> None:
 
 def test_nobody_acts_on_somebody_above_and_only_ops_on_their_like() -> None:
     assert [[may_act_on(one, other) for other in RANKS] for one in RANKS] == [
-        [False] * 7,
-        [True, False, False, False, False, False, False],
-        [True, True, False, False, False, False, False],
-        [True, True, True, True, False, False, False],
-        [True, True, True, True, False, False, False],
-        [True, True, True, True, True, False, False],
-        [True] * 7,
+        [False] * 8,
+        [True, False, False, False, False, False, False, False],
+        [True, True, False, False, False, False, False, False],
+        [True, True, True, True, False, False, False, False],
+        [True, True, True, True, False, False, False, False],
+        [True, True, True, True, True, False, False, False],
+        [True, True, True, True, True, True, False, False],
+        [True] * 8,
     ]
 
 
