@@ -162,7 +162,7 @@ class Merging:
                 self._rooms.admit(guest, room)
             else:
                 self._rooms.silence(device, room)
-                self._presence.tell(device, native.Left(room=room.name, nick=guest.nick, reason="logged out"))
+                self._presence.tell(device, native.Left(room=room.name, nick=person.nick, reason="logged out"))
         self._presence.came(guest)
         self._tell_of_itself(device, was)
         for room in device.rooms.values():

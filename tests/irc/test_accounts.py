@@ -90,3 +90,40 @@ def test_all_connections_of_an_account_are_one_person(client: Make, channel: str
     bob.ask(f"PRIVMSG {channel} :hi both")
     assert one.until("PRIVMSG")[-1].last == two.until("PRIVMSG")[-1].last == "hi both"
     assert [m.nick for m in bob.told() if m.command == "JOIN"] == []
+
+
+def test_what_one_connection_leaves_or_enters_so_do_the_others(client: Make, channel: str, registered: str) -> None:
+    """(They are in the same channels, and each is told so with JOIN and PART, again and again.)"""
+    lines = (f"PASS {registered}:{PASSWORD}", f"NICK {registered}", "USER x 0 * :x")
+    one, two = client(), client()
+    for each in (one, two):
+        each.send(*lines)
+        each.until("422")
+    for _ in range(2):
+        one.ask(f"JOIN {channel}")
+        assert two.until("366")[-1].params[1] == channel
+        one.ask(f"PART {channel}")
+        assert two.until("PART")[-1].params[0] == channel
+
+
+def test_who_logs_out_leaves_what_guests_may_not_be_in(client: Make, channel: str, registered: str) -> None:
+    """(The connection that logs out is another person from then on; the others stay.)"""
+    lines = (f"PASS {registered}:{PASSWORD}", f"NICK {registered}", "USER x 0 * :x")
+    one, two = client(), client()
+    for each in (one, two):
+        each.send(*lines)
+        each.until("422")
+    one.ask(f"JOIN {channel}")
+    two.until("366")
+    one.ask(f"MODE {channel} +R")
+    two.until(lambda message: message.command == "MODE" and message.params[1] == "+R")
+    told = two.ask("NS LOGOUT")
+    assert [(m.nick, m.params[0]) for m in told if m.command == "PART"] == [(registered, channel)]
+    assert [m.command for m in told][:2] == ["PART", "NICK"]
+    assert "477" in two.numbers(f"JOIN {channel}")
+
+
+def test_a_mode_behind_a_nick_is_of_the_new_nick(client: Make, name: str) -> None:
+    """If <target> is a nickname that exists on the network but ... not the user executing the command"""
+    ann = client(name)
+    assert ann.numbers(f"NICK {name}x", f"MODE {name}x +i") == ["NICK", "MODE"]

@@ -32,7 +32,7 @@ def mode(irc: "Irc", turn: "Turn", params: tuple[str, ...]) -> None:
     if is_channel(params[0]):
         _of_channel(irc, turn, params[0], params[1:])
     else:
-        presence.mode(irc, turn, params[0], params[1:])
+        irc.locally(turn, lambda turn: presence.mode(irc, turn, params[0], params[1:]))  # what NICK or OPER made of one
 
 
 def _of_channel(irc: "Irc", turn: "Turn", target: str, params: tuple[str, ...]) -> None:

@@ -188,8 +188,9 @@ def _tell_profile(irc: "Irc", turn: "Turn", person: native.Profile) -> None:
         irc.reply(turn, "276", nick, f"has client certificate fingerprint {person.certfp}")
     if person.address is not None:
         irc.reply(turn, "378", nick, f"is connecting from *@{person.address} {person.address}")
-    if client := " ".join(filter(None, (person.client, person.dialect and f"({person.dialect})"))):
-        irc.reply(turn, "320", nick, f"is here with {client}")
+    if person.client or person.dialect:
+        also = f" ({person.dialect})" if person.client and person.dialect else ""
+        irc.reply(turn, "320", nick, f"is here with {person.client or person.dialect}{also}")
     irc.reply(turn, "317", nick, str(person.idle), str(person.since // 1000))
 
 

@@ -435,7 +435,7 @@ class Irc(Personal):
                 if room in self.rooms:
                     moderating.renamed(self, self._turn_of(moderation.Retitle) or turn, event)
                 return turn.take(self.host.name, self.new_batch) + self.settle()
-            case native.Left(room=room, nick=nick, by=str()) if same_nick(nick, self.nick):
+            case native.Left(room=room, nick=nick) if same_nick(nick, self.nick):  # put out, or by another device
                 self.forget(room)
                 return self.shared(event)
             case native.Notice(admins=True, text=text, by=by):
