@@ -354,7 +354,9 @@ class Seating:
         watches = noted.watches if noted is not None else {}
         exposed = noted is not None and noted.exposed
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
-        usurpers = called.devices if called is not None and called.uid != owner else ()
+        # The sheet may be older than a worker's word, but nobody's word makes a guest of who owns the nick.
+        owned = called is not None and called.uid != owner and _has_its_own(called)
+        usurpers = called.devices if called is not None and called.uid != owner and not owned else ()
         for other in dict.fromkeys((device, at, *usurpers)):
             self._forget_restored(other)
         device, person = self.people.by_device.get(uid), self.people.by_uid.get(owner)
@@ -374,7 +376,7 @@ class Seating:
             else:
                 self.merging.log_out(device)
         else:
-            if person is None and names.fold_nick(nick) in self.people.by_key and seat.ticket:
+            if person is None and names.fold_nick(nick) in self.people.by_key and (seat.ticket or owned):
                 nick = self.people.another_nick(nick, None, None if account is None else account.name)
             if (person is None and names.fold_nick(nick) in self.people.by_key) or (
                 len(self.people.by_device) >= MAX_PEOPLE
@@ -505,6 +507,11 @@ class Seating:
         name = msg.room if of is None else inbox_name(of.uid)
         device = self.people.by_device.get(self.log.sender(name, msg.seq) or b"")
         return device.conn if device is not None else 0
+
+
+def _has_its_own(person: Person) -> bool:
+    """Tell whether ``person`` is called as its account is."""
+    return person.account is not None and names.fold_nick(person.account) == names.fold_nick(person.nick)
 
 
 def uid_of(token: str) -> bytes:

@@ -91,6 +91,15 @@ def test_of_two_seats_that_disagree_about_the_nick_the_first_is_right(before: De
     assert people(desk) == [("annie", "ann"), ("bob", None)]
 
 
+def test_no_worker_takes_a_nick_from_its_account_by_coming_first(before: Desk) -> None:
+    ann, eve = account_of(before), conn(3, 1)
+    hostile = Attach(3, [seat(eve, "ann", "#tea", of="eve")], {})
+    sound = Attach(1, [seat(BOB, "bob", "#tea"), vouched(before, ANN, "ann", ann, "#tea")], {})
+    desk = successor(before, hostile, sound)
+    assert people(desk) == [("ann", "ann"), ("ann2", None), ("bob", None)]
+    assert desk.state.people.by_conn[eve].person.nick == "ann2"
+
+
 def test_who_lingers_is_still_the_accounts(before: Desk) -> None:
     before.state.seating.worker_lost(2, until=30.0)
     ann = account_of(before)
