@@ -28,7 +28,7 @@ from protocol.ipc import (
     Up,
 )
 
-SAID: Final = (native.Send, native.Fun, native.Topic)
+SAID: Final = (native.Send, native.Fun, native.Topic, native.Redact)
 
 
 @dataclass(slots=True, eq=False)

@@ -39,6 +39,7 @@ class Said:
     cmid: str
     kind: str
     text: str
+    about: int = 0  # seq of the message that it takes back
 
 
 class Model:
@@ -61,6 +62,9 @@ class Model:
 
     def kept(self, room: str) -> list[Said]:
         return self.rooms.get(room, [])[self.pruned.get(room, 0) :]
+
+    def taken_back(self, room: str) -> set[int]:
+        return {said.about for said in self.rooms.get(room, []) if said.about}
 
 
 def _sent_as(kind: str) -> Literal["text", "me"]:
@@ -102,6 +106,23 @@ class TheModel(RuleBasedStateMachine):
     def whisper(self, who: str, to: str, text: str) -> None:
         said = self._new(who, "text", text, [inbox(who)] if who == to else [inbox(who), inbox(to)])
         self._session(who).submit(Send(cmid=said.cmid, to=f"@{self._session(to).nick}", text=said.text))
+
+    @rule(who=WHO, room=ROOM, pick=st.integers(0, 1000))
+    def take_back(self, who: str, room: str, pick: int) -> None:
+        """One of one's own messages, maybe once more."""
+        client, pruned = self._client(who), self.model.pruned.get(room, 0)
+        mine = [
+            seq
+            for seq, said in enumerate(self.model.kept(room), pruned + 1)
+            if said.sender == who and said.kind in ("text", "me")
+        ]
+        if not mine or client.conn is None or not client.session.online:
+            return
+        seq = mine[pick % len(mine)]
+        self.count += 1
+        cmid = f"m{self.count}"
+        self.requests[cmid] = Said(who, cmid, "redact", f"took back a message: {cmid}", seq), [room]
+        self.stage.courier.ask(client.conn, native.Redact(cmid=cmid, room=room, seq=seq, reason=cmid))
 
     @rule(who=WHO)
     def rename(self, who: str) -> None:
@@ -203,13 +224,21 @@ class TheModel(RuleBasedStateMachine):
     def _answered(self, do: Do, answer: native.Event, failed: bool) -> None:
         assert isinstance(do.request, SAID)
         said, rooms = self.requests[do.request.cmid]
-        text = do.request.line if isinstance(do.request, native.Fun) else do.request.text
+        match do.request:
+            case native.Fun(line=text):
+                pass
+            case native.Redact(reason=reason):
+                text = f"took back a message: {reason}"
+            case request:
+                text = request.text
         known = self.model.where(said.cmid)
         if isinstance(answer, native.Error):
             changed = text != said.text
             left = do.conn not in self.stage.courier.conns
             direct = rooms[0][0] == "~"
+            twice = said.about in self.model.taken_back(rooms[0]) or said.about <= self.model.pruned.get(rooms[0], 0)
             allowed = {"cmid-reused": changed, "no-such-nick": direct, "storage": failed, "not-introduced": left}
+            allowed |= {"no-such-message": said.kind == "redact" and twice, "not-in-room": said.kind == "redact"}
             assert allowed.get(answer.code), answer
             return
         assert isinstance(answer, native.Ok), answer
@@ -222,7 +251,10 @@ class TheModel(RuleBasedStateMachine):
 
     def _reconcile(self) -> None:
         """After a death: some of what was under way or refused for the moment may be stored, and nothing else is."""
-        kept = {room: [row[6].split(" ")[0] for row in rows] for room, (_, rows) in stored(self.stage.path).items()}
+        kept = {
+            room: [row[3] or row[6].split(" ")[0] for row in rows]
+            for room, (_, rows) in stored(self.stage.path).items()
+        }
         unsure = {cmid for client in self.stage.clients.values() for cmid in client.session.outbox}
         unsure |= {getattr(do.request, "cmid", "") for do in self.stage.unanswered}
         new = [cmid for cmids in kept.values() for cmid in cmids if self.model.where(cmid) is None]
@@ -253,6 +285,7 @@ class TheModel(RuleBasedStateMachine):
             case Entered(room=room, messages=messages, reset=reset, gaps=gaps):
                 assert not reset, update
                 left = list(gaps)
+                self._hides_what_it_takes_back(messages)
                 for msg in messages:
                     while left and left[0][0] < msg.seq:
                         self._lost(client, room, *left.pop(0))
@@ -271,7 +304,10 @@ class TheModel(RuleBasedStateMachine):
         last = self.seen.get((client.name, room), 0)
         assert msg.seq == last + 1, f"{client.name} saw {msg.seq} of {room} after {last}"
         said = self.model.rooms[room][msg.seq - 1]
-        assert (msg.kind, msg.text) == (said.kind, said.text)
+        if msg.redacted:
+            assert (msg.kind, msg.text, msg.seq in self.model.taken_back(room)) == (said.kind, "", True)
+        else:
+            assert (msg.kind, msg.text, msg.reply or 0) == (said.kind, said.text, said.about)
         self.seen[client.name, room] = msg.seq
 
     def _lost(self, client: Client, room: str, first: int, last: int) -> None:
@@ -283,6 +319,19 @@ class TheModel(RuleBasedStateMachine):
     def the_tables_of_who_is_here_agree(self) -> None:
         if hasattr(self, "stage"):
             invariants.check(self.stage.broker.state)
+
+    def _hides_what_it_takes_back(self, page: list[native.Msg]) -> None:
+        taken_back = {msg.reply for msg in page if msg.kind == "redact"}
+        assert all(msg.redacted for msg in page if msg.seq in taken_back)
+
+    @invariant()
+    def nothing_is_read_that_was_taken_back(self) -> None:
+        if hasattr(self, "stage"):
+            for room in ROOMS:
+                hidden = self.model.taken_back(room)
+                for page in (self.stage.log.newest(room, 5), self.stage.log.after(room, 0, 500)):
+                    assert [msg.redacted for msg in page.messages] == [msg.seq in hidden for msg in page.messages]
+                    assert not [msg for msg in page.messages if msg.redacted and msg.text]
 
     @invariant()
     def seqs_are_those_of_the_model(self) -> None:
