@@ -247,7 +247,7 @@ class Moderation:
             self._allow_server(person)
             other = self._people.called(request.nick)
             why = _by("put off the server", person.nick, request.reason)
-            self.put_off(other, native.Bye(reason=why, by=person.nick), why)
+            self.put_off(other, native.Bye(reason=why, by=person.nick, by_account=person.account), why)
             self._answer(do, native.Ok(id=request.id))
             return
         name, room, kept = self._place(person, request.room)
@@ -546,7 +546,7 @@ class Moderation:
         request, person = do.request, device.person
         assert isinstance(request, moderation.Announce)
         self._allow_server(person)
-        event = native.Notice(text=request.text, by=person.nick, admins=request.admins)
+        event = native.Notice(text=request.text, by=person.nick, admins=request.admins, by_account=person.account)
         for other in self._people.by_uid.values():
             if other.admin or not request.admins:
                 self._tell(other, event)

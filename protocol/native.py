@@ -453,6 +453,7 @@ class Bye(Answers, frozen=True):
     reason: str
     retry: float | None = None
     by: str | None = None  # the nick of the admin who put one off the server
+    by_account: str | None = None
 
 
 class Joined(Tells, frozen=True):
@@ -516,6 +517,7 @@ class Notice(Tells, frozen=True):
     text: str
     by: str | None = None  # the admin's nick; None: the server's own words
     admins: bool = False  # said to admins alone
+    by_account: str | None = None
 
 
 Event = (

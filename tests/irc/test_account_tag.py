@@ -35,6 +35,16 @@ def test_all_that_somebody_does_says_the_account(client: Make, channel: str, nam
     assert {m.raw[0] for m in eve.told()} == {":"}
 
 
+def test_an_invitation_and_another_name_of_a_channel_say_it_too(client: Make, channel: str, name: str) -> None:
+    """The tag MUST be added by the ircd to all commands sent by a user"""
+    ann, bob = client(name), client("bob", "account-tag", "draft/channel-rename")
+    ann.ask("REGISTER * * sesame-poppy", f"JOIN {channel}", f"INVITE bob {channel}")
+    assert bob.until("INVITE")[-1].tags == {"account": name}
+    bob.join(channel)
+    ann.ask(f"RENAME {channel} {channel}x")
+    assert bob.until("RENAME")[-1].tags == {"account": name}
+
+
 def test_what_a_bot_does_says_so(client: Make, channel: str) -> None:
     """This tag SHOULD be added by the server to all commands sent by a bot (e.g. PRIVMSG, JOIN, MODE, NOTICE, and all
     others). ... This tag MUST only be sent to users who have requested the message-tags capability. Servers MUST NOT

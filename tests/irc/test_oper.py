@@ -79,7 +79,8 @@ def test_an_operator_kills(client: Make, boss: Client, channel: str) -> None:
     assert boss.numbers("KILL nobody :x", "KILL") == ["401", "461"]
     assert boss.ask("KILL eve :enough") == []
     kill, error = eve.until("ERROR")[-2:]
-    assert (kill.command, kill.nick, kill.params[0]) == ("KILL", "boss", "eve")
+    mask = boss.ask("USERHOST boss")[0].last.replace("*=+", "!")
+    assert (kill.command, kill.source, kill.params[0]) == ("KILL", mask, "eve")
     assert "enough" in error.last
     with pytest.raises(EOFError):
         eve.read()
@@ -94,7 +95,8 @@ def test_operators_hear_what_they_say_to_each_other(client: Make, boss: Client) 
     bob = client("bob")
     bob.ask("MODE bob +w")
     told = boss.ask("WALLOPS :the cows are loose")
-    assert [(m.command, m.nick, m.last) for m in told] == [("WALLOPS", "boss", "the cows are loose")]
+    mask = boss.ask("USERHOST boss")[0].last.replace("*=+", "!")
+    assert [(m.command, m.source, m.last) for m in told] == [("WALLOPS", mask, "the cows are loose")]
     assert bob.told() == []
     boss.ask("MODE boss -w")
     assert boss.ask("WALLOPS :again") == []

@@ -7,7 +7,7 @@ from protocol import moderation, names, native
 from protocol.moderation import Retitled
 from protocol.native import Event
 from protocol.text import clean
-from workers.dialects.irc import channels
+from workers.dialects.irc import channels, events
 from workers.dialects.irc.lines import body
 from workers.dialects.irc.mapping import room
 from workers.dialects.irc.text import plain
@@ -119,7 +119,8 @@ def invited(irc: "Irc", turn: "Turn", event: moderation.Invited) -> None:
     irc.invitations[event.room] = None
     if len(irc.invitations) > MAX_INVITATIONS:
         del irc.invitations[next(iter(irc.invitations))]
-    turn.lines.append(("", body(irc.host.mask(event.by, event.by_account), "INVITE", irc.nick, event.room)))
+    invite = body(irc.host.mask(event.by, event.by_account), "INVITE", irc.nick, event.room)
+    turn.lines += events.of_somebody([("", invite)], event.by_account, irc.flags)
 
 
 # --- RENAME
@@ -165,7 +166,8 @@ def renamed(irc: "Irc", turn: "Turn", event: Retitled) -> None:
     irc.move(event.room, event.name)
     source = irc.host.mask(event.by, event.by_account) if event.by else irc.host.name
     if "draft/channel-rename" in irc.caps:
-        turn.lines.append(("", body(source, "RENAME", event.room, event.name, event.reason)))
+        told = body(source, "RENAME", event.room, event.name, event.reason)
+        turn.lines += events.of_somebody([("", told)], event.by_account, irc.flags)
         return
     reason = event.reason or f"is called {event.name} now"
     turn.lines += [("", body(irc.mask, "PART", event.room, reason)), channels.join_line(irc, event.name)]

@@ -402,10 +402,11 @@ class Irc(Personal):
         match event:
             case Msg():
                 return self._direct(event)
-            case native.Bye(reason=reason, by=by):
+            case native.Bye(reason=reason, by=by, by_account=account):
                 self.stage = Stage.LEAVING
                 if by is not None:
-                    turn.lines.append(("", body(self.host.mask(by), "KILL", self.me, reason)))
+                    kill = body(self.host.mask(by, account), "KILL", self.me, reason)
+                    turn.lines += events.of_somebody([("", kill)], account, self.flags)
                 self.say(turn, "ERROR", f"Closing link: {self.me} ({reason})")
             case native.Error(text=text):
                 self.stage = Stage.LEAVING  # those without a question end the connection
@@ -438,13 +439,12 @@ class Irc(Personal):
             case native.Left(room=room, nick=nick) if same_nick(nick, self.nick):  # put out, or by another device
                 self.forget(room)
                 return self.shared(event)
-            case native.Notice(admins=True, text=text, by=by):
-                source = self.host.name if by is None else self.host.mask(by)
-                if presence.WALLOPS in self.modes:
-                    turn.lines += [("", body(source, "WALLOPS", line)) for line in text.split("\n")]
-            case native.Notice(text=text, by=by):
-                source = self.host.name if by is None else self.host.mask(by)
-                turn.lines += [("", body(source, "NOTICE", self.me, line)) for line in text.split("\n")]
+            case native.Notice(text=text, by=by, admins=admins, by_account=account):
+                source = self.host.name if by is None else self.host.mask(by, account)
+                if not admins or presence.WALLOPS in self.modes:
+                    said = ("WALLOPS",) if admins else ("NOTICE", self.me)
+                    notices = [("", body(source, *said, line)) for line in text.split("\n")]
+                    turn.lines += events.of_somebody(notices, account, self.flags)
             case _:
                 return self.shared(event)
         return turn.take(self.host.name, self.new_batch)
