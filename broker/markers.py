@@ -104,6 +104,12 @@ class Markers:
                 self._changed[person.uid, new] = seq
                 self._log.forget(_key(person.uid, name))
 
+    def forget(self, uid: bytes) -> None:
+        """The account of the person ``uid`` is no more: nothing of it is to be written."""
+        for kept in (self._changed, self._written):
+            for key in [key for key in kept if key[0] == uid]:
+                del kept[key]
+
     def expire(self, now: float) -> float | None:
         """Write what is due at ``now`` (monotonic seconds); return when the next is."""
         if not self._changed:

@@ -158,14 +158,14 @@ class Registrar:
 
         def done(result: tuple[Verdict, Verifiers | BadCredential | None]) -> None:
             kept = result[1]
-            self._still_mine(do, account)
+            now = self._still_mine(account)
             if kept is None:
                 wait = self._proving.wait(key, do.addr)
                 raise Refusal("login-failed", "the old password is wrong; nothing was changed", wait=wait)
             self._proving.throttle.succeeded(key, do.addr)
             if isinstance(kept, BadCredential):
                 raise Refusal("weak-password", str(kept))
-            self.set_password(account, kept, do.conn)
+            self.set_password(now, kept, do.conn)
             self._proving.answer(do, native.Ok(id=do.request.id))
 
         self._proving.prove(do, key, work, done)
@@ -191,12 +191,13 @@ class Registrar:
             account, password=kept.password, scram=kept.scram, sessions=[], generation=account.generation + 1
         )
 
-    def _still_mine(self, do: Do, account: Account) -> None:
-        """Raises `Refusal` when the account is another than it was when the vault began."""
+    def _still_mine(self, account: Account) -> Account:
+        """Return the account as it is by now; raises `Refusal` when it is another than when the vault began."""
         now = self._accounts.known(account.name)
         was = (account.uid, account.password, account.generation)
         if now is None or (now.uid, now.password, now.generation) != was:
             raise Refusal("login-failed", "the account was changed meanwhile; look again")
+        return now
 
     def logout(self, device: Device, do: Do) -> None:
         request = do.request

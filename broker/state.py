@@ -198,6 +198,7 @@ class State:
         """Nobody who takes the name of an account that is no more has what it was given. Raises `LogError`."""
         self.policies.forget_account(account.name)
         self.bans.forget_account(account.name)
+        self.markers.forget(account.person)
 
     def may_retry(self, conn: ConnId) -> bool:
         """Tell whether whoever sits at ``conn`` has a program that says again what is refused for the moment."""

@@ -744,6 +744,22 @@ def test_an_account_that_changed_meanwhile_is_not_logged_in_to(desk: Desk, later
     assert [getattr(event, "code", event) for event in answers_to(desk, BOB)] == ["login-failed"]
 
 
+def test_what_changed_while_a_new_password_was_hashed_stays_changed(desk: Desk, later: Later) -> None:
+    registrar, known = desk.state.gate.registrar, desk.state.accounts.account
+    registrar.appoint(known("ann") or pytest.fail("ann is there"), on=True)
+    desk.post(ANN, Password(old=SECRET, new="battery staple"))
+    desk.post(BOB, plain("ann", remember=True))
+    later.waiting.reverse()  # bob's login is looked at first
+    registrar.appoint(known("ann") or pytest.fail("ann is there"), on=False)
+    later.work()
+    desk.commit()
+    assert native.Ok() in answers_to(desk, ANN)
+    changed = known("ann")
+    assert changed is not None
+    assert not changed.admin
+    assert desk.log.recall_under("session/") == []
+
+
 def test_neighbours_share_their_part_of_the_vault_and_people_behind_a_proxy_here_do_not(
     desk: Desk, later: Later
 ) -> None:

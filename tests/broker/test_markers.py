@@ -223,6 +223,25 @@ def test_a_dropped_account_leaves_nothing(desk: Desk) -> None:
     assert written(desk) == {}
 
 
+def test_a_dropped_account_leaves_nothing_that_was_about_to_be_written(desk: Desk) -> None:
+    ann = register(desk, "ann")
+    come(desk, ANN, "ann", ann)
+    desk.ask(ANN, native.Join(room="#tea"), native.Room)
+    talk(desk, "one", "two")
+    desk.state.expire(0.0)
+    desk.ask(ANN, Read(room="#tea", seq=1), native.Ok)
+    desk.state.expire(1.0)
+    desk.commit()
+    desk.ask(ANN, Read(room="#tea", seq=2), native.Ok)
+    desk.state.gate.registrar.drop(ann)
+    desk.commit()
+    desk.state.markers.rolled_back()
+    desk.state.expire(2.0)
+    desk.state.expire(9.0)
+    desk.commit()
+    assert written(desk) == {}
+
+
 def test_what_somebody_said_has_a_position_of_its_own_beside_that_of_the_inbox(desk: Desk) -> None:
     for who, nick in ((ANN, "ann"), (BOB, "bob"), (EVE, "eve")):
         desk.enter(who, nick)
