@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from protocol.accounts import MAX_PASSWORD
 from protocol.native import MAX_NAME
 
 ABORT: Final = "*"  # RFC 4422 §3.5 as IRC writes it, and so do we
-MAX_PASSWORD: Final = 300  # characters
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes in Base64 for URLs
 _SCRAM_NAME: Final = re.compile(r"[^,]*,[^,]*,n=((?:[^,=]|=2C|=3D)+),")
 

@@ -7,9 +7,9 @@ asked, as with `nc`, it stands in the line.
 from typing import Final
 
 from protocol import accounts, typed
+from protocol.accounts import MAX_PASSWORD
 from protocol.typed import Command, Context, Local, NewCmid, Parsed, Problem
 
-MAX_PASSWORD: Final = 300  # characters, as `accounts.Secret`
 _LITERAL: Final = ("ssh-ed25519 ", "certfp:")
 
 

@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from protocol.wire import Answers, Asks, Seq, Tells, Whole
 
-Secret = Annotated[str, Meta(min_length=1, max_length=300)]  # a password
+MAX_PASSWORD: Final = 300  # characters
+Secret = Annotated[str, Meta(min_length=1, max_length=MAX_PASSWORD)]  # a password
 MAX_KEY_LINE: Final = 1000  # characters
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "EXTERNAL", "ED25519", "SESSION"]
 

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from protocol.account_commands import MAX_PASSWORD
+from protocol.accounts import MAX_PASSWORD
 
 BARE: Final = 8  # rows of the screen below which there is no frame
 

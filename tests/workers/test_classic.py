@@ -600,3 +600,10 @@ def test_a_logout_is_told_once() -> None:
     assert bob.receive(accounts.LoggedOut(reason="", nick="bob2", inbox=0)) == b""
     (said,) = told(bob.receive(native.Ok(id=logout.id, nick="bob2")))
     assert said.endswith("You are logged out. You are bob2 now.")
+
+
+def test_a_password_is_compared_as_it_is_however_long() -> None:
+    password = "p" * 301
+    (login,) = new().feed(f"CON,nickname=bob;password={password};color=#D333FF,".encode())
+    assert isinstance(login, accounts.Sasl)
+    assert login.data == f"\0bob\0{password}"

@@ -23,7 +23,6 @@ from workers.dialects.looking import Looking
 
 REPLAYED: Final = 50  # messages sent again for REF
 _HELD_EACH: Final = 64  # bytes that a held message takes beside its text, about
-MAX_PASSWORD: Final = 300  # characters; a longer one is none
 _NEWEST: Final = 1 << 53  # no seq is greater
 _USAGE: Final = "CON,nickname=NICK;password=;color=#RRGGBB,"
 _COLOR_RULE: Final = "a color is written #RRGGBB, such as #D333FF"
@@ -206,7 +205,7 @@ class Classic:
         password = message.params.get("password", "")
         if not password:
             return [self._asking.ask(hello)]
-        return [self._asking.ask(plain_login(nick, password[:MAX_PASSWORD]), _Proof(hello))]
+        return [self._asking.ask(plain_login(nick, password), _Proof(hello))]
 
     def _chat(self, message: Message) -> list[Request | bytes]:
         to, text = message.params.get("rec"), clean(message.content)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from protocol import accounts, names, native
+from protocol.accounts import MAX_PASSWORD
 from protocol.native import Event
 from workers.dialects import Peer
 from workers.dialects.irc import changes, presence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 400  # bytes of Base64 in one AUTHENTICATE; "split to 400-byte chunks"
 MAX_RESPONSE: Final = 6000  # of it in all: more than 4,096 bytes are nobody's credentials
-MAX_PASSWORD: Final = 300  # characters
 
 
 def mechanisms(peer: Peer) -> list[str]:

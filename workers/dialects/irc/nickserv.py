@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from protocol import accounts, native
+from protocol.accounts import MAX_PASSWORD
 from protocol.native import Event
-from workers.dialects.irc.accounts import MAX_PASSWORD, logged_in, logged_out, plain, prove
+from workers.dialects.irc.accounts import logged_in, logged_out, plain, prove
 from workers.dialects.irc.mapping import same_nick
 from workers.dialects.irc.service import Asked, Order, Service
 
