@@ -140,9 +140,9 @@ class Pass:
         """The public half of ``key`` is being added to the account."""
         self._offered = key
 
-    def keyed(self, server: str, account: str) -> None:
-        """The server took what was offered, if anything was."""
-        if self._offered is not None:
+    def keyed(self, server: str, account: str | None) -> None:
+        """The server has added what was offered to ``account``; None: it has refused it."""
+        if self._offered is not None and account is not None:
             self.logins.keep(server, account, key=str(self._offered))
         self._offered = None
 

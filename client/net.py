@@ -346,10 +346,10 @@ class Chat:
             case Answer(request=native.Join(), event=native.Error() as error) if update.id not in self._answers:
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_exception(ChatError(error.code, error.text))
-            case Answer(request=accounts.Key(), event=accounts.AccountInfo(account=account)):
-                self.credentials.keyed(self._identity, account)
-                self._settle(update.id, update, None)
             case Answer(id=number, request=request, event=event):
+                if isinstance(request, accounts.Key) and request.add is not None:
+                    account = event.account if isinstance(event, accounts.AccountInfo) else None
+                    self.credentials.keyed(self._identity, account)
                 key = getattr(request, "cmid", number)
                 self._settle(key, update, event if isinstance(event, native.Error) else None)
             case Sent(cmid=cmid):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from protocol import native
+from protocol import accounts, native
 
 
 class FakeServer:
@@ -100,6 +100,10 @@ class FakeServer:
                 return self.history(request)
             case native.Send() | native.Fun():
                 return self.send(writer, request)
+            case accounts.Key(add="refused"):
+                return [native.Error(id=request.id, code="no-such-entry", text="no such key")]
+            case accounts.Key():
+                return [accounts.AccountInfo(id=request.id, account="ann", since=1)]
             case native.Ping():
                 return [native.Pong(id=request.id, time=5)]
             case native.Quit():

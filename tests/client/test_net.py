@@ -5,15 +5,17 @@ import random
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from client import Chat, ChatError, connect
 from client.address import Address
+from client.logins import Logins, Pass
 from client.net import AT_ONCE_S, BACKOFF_S, backoff
 from client.outbox import Outgoing
 from client.session import Entered, Message, Offline, Online, Queued, Said, Sent, Session, Update
-from protocol import native
+from protocol import accounts, native
 from tests.client.fake import FakeServer, fake_server
 
 
@@ -331,3 +333,20 @@ def test_a_chat_lives_on_uvloop() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(talk()) == "#tea"
+
+
+async def test_a_key_that_the_server_refused_is_not_used_later(tmp_path: Path) -> None:
+    logins = Logins(tmp_path / "logins.json")
+    async with fake_server() as server:
+        session = Session("ann", [])
+        async with Chat(Address("127.0.0.1", server.port), session, credentials=Pass(logins)) as chat:
+            chat.credentials.offer(Path("/keys/bad"))
+            with pytest.raises(ChatError, match="no such key"):
+                await chat.request(accounts.Key(add="refused"))
+            await chat.request(accounts.Key())
+            assert logins.newest() is None
+            chat.credentials.offer(Path("/keys/good"))
+            await chat.request(accounts.Key(add="ssh-ed25519 AAAA"))
+            login = logins.newest()
+            assert login is not None
+            assert (login.account, login.key) == ("ann", "/keys/good")
