@@ -9,6 +9,7 @@ from workers.dialects import Dialect
 from workers.dialects.irc import Irc
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.numerics import NAMES
+from workers.dialects.irc.server import isupport
 from workers.dialects.irc.session import MAX_HELD_LINES
 from workers.dialects.irc.table import COMMANDS
 
@@ -220,3 +221,18 @@ def test_userhost_marks_admins_and_takes_as_many_lines_as_names_need() -> None:
     assert len(words) == 5
     assert {word.partition("=")[0] for word in words} == {nick + "*"}
     assert len(set(words)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["moot", "n" * 63, "\u00e9 " * 31, "\U0001f42e" * 63], ids=["usual", "long", "spaces", "cows"]
+)
+def test_what_is_supported_is_told_whole_whatever_the_server_is_called(name: str) -> None:
+    irc = new(name)
+    nick = "\u00e9" * 32
+    irc.feed(f"NICK {nick}\r\nUSER x 0 * :x\r\n".encode())
+    told = irc.receive(native.Welcome(id=1, nick=nick, server=name, version="1", epoch="e")).decode().split("\r\n")
+    lines = [line for line in told if line.split(" ")[1:2] == ["005"]]
+    assert all(len(line.encode()) <= 510 and line.endswith(" :are supported by this server") for line in lines)
+    words = [line.partition(" :are")[0].split(" ")[3:] for line in lines]
+    assert [word for line in words for word in line] == isupport(irc)
+    assert max(map(len, words)) <= 12

@@ -10,6 +10,7 @@ from protocol.native import Event
 from workers.dialects.irc import metadata, monitor, presence
 from workers.dialects.irc.caps import CAPS
 from workers.dialects.irc.chanmodes import MAX_CHANGES
+from workers.dialects.irc.lines import MAX_BODY, body, words_in
 from workers.dialects.irc.mapping import (
     CHANMODES,
     CHANNEL_MODES,
@@ -21,6 +22,7 @@ from workers.dialects.irc.mapping import (
     WITH_PARAMETER,
 )
 from workers.dialects.irc.moderating import MAX_KICKS
+from workers.dialects.irc.numerics import TEXTS
 
 if TYPE_CHECKING:
     from workers.dialects.irc.session import Irc
@@ -93,9 +95,11 @@ def welcome(irc: "Irc", turn: "Turn", event: native.Welcome) -> None:
 
 
 def _tell_isupport(irc: "Irc", turn: "Turn") -> None:
-    tokens = isupport(irc)
-    for start in range(0, len(tokens), _TOKENS_A_LINE):
-        irc.reply(turn, "005", *tokens[start : start + _TOKENS_A_LINE])
+    """In lines of so many tokens, and of no more bytes than fit: a server's name may take four of them a character."""
+    room_left = MAX_BODY - len(body(irc.host.name, "005", irc.me, "", TEXTS["005"]).encode())
+    for words in map(str.split, words_in(isupport(irc), room_left)):
+        for start in range(0, len(words), _TOKENS_A_LINE):
+            irc.reply(turn, "005", *words[start : start + _TOKENS_A_LINE])
 
 
 def _tell_users(irc: "Irc", turn: "Turn", people: int, rooms: int, admins: int = 0) -> None:
