@@ -133,7 +133,7 @@ def policy(found: moderation.RoomPolicy, clock: Clock) -> list[str]:
     lines += [f"  {entry(one, clock)}" for one in found.entries]
     if found.filters:
         lines.append("  may not be said: " + ", ".join(clean(word, newlines=False) for word in found.filters))
-    return lines if len(lines) > 1 else [*lines, "  no modes, roles or bans"]
+    return lines if len(lines) > 1 else [*lines, "  nothing is set, and nobody banned"]
 
 
 # --- accounts
@@ -161,7 +161,7 @@ def logged_out(event: accounts.LoggedOut) -> str:
     """Return what to tell somebody who is a guest again without having asked for it."""
     why = clean(event.reason, newlines=False).rstrip(".")
     nick = clean(event.nick, newlines=False)
-    return f"You are logged out{f' ({why})' if why else ''}" + (f", and {nick} now." if nick else ".")
+    return f"You are logged out{f' ({why})' if why else ''}." + (f" You are {nick} now." if nick else "")
 
 
 def done(request: native.Request, nick: str | None = None) -> str:

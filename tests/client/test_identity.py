@@ -134,7 +134,7 @@ def test_another_device_logs_us_out() -> None:
     s = proving(TOKEN)
     told(s, LoggedIn(id=1, account="ann"), replace(WELCOME, id=2))
     (said,) = identified(told(s, LoggedOut(nick="ann2", reason="the password was changed")))
-    assert said.text == "You are logged out (the password was changed), and ann2 now."
+    assert said.text == "You are logged out (the password was changed). You are ann2 now."
     assert s.nick == "ann2"
 
 

@@ -81,7 +81,10 @@ def test_a_rooms_policy_is_told_in_full() -> None:
         "  banned: bad until t9 (by ann, t7): spam",
         "  may not be said: buy now",
     ]
-    assert sentences.policy(moderation.RoomPolicy(room="#x"), clock) == ["#x is nobody's", "  no modes, roles or bans"]
+    assert sentences.policy(moderation.RoomPolicy(room="#x"), clock) == [
+        "#x is nobody's",
+        "  nothing is set, and nobody banned",
+    ]
 
 
 def test_an_account_is_told_with_its_keys() -> None:
