@@ -140,7 +140,7 @@ def test_in_direct_messages_only_those_with_this_person_count() -> None:
         native.Msg(room="@", seq=5, time=NOON, nick="ann", text="hi", to="eve"),
     ]
     plain.receive(native.HistoryPage(id=3, room="@", messages=messages))
-    assert plain.follow_up() == [native.Redact(cmid="c1", room="@", seq=4)]
+    assert plain.follow_up() == [native.Redact(id=4, cmid="c1", room="@", seq=4)]
 
 
 def test_where_there_is_no_such_message_it_says_so() -> None:
@@ -150,3 +150,13 @@ def test_where_there_is_no_such_message_it_says_so() -> None:
     page = native.HistoryPage(id=3, room="#lobby", messages=[])
     assert plain.receive(page).decode() == "! There is no such message among the last ones here.\n"
     assert plain.follow_up() == ()
+
+
+def test_who_takes_something_back_reads_that_it_is_done() -> None:
+    plain = inside()
+    (look,) = plain.feed(b"/redact\n")
+    assert isinstance(look, native.History)
+    plain.receive(native.HistoryPage(id=look.id, room="#lobby", messages=[msg("oops", nick="ann")], more=False))
+    (redact,) = plain.follow_up()
+    assert isinstance(redact, native.Redact)
+    assert plain.receive(native.Ok(id=redact.id, room="#lobby", seq=9)) == b"* It is taken back.\n"

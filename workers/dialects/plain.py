@@ -271,7 +271,7 @@ class Plain:
         found = looking.found(page, self._new_cmid)
         if isinstance(found, Problem):
             return _no(found.text)
-        self._asking.own += found
+        self._asking.own += [self._asking.ask(one) if isinstance(one, native.Redact) else one for one in found]
         return b""
 
     def _put_out(self, room: str, sentence: str) -> bytes:
@@ -341,6 +341,8 @@ class Plain:
             case native.Nick() if ok.nick is not None:
                 self._nick = ok.nick
                 return b"" if self._rooms else prose.as_bytes([f"* You are now {ok.nick}"])  # rooms hear it themselves
+            case native.Redact():
+                return prose.as_bytes(["* It is taken back."])
             case native.Away(text=text):
                 return prose.as_bytes(["* You are away; /back ends it." if text is not None else "* You are back."])
             case native.Color(color=color):
