@@ -23,7 +23,7 @@ class Register(Asks, frozen=True):
 
     password: Secret
     account: str | None = None  # its name, which is its nick from then on; None: the nick one has
-    remember: bool = False  # give a token for SESSION with `loggedin`
+    remember: bool = False  # give a token for SESSION with `loggedin`, through TLS or on this machine
 
     def __repr__(self) -> str:
         return f"Register(account={self.account!r}, …)"  # a password must not get into a log
@@ -41,7 +41,7 @@ class Sasl(Asks, frozen=True):
 
     mech: Mechanism | None = None
     data: Annotated[str, Meta(max_length=4096)] | None = None
-    remember: bool = False  # give a token for SESSION with `loggedin`
+    remember: bool = False  # as in `Register`
 
     def __repr__(self) -> str:
         return f"Sasl(mech={self.mech!r}, …)"
