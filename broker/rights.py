@@ -60,7 +60,7 @@ NEEDED: Final[dict[Act, tuple[Role | Literal["founder"] | None, str]]] = {
     "owner": ("owner", "give or take owner, the right beside the one whose room it is"),
     "give": ("founder", "give the room to another account"),
     "drop": ("founder", "give the room up, so that it is nobody's"),
-    "server": (None, "ban, kick and announce on the whole server, and everything above in every room"),
+    "server": (None, "ban, kick and announce on the whole server"),
 }
 """What each act needs at least; founder: to be the account whose room it is; None: only server admins."""
 _LEAST: Final[dict[str | None, Rank]] = {**dict(RANKS.items()), "founder": FOUNDER, None: SERVER}

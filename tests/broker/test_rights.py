@@ -65,7 +65,7 @@ def test_nobody_acts_on_somebody_above_and_only_ops_on_their_like() -> None:
 def test_a_refusal_tells_what_is_needed() -> None:
     with pytest.raises(Refusal, match="only the room's ops or higher may ban somebody"):
         rights.check(2, "ban")
-    with pytest.raises(Refusal, match="only server admins may"):
+    with pytest.raises(Refusal, match="only server admins may ban, kick and announce on the whole server; ask"):
         rights.check(5, "server")
 
 
