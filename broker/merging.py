@@ -121,6 +121,7 @@ class Merging:
         was = guest.card
         self._log.release(inbox_name(guest.uid))
         self._people.hand_over(device, person)
+        self._people.touch(person)  # all devices: each is noted with the rooms that it does not hear
         self._presence.went(guest)
         for room in both:
             self._presence.tell(device, native.Left(room=room.name, nick=person.nick, account=person.account))

@@ -361,7 +361,8 @@ class Moderation:
         assert isinstance(request, moderation.Unban)
         if request.room is None:
             self._allow_server(person)
-            self._bans.remove(modes.about(self._bans.entries, request.mask, request.kind))
+            new = self._listing(request.mask, request.kind, person)
+            self._bans.remove(modes.about(self._bans.entries, request.mask, new))
             self._answer(do, native.Ok(id=request.id))
             return
         name, room, kept = self._place(person, request.room)

@@ -195,7 +195,7 @@ class Draft:
 
     def entries_about(self, text: str, kind: Listed) -> list[Listing]:
         """Return the entries of ``kind`` that are listed under a mask, or about a nick. Raises `Refusal`."""
-        return about(self.policy.entries, text, kind)
+        return about(self.policy.entries, text, self._listing(text, kind))
 
     def _filter(self, change: Change) -> None:
         self.allow("filter")
@@ -211,12 +211,16 @@ class Draft:
         self.done.append(Change("filter", change.on, word))
 
 
-def about(entries: list[Listing], text: str, kind: Listed) -> list[Listing]:
-    """Return the entries of ``kind`` that are listed under the mask ``text``, or about the nick. Raises `Refusal`."""
-    wanted = {normalized(text)}
-    if (nick := masks.nick_in(next(iter(wanted)))) is not None and not any(sign in text for sign in "!@"):
+def about(entries: list[Listing], text: str, new: Listing) -> list[Listing]:
+    """Return the entries that are listed under the mask ``text``, or about the nick. Raises `Refusal`.
+
+    ``new``: what would be listed for it now.
+    """
+    kind, wanted = new.kind, {normalized(text), new.mask}
+    if (nick := masks.nick_in(normalized(text))) is not None and not any(sign in text for sign in "!@"):
         wanted.add(masks.ACCOUNT + nick)
-    found = [entry for entry in entries if entry.kind == kind and entry.mask in wanted]
+    same = [entry for entry in entries if entry.kind == kind]
+    found = [entry for entry in same if entry.mask in wanted or (new.guest and entry.guest == new.guest)]
     if not found:
         raise Refusal("no-such-entry", f"there is no {kind} for {text[:60]}; ask for the list to see what there is")
     return found

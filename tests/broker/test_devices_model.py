@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from broker import rights
 from broker.accounts import Account
 from broker.attendance import Attendance
-from protocol import accounts, native
+from protocol import accounts, moderation, native
 from protocol.ipc import (
     Answered,
     Attach,
@@ -153,6 +154,41 @@ class TheDevices(RuleBasedStateMachine):
             for hears in owner.devices.values():
                 hears.discard(room)
 
+    @rule(device=DEVICE, other=DEVICE, room=ROOM, bans=st.booleans(), lost=LOST)
+    def put_out(self, device: str, other: str, room: str, bans: bool, lost: bool) -> None:
+        """By a kick, or by a ban that is taken back; whoever may not, or not this one, is told so."""
+        owner, target = self.of(device), self.of(other)
+        if device not in self.connected or owner is None or target is None or room not in owner.rooms & target.rooms:
+            return
+        one, two = self.ranks()[device, room], self.ranks()[other, room]
+        itself = bans and owner is target
+        may = rights.may(one, "ban" if bans else "kick", owned=False) and (itself or rights.may_act_on(one, two))
+        nick = self.desk.state.people.by_device[self.uid(other)].person.nick
+        kick: native.Request = moderation.Kick(nick=nick, room=room)
+        at, expected = self.connected[device], native.Ok if may else native.Error
+        self.ask(
+            at,
+            moderation.Ban(mask=nick, room=room) if bans else kick,
+            (expected, native.Error) if lost else expected,
+            lost,
+        )
+        if not may:
+            return
+        if not itself:
+            target.rooms.discard(room)
+            for hears in target.devices.values():
+                hears.discard(room)
+        if bans:
+            self.ask(at, moderation.Unban(mask=nick, room=room), native.Ok, lost=False)
+
+    @rule(device=DEVICE, other=DEVICE, room=ROOM, role=st.sampled_from(["op", "halfop", "voice"]), on=st.booleans())
+    def promote(self, device: str, other: str, room: str, role: str, on: bool) -> None:
+        owner, target = self.of(device), self.of(other)
+        if device in self.connected and owner is not None and target is not None and room in owner.rooms & target.rooms:
+            nick = self.desk.state.people.by_device[self.uid(other)].person.nick
+            mode = moderation.Mode(room=room, changes=[moderation.Change(role, on, nick)])
+            self.ask(self.connected[device], mode, (native.Ok, native.Error), lost=False)
+
     @rule(device=DEVICE, text=st.sampled_from([None, "lunch", "bed"]))
     def away(self, device: str, text: str | None) -> None:
         owner = self.of(device)
@@ -217,7 +253,9 @@ class TheDevices(RuleBasedStateMachine):
 
     @rule()
     def the_broker_dies(self) -> None:
+        before = self.ranks()
         self.restart()
+        assert self.ranks() == before
 
     # --- what must hold
 
@@ -251,6 +289,15 @@ class TheDevices(RuleBasedStateMachine):
             assert bool(line.ticket) == (device.person.account is not None)
 
     # --- the machinery
+
+    def ranks(self) -> dict[tuple[str, str], rights.Rank]:
+        """Return what each device may in each room of its person."""
+        state = self.desk.state
+        return {
+            (self.name(uid), name): state.admission.rank(device.person, room, room.policy)
+            for uid, device in state.people.by_device.items()
+            for name, room in device.person.rooms.items()
+        }
 
     def uid(self, device: str) -> bytes:
         (uid,) = [uid for uid in self.desk.state.people.by_device if self.name(uid) == device]

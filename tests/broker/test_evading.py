@@ -68,6 +68,18 @@ def test_who_is_listed_by_account_does_not_get_around_it_by_logging_out(tea: Des
     assert answer in ("banned", "muted")
 
 
+def test_a_ban_is_taken_back_by_the_nick_that_somebody_has_now(tea: Desk) -> None:
+    register(tea, EVE, "eva")
+    for nick in ("bob", "eva"):
+        tea.ask(ANN, moderation.Ban(mask=nick, room=TEA), native.Ok)
+    tea.ask(BOB, native.Nick(nick="robert"), native.Ok)
+    tea.ask(EVE, native.Nick(nick="yves"), native.Ok)
+    assert [entry.mask for entry in policy(tea).entries] == ["bob!*@*", "account:eva"]
+    tea.ask(ANN, moderation.Unban(mask="robert", room=TEA), native.Ok)
+    tea.ask(ANN, moderation.Unban(mask="yves", room=TEA), native.Ok)
+    assert policy(tea).entries == []
+
+
 def test_who_is_let_in_by_nick_is_not_all_who_share_an_address(tea: Desk) -> None:
     change(tea, ANN, Change("invite-only"), Change("invited", arg="bob"), Change("except", arg="bob"))
     tea.post(DAN, native.Hello(nick="dan", token=token("dan")), addr="192.0.2.2")

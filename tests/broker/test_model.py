@@ -139,7 +139,10 @@ class TheModel(RuleBasedStateMachine):
             return
         said, (room,) = mine[pick % len(mine)]
         text = said.text if same else f"{said.text} changed"
-        if said.kind == "topic":
+        if said.kind == "redact":
+            reason = said.cmid if same else "changed"
+            self.stage.courier.ask(client.conn, native.Redact(cmid=said.cmid, room=room, seq=said.about, reason=reason))
+        elif said.kind == "topic":
             self.stage.courier.ask(client.conn, native.Topic(cmid=said.cmid, room=room, text=text))
         else:
             self.stage.courier.ask(client.conn, Send(cmid=said.cmid, to=room, text=text, kind=_sent_as(said.kind)))
