@@ -230,21 +230,25 @@ class Logins:
         """Log the connection in, and answer that it is. ``token``: of its session, shown this once."""
         device = self._people.by_conn.get(do.conn)
         ticket = self._tickets.issue(do.conn, account)
-        answer = LoggedIn(account=account.name, admin=account.admin)
+        answer, anew = LoggedIn(account=account.name, admin=account.admin), True
         if device is not None:
             anew = device.person.uid != account.person
             self._seating.log_in(device, account)
             answer = self._seating.merging.logged_in(device)
-            if anew:
-                self.undoing(lambda: self._take_back(do))
+        if anew:
+            self.undoing(lambda: self._take_back(do))
         self._out.tell(worker_of(do.conn), Vouched(do.conn, ticket))
         self._proving.answer(do, msgspec.structs.replace(answer, id=do.request.id, session=token))
 
     def _take_back(self, do: Do) -> None:
         """The transaction failed: a login that wrote something to it is answered with an error, so it must be none."""
+        if not self._out.is_bound(do.conn, do.rid):
+            return
         device = self._people.by_conn.get(do.conn)
-        if device is not None and self._out.is_bound(do.conn, do.rid):
+        if device is not None:
             self._seating.log_out(device, UNDONE)
+        else:
+            self.vouch(do.conn, None)
 
     def vouch(self, conn: ConnId, account: Account | None) -> None:
         """Give the worker proof that ``conn`` is logged in, or (None) is a guest."""

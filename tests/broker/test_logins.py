@@ -467,6 +467,14 @@ def test_a_login_that_could_not_be_stored_is_none(desk: Desk) -> None:
     assert isinstance(desk.told_to(BOB)[-1], LoggedOut)
 
 
+def test_a_login_before_hello_that_could_not_be_stored_vouches_for_nobody(desk: Desk) -> None:
+    register(desk, ANN, "ann")
+    desk.post(BOB, plain("ann", remember=True))
+    fail(desk)
+    assert [getattr(event, "code", event) for event in answers_to(desk, BOB)] == ["storage"]
+    assert ticket(desk, BOB) == ""
+
+
 def test_a_login_that_wrote_nothing_stands_whatever_else_was_not_stored(desk: Desk) -> None:
     register(desk, ANN, "ann")
     desk.enter(BOB, "bob")
