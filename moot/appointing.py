@@ -39,6 +39,8 @@ def appoint(directory: Path, settings: Settings, nick: str, show: Callable[[str]
         account = accounts.account(nick)
         if account is None and (owner := accounts.owner_of(nick)) is not None:
             raise StartError(f"--admin: {nick} looks like {owner}, which is registered; choose another nick")
+        if account is None and names.is_reserved(nick):
+            raise StartError(f"--admin: nobody can be called {nick} here, nor what looks like it; choose another nick")
         if account is not None:
             if not account.admin:
                 accounts.change(account, admin=True)

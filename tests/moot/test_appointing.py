@@ -54,7 +54,10 @@ def test_no_account_is_made_whose_password_could_not_be_shown(tmp_path: Path) ->
     log.close()
 
 
-@pytest.mark.parametrize(("nick", "why"), [("no nick", "cannot be a nick"), ("раураl", "looks like paypal")])
+@pytest.mark.parametrize(
+    ("nick", "why"),
+    [("no nick", "cannot be a nick"), ("раураl", "looks like paypal"), ("admin", "nobody can be called admin")],
+)
 def test_what_cannot_be_an_account_is_refused(tmp_path: Path, nick: str, why: str) -> None:
     made(tmp_path, "paypal")
     with pytest.raises(StartError, match=why):
