@@ -26,11 +26,11 @@ from client.console import (
     write_out,
 )
 from client.entering import ask, can_ask, entry
-from client.lines import clock
 from client.net import Chat, ChatError
 from client.session import Session
-from protocol import accounts, native, sentences
+from protocol import accounts, native
 from protocol.account_commands import plain_login
+from protocol.text import clean
 
 CLIENT: Final = "moot key"
 
@@ -89,9 +89,14 @@ async def _do(address: Address, nick: str | None, action: str, what: str, ask: A
             raise Refused(f"the server answered with {type(found).__name__}, not with the account")
     if done:
         return [done]
+    return listed(found)
+
+
+def listed(found: accounts.AccountInfo) -> list[str]:
+    """Return the keys of an account, a line each."""
     if not found.keys:
-        return [f"{account} has no keys; moot key add makes one."]
-    return [line.strip().removeprefix("key ") for line in sentences.account(found, _clock) if "key " in line]
+        return [f"{clean(found.account, newlines=False)} has no keys; moot key add makes one."]
+    return [clean(key, newlines=False) for key in found.keys]
 
 
 async def _log_in(chat: Chat, account: str, ask: Ask) -> str:
@@ -103,7 +108,3 @@ async def _log_in(chat: Chat, account: str, ask: Ask) -> str:
     if not isinstance(event, accounts.LoggedIn):
         raise Refused(event.text if isinstance(event, native.Error) else "the server did not log you in")
     return event.account
-
-
-def _clock(time: int) -> str:
-    return clock(time, date=True)
