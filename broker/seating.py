@@ -150,8 +150,7 @@ class Seating:
             elif known is None or known.restored:
                 self._seat(seat, until)
             elif not known.connected:  # only the link was lost, not the worker
-                self.move(known, known.conn, known.addr, known.dialect)
-                known.entered.update(known.rooms[name] for name in seat.rooms if name in known.rooms)
+                self._linked_again(known, seat, until)
         for name, seq in attach.seqs.items():
             room = self.rooms.by_name.get(name)
             if room is None or attach.worker not in room.workers or seq < 0:
@@ -387,12 +386,26 @@ class Seating:
                 return
             device = self._seated(seat, uid, person or self._newcomer(seat, uid, nick, account, noted), watches)
         device.exposed |= exposed or not addresses.is_private(seat.addr, secure=seat.secure)
-        self._resume(device, seat, had, beside, account)
+        self._resume(device, seat, had, beside)
         if noted is not None and noted.person.uid != owner:
             for name in beside:
                 room = device.person.rooms.get(name)
                 if room is not None and not self.merging.admits(device.person, room):
                     self.rooms.leave(device.person, room, "may not be here with or without an account")
+        self._replay_inbox(device, seat, until)
+
+    def _linked_again(self, device: Device, seat: Seat, until: float) -> None:
+        """``device`` is known, and could be told nothing for a while: so it is told now what has changed."""
+        self.move(device, device.conn, device.addr, device.dialect)
+        for name in seat.rooms:
+            if name in device.rooms:
+                device.entered.add(device.rooms[name])
+            elif not self._tell_put_out(device, name, was_in=True):
+                self._tell_left(device, name)
+        self._tell_who_it_is(device, seat)
+        self._replay_inbox(device, seat, until)
+
+    def _replay_inbox(self, device: Device, seat: Seat, until: float) -> None:
         unsent = self._unsent(inbox_name(device.person.uid), seat.inbox)
         if unsent is None:
             self._send_away(seat.conn, BEHIND, until)
@@ -435,7 +448,7 @@ class Seating:
             self.presence.came(person)
         return device
 
-    def _resume(self, device: Device, seat: Seat, had: list[str], beside: list[str], account: Account | None) -> None:
+    def _resume(self, device: Device, seat: Seat, had: list[str], beside: list[str]) -> None:
         """``device`` sits where ``seat`` says.
 
         By the attendance sheet it heard the rooms in ``had``, and its person was in those in ``beside``.
@@ -451,13 +464,18 @@ class Seating:
             if name not in person.rooms:
                 self.rooms.accompany(person, name)
         self.rooms.held_over.clear()
-        if account is None and seat.ticket:
+        self._tell_who_it_is(device, seat)
+        self.ownership.look(person, self.settings.nick_grace)
+
+    def _tell_who_it_is(self, device: Device, seat: Seat) -> None:
+        """Tell ``device`` who it is, if that is not what its worker says."""
+        person = device.person
+        if person.account is None and seat.ticket:
             self.out.tell(worker_of(seat.conn), Vouched(seat.conn, ""))
             self.presence.tell(device, self.merging.logged_out(device, TOO_LATE))
         elif seat.hello.nick != person.nick:
             renamed = native.Renamed(room=native.INBOX, old=seat.hello.nick, nick=person.nick, account=person.account)
             self.presence.tell(device, renamed)
-        self.ownership.look(person, self.settings.nick_grace)
 
     def _tell_put_out(self, device: Device, name: str, *, was_in: bool) -> bool:
         """Whether the person was put out of a room; ``device``, whose worker had not heard of it, is told so.
@@ -468,10 +486,14 @@ class Seating:
         if noted is None and (was_in or name in person.rooms or self.may_sit(person, name)):
             return False
         by, reason = (noted.by, noted.reason) if noted is not None else (None, "may not be here")
+        self._tell_left(device, name, by, reason)
+        return True
+
+    def _tell_left(self, device: Device, name: str, by: str | None = None, reason: str = "") -> None:
+        person = device.person
         left = native.Left(room=name, nick=person.nick, reason=reason, by=by, account=person.account)
         self.presence.tell(device, left)
         self.out.tell(worker_of(device.conn), Parted(device.conn, name))
-        return True
 
     def _send_away(self, conn: ConnId, reason: str, until: float) -> None:
         """Close a connection that cannot go on as it is; its client comes back and resumes, or begins anew."""

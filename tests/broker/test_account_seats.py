@@ -5,7 +5,7 @@ import pytest
 
 from broker.accounts import Account
 from protocol import accounts, native
-from protocol.ipc import Announced, Attach, ConnId, Seat, Told, Vouched
+from protocol.ipc import Announced, Attach, ConnId, Parted, Seat, Told, Vouched
 from tests.broker.desk import ANN, BOB, Desk, conn, seat
 from tests.broker.members import come, log_in, register, ticket
 from tests.broker.test_attendance import successor
@@ -98,6 +98,29 @@ def test_no_worker_takes_a_nick_from_its_account_by_coming_first(before: Desk) -
     desk = successor(before, hostile, sound)
     assert people(desk) == [("ann", "ann"), ("ann2", None), ("bob", None)]
     assert desk.state.people.by_conn[eve].person.nick == "ann2"
+
+
+def test_what_a_device_could_not_be_told_it_is_told_with_the_next_link(before: Desk) -> None:
+    account = account_of(before)
+    told = vouched(before, PHONE, "ann", account, "#tea", of="phone")
+    before.state.seating.worker_lost(2, until=30.0)
+    before.say(BOB, "@ann", "psst")
+    before.ask(ANN, native.Leave(room="#tea"), native.Ok)
+    before.ask(ANN, native.Nick(nick="annie"), native.Ok)
+    before.state.seating.attach(Attach(2, [told], {}))
+    before.commit()
+    events = before.told_to(PHONE)
+    assert native.Left(room="#tea", nick="annie", account="ann") in events
+    assert native.Renamed(room="@", old="ann", nick="annie", account="ann") in events
+    assert [event.text for event in events if isinstance(event, native.Msg)] == ["psst"]
+    assert Parted(PHONE, "#tea") in before.told[2]
+
+    before.state.seating.worker_lost(2, until=30.0)
+    before.state.gate.registrar.drop(account)
+    before.state.seating.attach(Attach(2, [msgspec.structs.replace(told, rooms=[])], {}))
+    before.commit()
+    assert Vouched(PHONE, "") in before.told[2]
+    assert [type(event) for event in before.told_to(PHONE)] == [accounts.LoggedOut]
 
 
 def test_who_lingers_is_still_the_accounts(before: Desk) -> None:
