@@ -1,6 +1,6 @@
 """Who is in which room, and what a room is told. Pure; a room exists here while somebody is in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from broker.log import Log
@@ -161,8 +161,8 @@ class Rooms:
         for room in device.rooms.values():
             self._uncount(room, worker_of(device.conn))
 
-    def forget(self, device: Device) -> None:
-        """``device`` was never here: nobody is told."""
+    def forget(self, device: Device, new_names: Mapping[str, str]) -> None:
+        """``device`` was never here: nobody is told. ``new_names``: of rooms that it was noted in under older ones."""
         self.unseat(device)
         device.rooms.clear()
         person = device.person
@@ -170,7 +170,7 @@ class Rooms:
             for room in person.rooms.values():
                 del room.members[person]
                 if roles := room.granted.pop(person.uid, None):
-                    self.held_over[person.uid, room.name] = roles
+                    self.held_over[person.uid, new_names.get(room.name, room.name)] = roles
                 if not room.members:
                     del self.by_name[room.name]
             person.rooms.clear()
@@ -208,8 +208,8 @@ class Rooms:
         What was on its way when the room got another name finds it under the one it had.
         """
         room = person.rooms.get(name) or person.rooms.get(names.room(name))
-        if room is None:
-            room = person.rooms.get(self.policies.loaded(names.room(name)).moved)
+        if room is None and (called := names.room(name)) not in self.by_name:
+            room = person.rooms.get(self.policies.loaded(called).moved)
         if room is None:
             raise Refusal("not-in-room", f"you are not in {name}; join it first")
         return room

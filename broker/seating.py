@@ -100,6 +100,7 @@ class Seating:
         self.ownership.on_renamed = lambda person, old: note("renamed", person.newest, f"from {old}, an account's")
         self.take_settings(settings)
         self._replay_left = 0  # characters, of this attach
+        self._new_names: dict[str, str] = {}  # of rooms whose workers had not heard of it, of this attach
 
     def take_settings(self, settings: Settings) -> None:
         self.settings = settings
@@ -178,6 +179,7 @@ class Seating:
                 new[name] = kept.moved
                 retitled = moderation.Retitled(room=name, name=kept.moved, by=kept.moved_by)
                 self.out.tell(attach.worker, Announced(name, retitled))
+        self._new_names = new
         if not new:
             return attach
         seats = [replace(seat, rooms=[new.get(name, name) for name in seat.rooms]) for seat in attach.seats]
@@ -346,10 +348,11 @@ class Seating:
         owner = uid if account is None else account.person
         device = self.people.by_device.get(uid)
         noted = device if device is not None and device.restored else None
-        had = list(noted.rooms) if noted is not None else []
+        # The sheet may be of the moment before, too: it is written when the new name is on the disk.
+        had = [self._new_names.get(name, name) for name in noted.rooms] if noted is not None else []
         beside: list[str] = []  # a login or logout that no worker heard of took all of a person along, or not
         if noted is not None and (noted.person.uid == owner or noted.person.devices == [noted]):
-            beside = list(noted.person.rooms)
+            beside = [self._new_names.get(name, name) for name in noted.person.rooms]
         watches = noted.watches if noted is not None else {}
         exposed = noted is not None and noted.exposed
         at, called = self.people.by_conn.get(seat.conn), self.people.by_key.get(names.fold_nick(hello.nick))
@@ -503,7 +506,7 @@ class Seating:
     def _forget_restored(self, device: Device | None) -> None:
         """A worker tells of somebody in the place of ``device``: what it says counts, not the attendance sheet."""
         if device is not None and device.restored:
-            self.rooms.forget(device)
+            self.rooms.forget(device, self._new_names)
             self.presence.watching.forget(device)
             self.people.remove(device)
 

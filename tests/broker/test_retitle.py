@@ -1,11 +1,13 @@
 """A room gets another name: its messages, people, modes and seqs go with it, and the old name is another room's."""
 
 import itertools
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from broker import chain
+from broker.attendance import Attendance
 from broker.audit import Audit
 from broker.log import Log, LogError
 from broker.moderation import MAX_NAMES
@@ -123,6 +125,22 @@ def test_a_worker_that_had_not_heard_of_it_is_told_by_the_next_broker(tea: Desk)
     assert after.say(ANN, "#chai", "three").seq == 3
 
 
+def test_nor_is_anybody_left_in_the_old_one_who_was_noted_there_when_the_broker_ended(tea: Desk) -> None:
+    change(tea, ANN, Change("invite-only"))
+    with tempfile.TemporaryFile() as sheet:
+        people = tea.state.people
+        Attendance(sheet.fileno()).write(dict(people.by_device), people.by_conn.values())
+        retitle(tea)
+        after = Desk(log=tea.log)
+        after.state.seating.restore(Attendance(sheet.fileno()).read(), until=30.0)
+        seats = [seat(who, nick, TEA) for who, nick in ((ANN, "ann"), (BOB, "bob"))]
+        after.state.seating.attach(Attach(1, seats, {TEA: 2}, tea.log.epoch))
+        after.state.seating.attach(Attach(2, [seat(EVE, "eve", TEA)], {TEA: 2}, tea.log.epoch))
+        after.commit()
+    assert {name: len(room.members) for name, room in after.state.rooms.by_name.items()} == {"#chai": 3}
+    assert roles(after, "ann", "#chai") == ["op"]
+
+
 def test_a_new_room_of_the_old_name_is_not_taken_for_the_old_one(tea: Desk) -> None:
     retitle(tea)
     tea.ask(EVE, native.Join(room=TEA), native.Room)
@@ -178,6 +196,12 @@ def test_a_room_that_has_the_name_of_another_one_is_managed_like_any(tea: Desk) 
     tea.ask(EVE, moderation.Claim(room=TEA), native.Ok)
     tea.ask(EVE, native.Leave(room=TEA), native.Ok)
     tea.ask(EVE, moderation.Ban(mask="bob", room=TEA), native.Ok)
+
+
+def test_what_is_said_to_a_new_room_of_the_old_name_is_not_said_in_the_other(tea: Desk) -> None:
+    retitle(tea)
+    tea.ask(EVE, native.Join(room=TEA), native.Room)
+    assert tea.refused(BOB, native.Send(cmid="1", to=TEA, text="hi")) == "not-in-room"
 
 
 def test_nobody_fills_the_server_with_names_that_a_room_had(tea: Desk) -> None:
