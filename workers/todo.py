@@ -27,7 +27,18 @@ _REQUEST_BYTES: Final = 400  # a waiting request takes about this and its text
 class Todo:
     """See the module. Its bytes count in the worker's `requested`."""
 
-    __slots__ = ("_bucket", "_conn", "_cost", "_hellos", "_refused", "_timer", "_waiting", "hold", "resting")
+    __slots__ = (
+        "_bucket",
+        "_conn",
+        "_cost",
+        "_entered",
+        "_hellos",
+        "_refused",
+        "_timer",
+        "_waiting",
+        "hold",
+        "resting",
+    )
 
     def __init__(self, conn: "Conn") -> None:
         self._conn = conn
@@ -37,6 +48,7 @@ class Todo:
         self.resting = False  # nothing is read for a while
         self._refused = 0  # for flooding, since reading last rested
         self._hellos = 0  # received
+        self._entered: set[str] = set()  # rooms that were asked to be entered, as many as one may be in
         settings = conn.worker.settings
         self._bucket = Bucket(settings.flood_burst, settings.flood_rate, conn.worker.now())
         self._timer: asyncio.TimerHandle | None = None
@@ -71,7 +83,9 @@ class Todo:
         if self.hold is not None and (no := self.out_of_order(request, came=True)) is not None:
             self._refuse(no)
             return
-        price = cost(request, self._hellos)
+        enters = request.room if isinstance(request, native.Join) else ""
+        first = bool(enters) and enters not in self._entered and len(self._entered) < worker.settings.max_rooms_each
+        price = cost(request, self._hellos, first=first)
         self._hellos += type(request) is native.Hello
         settings = worker.settings
         if settings.limits and price:
@@ -86,6 +100,8 @@ class Todo:
             self._refuse_flood(request, text, 5.0)
             return
         self._cost += price
+        if first:
+            self._entered.add(enters)
         worker.requested += size
         self._waiting.append((request, price, size))
 

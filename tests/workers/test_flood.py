@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import native
+from protocol import moderation, native
+from protocol.settings import DEFAULTS
 from workers.flood import Bucket, cost
 
 
@@ -40,6 +41,10 @@ def test_nobody_sends_more_than_the_burst_and_the_rate_allow(steps: list[tuple[f
     [
         (native.Send(cmid="c", to="#t", text="a\nb\nc"), 1.0),  # a pasted message counts once
         (native.Join(room="#t"), 1.0),
+        (native.Leave(room="#t"), 1.0),
+        (native.Who(room="#t"), 0.25),
+        (moderation.Policy(room="#t"), 0.1),
+        (moderation.Mode(room="#t", changes=[]), 1.0),
         (native.Nick(nick="n"), 1.0),
         (native.History(room="#t"), 0.1),
         (native.Ping(), 0.1),
@@ -55,3 +60,12 @@ def test_saying_costs_a_line_and_reading_a_tenth(request_: native.Request, price
 
 def test_the_first_two_hellos_are_free_and_more_cost_a_line() -> None:
     assert [cost(native.Hello(nick="n"), hellos) for hellos in range(4)] == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_all_the_rooms_one_may_be_in_are_entered_at_once() -> None:
+    """IRC clients do that when they come, each in one line."""
+    bucket = Bucket(DEFAULTS.flood_burst, DEFAULTS.flood_rate, now=0.0)
+    for number in range(DEFAULTS.max_rooms_each):
+        price = cost(native.Join(room=f"#r{number}"), first=True)
+        assert bucket.wait(price, 0.0) < DEFAULTS.flood_delay
+        bucket.take(price, 0.0)

@@ -49,7 +49,8 @@ def unexpected(irc: "Irc", turn: "Turn", request: Request, error: native.Error) 
     if turn.command == "NOTICE":  # never an error, which a program might answer; and yet never lost in silence
         irc.say(turn, "NOTICE", irc.me, f"not said: {error.text}")
     elif error.code == "flood":
-        irc.reply(turn, "263", turn.command, error.text)
+        about = f"{request.room}: " if isinstance(request, native.Join) else ""  # one of many, maybe
+        irc.reply(turn, "263", turn.command, about + error.text)
     elif error.code == "too-many-rooms" and isinstance(request, native.Join):
         irc.say(turn, "405", irc.me, request.room, error.text)
     elif "standard-replies" in irc.caps:
