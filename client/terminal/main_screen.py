@@ -23,6 +23,7 @@ from client.terminal.completer import Completer
 from client.terminal.composer import Composer
 from client.terminal.director import FRAMES, Director
 from client.terminal.doing import Doer
+from client.terminal.effects import Alert, GiveBack, Opened, Play, PutOut, Refused
 from client.terminal.entries import Post
 from client.terminal.formatting import Page
 from client.terminal.header import Header
@@ -35,7 +36,7 @@ from client.terminal.search_bar import SearchBar
 from client.terminal.settings import SettingsFile
 from client.terminal.status_bar import Status, StatusBar
 from client.terminal.timeline import Timeline
-from client.terminal.tracker import STATUS, Alert, GiveBack, Opened, Play, PutOut, Refused, Tracker
+from client.terminal.tracker import STATUS, Tracker
 from client.terminal.typists import OwnTyping, sentence
 from client.updates import Entered, Update
 from protocol import native

@@ -4,11 +4,11 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from client import session as s
 from client.lines import missing
+from client.terminal.effects import Alert, Effect, GiveBack, Opened, Play, PutOut, Refused
 from client.terminal.entries import Hole, Note, Post, Tone, entries_of, post_of
 from client.terminal.folding import Step
 from client.terminal.reports import record, report
@@ -21,57 +21,6 @@ STATUS: Final = "*"  # the name of the view for what belongs to no room
 OLDER: Final = 100  # messages asked for at a time
 AWAY_MS: Final = 60_000  # without a connection for so long, one is shown where the new messages begin
 MAX_SENTENCES: Final = 6  # about one change of a room's modes
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Somebody said something that may deserve a bell. `direct`: it names us, or is to us alone."""
-
-    view: str
-    nick: str
-    text: str
-    direct: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GiveBack:
-    """A message was refused; what was typed goes back to the person."""
-
-    view: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """An animation begins in a view. `text` is its still."""
-
-    view: str
-    anim: native.Anim
-    text: str
-    nick: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The server does not let us in."""
-
-    reason: str
-    error: native.Error | None
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A room was entered because the person asked for it: show it."""
-
-    view: str
-
-
-@dataclass(frozen=True, slots=True)
-class PutOut:
-    """Somebody put us out of the room that was shown; another is shown now."""
-
-
-Effect = Alert | GiveBack | Play | Refused | Opened | PutOut
 
 
 class Tracker:

@@ -4,8 +4,9 @@ from typing import Any
 
 from client import updates as u
 from client.session import Session
+from client.terminal.effects import Alert, GiveBack, Opened, Play, Refused
 from client.terminal.entries import Fold, Note, Post
-from client.terminal.tracker import Alert, GiveBack, Opened, Play, Refused, Tracker
+from client.terminal.tracker import Tracker
 from client.terminal.views import KEPT, View
 from protocol import native
 

@@ -1,8 +1,9 @@
 """What others do in rooms, and what was read elsewhere, kept in step with a session's updates."""
 
 from client import updates as u
+from client.terminal.effects import Alert, PutOut
 from client.terminal.entries import Post
-from client.terminal.tracker import AWAY_MS, Alert, PutOut, Tracker
+from client.terminal.tracker import AWAY_MS, Tracker
 from protocol import moderation, native
 from tests.client.terminal.test_tracker import msg, texts, tracker
 
