@@ -175,13 +175,14 @@ class Log:
         except apsw.Error as err:
             raise LogError(f"cannot read the log: {err}") from err
 
-    def recall_under(self, prefix: str) -> list[tuple[str, str]]:
+    def recall_under(self, prefix: str, limit: int = -1) -> list[tuple[str, str]]:
         """Return all that was kept under keys that begin with ``prefix``, as (key, value), by key.
 
-        What is spoilt is left out, and told to the operator. Raises `LogError`.
+        What is spoilt is left out, and told to the operator. ``limit``: the first that many; negative: all. Raises
+        `LogError`.
         """
         try:
-            return self._values.under(self._db, prefix)
+            return self._values.under(self._db, prefix, limit)
         except apsw.Error as err:
             raise LogError(f"cannot read the log: {err}") from err
 

@@ -71,14 +71,14 @@ def fetch(db: apsw.Connection, key: str) -> tuple[str, bool] | None:
     return value
 
 
-def under(db: apsw.Connection, prefix: str) -> list[tuple[str, tuple[str, bool] | None]]:
+def under(db: apsw.Connection, prefix: str, limit: int = -1) -> list[tuple[str, tuple[str, bool] | None]]:
     """Return what `fetch` returns of every key that begins with ``prefix``, by key; None: it cannot be told any more.
 
-    Raises `apsw.Error`.
+    ``limit``: the first that many; negative: all. Raises `apsw.Error`.
     """
     query = "SELECT CAST(key AS BLOB), CAST(value AS BLOB), CAST(sum AS BLOB) FROM meta WHERE key >= ? AND key < ?"
     above = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    found: list[Any] = db.execute(query + " ORDER BY key", (prefix, above)).fetchall()
+    found: list[Any] = db.execute(query + " ORDER BY key LIMIT ?", (prefix, above, limit)).fetchall()
     keys = [(raw_key.decode(errors="replace"), raw, stored) for raw_key, raw, stored in found]
     return [(key, sound(key, raw, stored)) for key, raw, stored in keys]
 

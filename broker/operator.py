@@ -137,13 +137,13 @@ class Operator:
         )
 
     def _account_list(self) -> operator.AccountList:
-        accounts = self._accounts.all()
+        accounts = self._accounts.all(LISTED)
         lines = []
-        for account in accounts[:LISTED]:
+        for account in accounts:
             person = self._state.people.by_uid.get(account.person)
             devices = len(person.connected) if person is not None else 0
             lines.append(operator.AccountLine(account.name, account.since, account.admin, devices))
-        return operator.AccountList(accounts=lines, count=len(accounts))
+        return operator.AccountList(accounts=lines, count=self._accounts.count)
 
 
 def _user(person: Person, now_ms: int) -> operator.User:

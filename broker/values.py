@@ -43,10 +43,13 @@ class Values:
         found = meta.fetch(db, key)
         return None if found is None else self._mend(key, *found)
 
-    def under(self, db: apsw.Connection, prefix: str) -> list[tuple[str, str]]:
-        """Return all values whose keys begin with ``prefix``, by key, but the spoilt ones. Raises `apsw.Error`."""
+    def under(self, db: apsw.Connection, prefix: str, limit: int = -1) -> list[tuple[str, str]]:
+        """Return the values whose keys begin with ``prefix``, by key, but the spoilt ones. ``limit``: see `meta.under`.
+
+        Raises `apsw.Error`.
+        """
         values: list[tuple[str, str]] = []
-        for key, found in meta.under(db, prefix):
+        for key, found in meta.under(db, prefix, limit):
             if key in self._mended:
                 values.append((key, self._mended[key]))
             elif found is None:

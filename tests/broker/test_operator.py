@@ -1,6 +1,7 @@
 """What the operator's shell asks of the chat, and is told."""
 
 import msgspec
+import pytest
 
 from broker.accounts import Account, Accounts
 from broker.credentials import Costs, made
@@ -72,6 +73,18 @@ def test_statistics_count_everything(desk: Desk) -> None:
     }
     listed = found(desk, operator.Accounts())
     assert listed == operator.AccountList(accounts=[operator.AccountLine("ann", NOON)], count=1)
+
+
+def test_of_very_many_accounts_no_more_are_read_than_are_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = Accounts(desk.log)
+    for number in range(5):
+        accounts.create(Account(name=f"ann{number}", uid=f"{number}" * 32, since=NOON))
+    monkeypatch.setattr("broker.operator.LISTED", 2)
+    listed = found(desk, operator.Accounts())
+    assert isinstance(listed, operator.AccountList)
+    assert [line.account for line in listed.accounts] == ["ann0", "ann1"]
+    assert listed.count == 5
+    assert len(accounts.all(3)) == 3
 
 
 def carried_out(desk: Desk, order: Order) -> native.Event:
