@@ -100,6 +100,8 @@ class FakeServer:
                 return self.history(request)
             case native.Send() | native.Fun():
                 return self.send(writer, request)
+            case accounts.Sasl():
+                return [native.Error(id=request.id, code="login-failed", text="the password is wrong", wait=1.0)]
             case accounts.Key(add="refused"):
                 return [native.Error(id=request.id, code="no-such-entry", text="no such key")]
             case accounts.Key():

@@ -350,3 +350,12 @@ async def test_a_key_that_the_server_refused_is_not_used_later(tmp_path: Path) -
             login = logins.newest()
             assert login is not None
             assert (login.account, login.key) == ("ann", "/keys/good")
+
+
+async def test_a_bot_with_a_wrong_password_is_no_guest_instead() -> None:
+    async with fake_server() as server:
+        with pytest.raises(ChatError, match="the password is wrong") as caught:
+            async with connect("127.0.0.1", server.port, nick="ann", rooms=["#tea"], password="wrong"):
+                pass
+        assert caught.value.code == "login-failed"
+        assert not any(isinstance(request, native.Hello) for request in server.seen)
