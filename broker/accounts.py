@@ -7,6 +7,7 @@ Keys: `account/<folded name>` has the `Account`; `look/<skeleton>`, `cert/<finge
 is; `session/<hash>` a `Session`.
 """
 
+import logging
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -17,6 +18,8 @@ from protocol import names
 from protocol.native import MAX_NAME
 
 T = TypeVar("T")
+
+log = logging.getLogger("moot.broker")
 
 MAX_KEYS: Final = 20  # public keys and certificates of one account
 MAX_SESSIONS: Final = 20  # tokens of one account that count; the one used least lately goes for another
@@ -121,8 +124,13 @@ class Accounts:
 
     def all(self, limit: int = -1) -> list[Account]:
         """Return all accounts, or the first ``limit``, by folded name. Not for what happens often: 10 µs each."""
-        kept = self._log.recall_under("account/", limit)
-        return [_decoded(key, _account_decoder, value) for key, value in kept]
+        found: list[Account] = []
+        for key, value in self._log.recall_under("account/", limit):
+            try:
+                found.append(_decoded(key, _account_decoder, value))
+            except Spoilt as spoilt:  # of one; the others are other people's
+                log.error("%s", spoilt)
+        return found
 
     @property
     def count(self) -> int:

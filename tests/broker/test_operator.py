@@ -85,6 +85,8 @@ def test_of_very_many_accounts_no_more_are_read_than_are_told(desk: Desk, monkey
     assert [line.account for line in listed.accounts] == ["ann0", "ann1"]
     assert listed.count == 5
     assert len(accounts.all(3)) == 3
+    desk.log.remember("account/ann0", "what no version knows")
+    assert [account.name for account in accounts.all(2)] == ["ann1"]
 
 
 def carried_out(desk: Desk, order: Order) -> native.Event:
