@@ -35,7 +35,7 @@ PASS_MS: Final = 86_400_000  # an invitation lets in for a day
 MAX_PASSES: Final = 100  # of one room; the oldest goes
 OUT_MS: Final = 600_000  # so long a worker may not know yet that somebody was put out; kept for a new broker
 MAX_OUT: Final = 100
-CLOSED: Final = frozenset({"invite-only", "registered-only"})
+CLOSED: Final = frozenset({"invite-only", "registered-only", "secret"})
 STRICT: Final = frozenset({"moderated", "registered-speak", "topic-lock"})
 
 
@@ -94,7 +94,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
 
     @property
     def closed(self) -> bool:
-        """Whether it keeps people out who are on no list."""
+        """Whether what was said there is not for everybody: it stays so when all are gone."""
         return "key" in self.limits or not CLOSED.isdisjoint(self.flags)
 
     @property

@@ -487,6 +487,18 @@ def test_behind_closed_doors_stays_what_was_said_there(tea: Desk) -> None:
     assert tea.refused(BOB, native.Join(room=TEA)) == "bad-key"
 
 
+def test_a_hidden_room_stays_hidden_when_all_have_left(tea: Desk) -> None:
+    tea.say(ANN, TEA, "a secret")
+    change(tea, ANN, Change("secret"))
+    for who in (ANN, BOB, EVE):
+        tea.ask(who, native.Leave(room=TEA), native.Ok)
+    tea.state.moderation.settle(tea.now)
+    tea.commit()
+    assert tea.ask(BOB, native.Rooms(), native.RoomList).rooms == []
+    tea.ask(BOB, native.Join(room=TEA), native.Room)
+    assert policy(tea, BOB).flags == ["secret"]
+
+
 def test_a_closed_room_with_ops_of_its_own_makes_nobody_op_who_comes_first(tea: Desk) -> None:
     register(tea, BOB, "bob")
     change(tea, ANN, Change("op", arg="bob"), Change("key", arg="x"))
