@@ -67,7 +67,7 @@ def test_a_rolled_back_transaction_leaves_all_as_it_was(log: Log) -> None:
 
 def test_the_policy_of_a_room_that_all_left_goes_with_the_next_transaction(log: Log) -> None:
     some, room = policies(log), Room("#tea")
-    some.change("#tea", room, Policy(flags=["secret"]))
+    some.change("#tea", room, Policy(flags=["topic-lock"]))
     some.emptied("#tea", room.policy)
     assert some.load("#tea") == EMPTY  # at once, whoever comes
     some.settle()
@@ -81,6 +81,7 @@ def test_the_policy_of_a_room_that_all_left_goes_with_the_next_transaction(log: 
         ("#tea", Policy("ann", NOW)),
         ("#tea", Policy(limits={"key": "x"})),
         ("#tea", Policy(flags=["invite-only"])),
+        ("#tea", Policy(flags=["secret"])),
         ("#lobby", Policy(flags=["secret"])),
     ],
 )
