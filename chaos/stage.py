@@ -132,6 +132,7 @@ class Stage:
         self._control.close()
         self.broker.control.close()
         self.broker.selector.close()
+        self.broker.vault.close()
         self.broker.log.close()
 
     def _new_courier(self) -> None:
