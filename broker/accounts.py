@@ -3,8 +3,8 @@
 One account is one name, and that is its nick: nobody else may be called so, nor anything that looks like it. Nothing
 is kept here beside the log, so nothing is ahead of it when a transaction fails.
 
-Keys: `account/<folded name>` has the `Account`; `look/<skeleton>`, `cert/<fingerprint>` the folded name of whose that
-is; `session/<hash>` a `Session`.
+Keys: `account/<folded name>` has the `Account`; `look/<look>` (of `names.looks`), `cert/<fingerprint>` the folded name
+of whose that is; `session/<hash>` a `Session`.
 """
 
 import logging
@@ -113,8 +113,10 @@ class Accounts:
         return None if account is None else account.name
 
     def _looking_like(self, nick: str) -> Account | None:
-        key = self._log.recall("look/" + names.skeleton(nick))
-        return None if key is None else self.account(key)
+        for look in names.looks(nick):
+            if (key := self._log.recall("look/" + look)) is not None:
+                return self.account(key)
+        return None
 
     def of_cert(self, fingerprint: str) -> Account | None:
         """Return the account that a certificate belongs to; its SHA-256 in hex."""
@@ -151,7 +153,8 @@ class Accounts:
         if self._count is not None:
             self._count += 1
         self._write(account)
-        self._log.remember("look/" + names.skeleton(account.name), account.key)
+        for look in names.looks(account.name):
+            self._log.remember("look/" + look, account.key)
         for fingerprint in account.certs:
             self._log.remember("cert/" + fingerprint, account.key)
 
@@ -173,7 +176,8 @@ class Accounts:
         self.change(account, certs=[], sessions=[])
         for key, _value in self._log.recall_under(f"read/{account.uid}/"):  # `broker.markers`
             self._log.forget(key)
-        self._log.forget("look/" + names.skeleton(account.name))
+        for look in names.looks(account.name):
+            self._log.forget("look/" + look)
         self._log.forget("account/" + account.key)
         if self._count is not None:
             self._count -= 1

@@ -49,6 +49,8 @@ RESERVED: Final = frozenset(
 """Nicks and accounts that nobody can have, nor what looks like them: people would take whoever has one for somebody
 in charge, or talk to it as to a service and tell it their password."""
 
+_ASCII_SHAPES: Final = str.maketrans({"1": "l", "I": "l", "|": "l", "0": "o", "m": "rn"})  # of confusables.txt
+
 _NICK_RULE: Final = (
     "A nick has 1 to 32 letters and digits, and - _ [ ] { } | ^ ` between them, but no spaces and no - at the front."
 )
@@ -96,9 +98,24 @@ def skeleton(nick: str) -> str:
     return unicodedata.normalize("NFD", "".join(shapes)).casefold()
 
 
+def looks(nick: str) -> tuple[str, ...]:
+    """Return the keys under which an account's nick looks like others: two nicks that share one do. Never raises.
+
+    The skeleton of Unicode TR 39 in full, of the nick as it is written and in lower case: `paypa1`, `paypaI` and
+    `PAYPAL` share one with `paypal`, as `modern` does with `modem`. Stricter than `skeleton`, which guests go by.
+    """
+    forms = (nick, nick.lower()) if nick.isascii() else (skeleton(nick),)
+    return tuple(dict.fromkeys(form.translate(_ASCII_SHAPES).casefold() for form in forms))
+
+
 def is_reserved(nick: str) -> bool:
     """Tell whether ``nick``, which is one, is in `RESERVED`, or looks as if it were. Never raises."""
-    return fold_nick(nick) in RESERVED or (not nick.isascii() and skeleton(nick) in RESERVED)
+    return fold_nick(nick) in RESERVED or not _reserved_looks().isdisjoint(looks(nick))
+
+
+@lru_cache(maxsize=1)
+def _reserved_looks() -> frozenset[str]:
+    return frozenset(look for name in RESERVED for look in looks(name))
 
 
 def room(text: str) -> str:

@@ -38,7 +38,8 @@ def test_a_name_and_all_that_looks_like_it_are_its_owner_s(accounts: Accounts) -
     accounts.create(Account(name="paypal", uid="01" * 16, since=1))
     assert accounts.owner_of("PayPal") == "paypal"
     assert accounts.owner_of("раураl") == "paypal"
-    assert accounts.owner_of("paypa1") is None
+    assert accounts.owner_of("paypa1") == accounts.owner_of("paypaI") == "paypal"
+    assert accounts.owner_of("paypol") is None
 
 
 def test_what_is_rolled_back_was_never_an_account(accounts: Accounts, log: Log) -> None:

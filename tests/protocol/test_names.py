@@ -234,3 +234,22 @@ def test_what_is_offered_for_a_room_without_its_sign_is_a_room(typed: str, near:
         names.room(typed)
     assert str(refused.value).endswith(f"Try {near}")
     assert names.room(near) == near
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("paypal", "paypa1"), ("paypal", "paypaI"), ("paypal", "PAYPAL"), ("Ian", "lan"), ("modem", "modern"),
+     ("b0b", "bob"), ("paypal", "раураl"), ("paypal", "раура1")],
+)  # fmt: skip
+def test_what_looks_like_an_accounts_nick_shares_a_key_with_it(one: str, other: str) -> None:
+    assert set(names.looks(one)) & set(names.looks(other))
+
+
+@pytest.mark.parametrize(("one", "other"), [("ann", "anna"), ("bob", "bob2"), ("ian", "lan"), ("tim", "tom")])
+def test_what_looks_otherwise_shares_none(one: str, other: str) -> None:
+    assert not set(names.looks(one)) & set(names.looks(other))
+
+
+@pytest.mark.parametrize("nick", ["r00t", "ROOT", "m00t"])
+def test_a_reserved_nick_is_not_had_by_digits_either(nick: str) -> None:
+    assert names.is_reserved(nick)
