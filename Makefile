@@ -38,8 +38,8 @@ imports: setup
 
 tests: setup ## only the tests; ARGS="-k name" are pytest's arguments
 ifeq ($(strip $(ARGS)),)
-	@$(PY) -m pytest -q -n 3 --dist loadfile --ignore tests/chaos
-	@$(PY) -m pytest -q tests/chaos
+	@$(PY) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/chaos
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/chaos
 else
 	@$(PY) -m pytest -q $(ARGS)
 endif
