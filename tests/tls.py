@@ -51,21 +51,62 @@ class TlsPeer(Peer):
         """Return the certificate that the server has shown."""
         return self.tls.getpeercert(binary_form=True) or b""
 
-    def half_close(self) -> None:
-        """Say in TLS that nothing more will come, and go on reading."""
-        try:
-            self.tls.setblocking(False)
-            self.tls.unwrap()
-        except ssl.SSLWantReadError:
-            pass
-        finally:
-            self.tls.settimeout(LIMIT_S)
-
     def ended(self) -> bool:
         try:
             return super().ended()
         except ssl.SSLZeroReturnError:  # a goodbye that answers ours
             return True
+
+
+class Sealed:
+    """What a peer needs of a socket, over a TLS layer that reads only when it is asked to.
+
+    `ssl.SSLSocket.unwrap` reads as well, and fails when the server has answered meanwhile.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = any_certificate().wrap_bio(self._incoming, self._outgoing)
+        self._until_done(self._tls.do_handshake)
+
+    def sendall(self, data: bytes) -> None:
+        self._tls.write(data)
+        self._sock.sendall(self._outgoing.read())
+
+    def recv(self, size: int) -> bytes:
+        return self._until_done(lambda: self._tls.read(size))
+
+    def half_close(self) -> None:
+        """Say in TLS that nothing more will come, and go on reading."""
+        with contextlib.suppress(ssl.SSLWantReadError):  # for the server's goodbye
+            self._tls.unwrap()
+        self._sock.sendall(self._outgoing.read())
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _until_done(self, step: Callable[[], T]) -> T:
+        while True:
+            try:
+                done = step()
+                self._sock.sendall(self._outgoing.read())
+                return done
+            except ssl.SSLWantReadError:
+                self._sock.sendall(self._outgoing.read())
+            if data := self._sock.recv(1 << 16):
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
+
+
+class HalfPeer(TlsPeer):
+    """A native connection through TLS that can close its half."""
+
+    def __init__(self, port: int) -> None:
+        Peer.__init__(self, port)
+        self.sealed = Sealed(self.sock)
+        self.sock = self.sealed  # type: ignore[assignment]  # has what a peer calls of it
 
 
 def said(peer: Peer, text: str, number: int = 1) -> int:

@@ -17,7 +17,7 @@ from protocol import native
 from protocol.pins import pin_of
 from tests.moot.program import moot
 from tests.server import LIMIT_S, Peer, Server, serving, until
-from tests.tls import TlsPeer, any_certificate, closing, dialled, said
+from tests.tls import HalfPeer, TlsPeer, any_certificate, closing, dialled, said
 
 Keep = Callable[[Any], Any]
 SMALL = ("--workers", "1", "--no-limits", "--sendq-soft", "16384", "--sendq-hard", "65536")
@@ -151,11 +151,11 @@ def test_there_is_no_tls_in_tls(server: Server, keep: Keep) -> None:
 
 
 def test_who_says_that_nothing_more_comes_is_answered_to_the_end(server: Server, keep: Keep) -> None:
-    one = keep(TlsPeer(server.port))
+    one = keep(HalfPeer(server.port))
     one.write(native.Hello(id=1, nick="half"))
     one.write(native.Join(id=2, room="#tea"))
     one.write(native.Send(id=3, cmid="half", to="#tea", text="the last word"))
-    one.half_close()
+    one.sealed.half_close()
     assert one.ended()  # with the server's own goodbye: else it is an error here
     assert [number for event in one.events if (number := getattr(event, "id", None))] == [1, 2, 3]
     assert isinstance(one.events[-1], native.Bye)
